@@ -1,0 +1,109 @@
+//! What master and workers tell each other, as plain data. `swarm-wire` encodes it.
+
+/// The protocol that this build speaks. Both ends must agree.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// SHA-256 of a module's bytes.
+pub type Digest = [u8; 32];
+
+/// A worker introduces itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerInfo {
+    /// Unique among the workers of a master; `HOST_RANDOM` unless the operator chose one.
+    pub id: String,
+    /// Random number of this worker process: its reports are counted under it, so that a report
+    /// sent again after a reconnection is recognised.
+    pub stream: u64,
+    /// Version of the worker's program.
+    pub version: String,
+    /// [`PROTOCOL_VERSION`] of the worker.
+    pub protocol: u32,
+    /// Threads that run users.
+    pub cores: u32,
+    /// Most users this worker accepts; `None` is no limit.
+    pub users_max: Option<u32>,
+}
+
+/// What does not change while a test runs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Settings {
+    /// Base URL of the target; classes may override it.
+    pub host: Option<String>,
+    /// Further `HOST` or `HOST:PORT` that scripts may reach.
+    pub allow_hosts: Vec<String>,
+    /// Seed of all randomness of the test.
+    pub seed: u64,
+    /// What the guest's `args.get` answers.
+    pub args: Vec<(String, String)>,
+    /// Only tasks with one of these tags run; empty means all.
+    pub tags: Vec<String>,
+    /// Tasks with one of these tags do not run.
+    pub exclude_tags: Vec<String>,
+    /// How long a task in flight may go on after a stop, in milliseconds.
+    pub stop_timeout_ms: u64,
+    /// Default time limit of a request, in milliseconds.
+    pub request_timeout_ms: u64,
+    /// Accept any certificate of the target.
+    pub insecure: bool,
+}
+
+/// Users of one class on one worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassUsers {
+    /// Index of the class in the scenario.
+    pub class: u32,
+    /// Ids of the users, ascending; unique in the whole test.
+    pub ids: Vec<u32>,
+}
+
+/// The complete target of one worker: repeating or losing one does no harm, because the next says
+/// all of it again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    /// Grows with every order to a worker; an order not above the last one is ignored.
+    pub number: u64,
+    /// Number of the test; users of another test are stopped first.
+    pub test: u32,
+    /// The module that the users run.
+    pub module: Digest,
+    /// When the test began, in milliseconds of the master's clock.
+    pub test_start_ms: u64,
+    /// New users start evenly over this time, in milliseconds.
+    pub spread_ms: u64,
+    /// Who shall run here. Empty: nobody, the test stops here.
+    pub users: Vec<ClassUsers>,
+    /// The settings of this test.
+    pub settings: Settings,
+}
+
+/// What a worker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerState {
+    /// Fetching or compiling the module.
+    Preparing,
+    /// Has the module, runs no user.
+    Ready,
+    /// Starting users.
+    Spawning,
+    /// Running all its users.
+    Running,
+    /// Ending users.
+    Stopping,
+}
+
+/// A worker's regular sign of life. Sent from its control thread, never behind load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heartbeat {
+    /// What it is doing.
+    pub state: WorkerState,
+    /// The highest order that it has carried out wholly; 0 for none.
+    pub order_done: u64,
+    /// Users alive, by class index; classes without users may be missing.
+    pub users: Vec<(u32, u32)>,
+    /// CPU of the process in percent of one core.
+    pub cpu_percent: f32,
+    /// Resident memory of the process in bytes.
+    pub memory_bytes: u64,
+    /// Why the module cannot run here, if so. The master tells the operator.
+    pub problem: Option<String>,
+}
