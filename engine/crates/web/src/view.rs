@@ -1,0 +1,114 @@
+//! What the page needs to know, and what it can ask for: the two channels between the web thread
+//! and the master's control thread.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use swarm_stats::snapshot::Snapshot;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// One worker as the page shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WorkerView {
+    /// Id.
+    pub id: String,
+    /// Its number: stable and 0-based for the master's life.
+    pub index: u32,
+    /// `preparing`, `ready`, `spawning`, `running`, `stopping`, `missing` or `lost`.
+    pub state: &'static str,
+    /// Users alive on it.
+    pub user_count: u32,
+    /// CPU in percent of one core.
+    pub cpu_usage: f32,
+    /// Resident memory in bytes.
+    pub memory_usage: u64,
+    /// Why it cannot run the module, or what was lost with it.
+    pub problem: Option<String>,
+}
+
+/// One user class as the page shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassView {
+    /// Name.
+    pub name: String,
+    /// Users alive.
+    pub user_count: u32,
+}
+
+/// The master at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct View {
+    /// `ready`, `spawning`, `running`, `stopping`, `stopped`.
+    pub state: &'static str,
+    /// Name of the scenario's file.
+    pub scenario: String,
+    /// Base URL of the target.
+    pub host: String,
+    /// Users alive in all.
+    pub user_count: u32,
+    /// Users asked for.
+    pub target_users: u32,
+    /// Users started a second.
+    pub spawn_rate: f64,
+    /// Stop by itself after this many seconds.
+    pub run_time_s: Option<u64>,
+    /// The classes of the scenario.
+    pub classes: Vec<ClassView>,
+    /// All workers, lost ones included, by index.
+    pub workers: Vec<WorkerView>,
+    /// Unix time in milliseconds of the origin of the master's clock.
+    pub clock_origin_unix_ms: u64,
+    /// Start of the test in milliseconds of the master's clock.
+    pub test_start_ms: Option<u64>,
+    /// The master's clock now.
+    pub now_ms: u64,
+    /// Things that the reader of the result must know, newest last.
+    pub notices: Vec<Notice>,
+    /// The statistics.
+    pub stats: Arc<Snapshot>,
+}
+
+/// Something that the reader of the result must know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// In milliseconds of the master's clock.
+    pub at_ms: u64,
+    /// One sentence.
+    pub text: String,
+}
+
+/// What the form sends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SwarmRequest {
+    /// Users in the whole test.
+    pub user_count: u32,
+    /// Users a second.
+    pub spawn_rate: f64,
+    /// Base URL; `None` keeps the present one.
+    pub host: Option<String>,
+    /// Stop by itself after this many seconds; `None` runs until stopped.
+    pub run_time_s: Option<u64>,
+}
+
+/// Answer to a command: a sentence for the user either way.
+pub type Answer = Result<String, String>;
+
+/// What the page asks the control thread to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Start a test, or edit the running one.
+    Swarm(SwarmRequest, oneshot::Sender<Answer>),
+    /// Stop the test.
+    Stop(oneshot::Sender<Answer>),
+    /// Forget all statistics so far.
+    Reset(oneshot::Sender<Answer>),
+}
+
+/// The web thread's end of the two channels.
+#[derive(Debug, Clone)]
+pub struct Control {
+    /// Requests to the control thread.
+    pub commands: mpsc::Sender<Command>,
+    /// The newest view.
+    pub view: watch::Receiver<Arc<View>>,
+}
