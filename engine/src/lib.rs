@@ -1,1 +1,39 @@
-//! Placeholder.
+//! swarm: a WebAssembly-scripted, distributed HTTP load engine. This crate is the program; the
+//! parts are in `crates/`, and `ARCHITECTURE.md` says how they fit.
+//!
+//! # Layout
+//! - `cli`: flags as typed, then as checked.
+//! - `commands`: one file for each subcommand.
+//! - `scenario`: reading and compiling a scenario, or taking the embedded one.
+//! - `session`: a master's life around its test: page, headless runs, interrupts.
+//! - `console`, `output`: what is printed, and the files that are written.
+//! - [`exit`]: exit codes.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod commands;
+mod console;
+pub mod exit;
+mod logging;
+mod output;
+mod scenario;
+mod session;
+
+pub use cli::Cli;
+use exit::{Exit, Failure};
+
+/// Runs one command to its end.
+///
+/// # Errors
+/// What went wrong, with its exit code. Bad input is found before a port is opened or a user
+/// started.
+pub fn run(cli: Cli) -> Result<Exit, Failure> {
+    logging::start(cli.log_level);
+    match cli.command {
+        cli::Command::Run(args) => commands::run::run(&args),
+        cli::Command::Master(args) => commands::master::run(&args),
+        cli::Command::Worker(args) => commands::worker::run(args),
+        cli::Command::Check(args) => commands::check::run(&args),
+        cli::Command::Target(args) => commands::target::run(&args),
+    }
+}

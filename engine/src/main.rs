@@ -1,1 +1,16 @@
-fn main() {}
+//! The `swarm` program: parse, run, print what went wrong and why, exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use swarm::{Cli, run};
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.exit.into()
+        }
+    }
+}

@@ -1,1 +1,75 @@
-fn main() {}
+//! The one front door of the repository: `cargo xtask --help`.
+//!
+//! # Layout
+//! - [`demo`]: sets up, builds, and starts a load test against a server of its own.
+//! - [`test`]: every check there is, in order.
+//! - [`session`]: the acceptance at full size.
+//! - [`scenarios`]: builds the scenarios.
+//! - [`setup`]: installs what is missing.
+//! - [`licences`], [`tidy`], [`page`]: checks that `test` runs.
+//! - [`fingerprint`], [`process`], [`repository`]: what these need.
+
+mod demo;
+mod fingerprint;
+mod licences;
+mod page;
+mod process;
+mod repository;
+mod scenarios;
+mod session;
+mod setup;
+mod test;
+mod tidy;
+
+use anyhow::{Result, bail};
+use repository::Repository;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+Commands:
+  demo [--web-port PORT]  build from source, start a server and a load test against it
+  test [STEP...]          every check there is, or these: set-up, format, tidy, build,
+                          scenarios, tests, page, lints, licences
+  session [PART...]       the acceptance at full size, by hand; `session --help` says more
+  scenarios [NAME...]     build the scenarios, or these, to target/scenarios/NAME.wasm
+  setup                   install all that the above need
+
+Each command installs what it needs and says so; nothing is done twice.
+What is installed for this repository alone goes to target/tools.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
+    let repository = Repository::here();
+    let Some((command, rest)) = arguments.split_first() else {
+        bail!(
+            "no command; there are demo, test, session, scenarios, setup; \
+             `cargo xtask --help` says more"
+        );
+    };
+    match (command.as_str(), rest) {
+        ("demo", arguments) => demo::command(&repository, arguments),
+        ("test", steps) => test::command(&repository, steps),
+        ("session", arguments) => session::command(&repository, arguments),
+        ("scenarios", names) => scenarios::command(&repository, names),
+        ("setup", []) => setup::everything(&repository),
+        ("--help" | "-h" | "help", _) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        ("setup", [unknown, ..]) => bail!("`setup` takes no argument `{unknown}`"),
+        _ => bail!("no command `{command}`; `cargo xtask --help` names them"),
+    }
+}

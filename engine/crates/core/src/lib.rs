@@ -1,12 +1,24 @@
 //! The decisions of swarm, without IO, tokio or wasm.
 //!
 //! # Layout
-//! - [`plan`]: what a scenario consists of, checked.
+//! - [`plan`]: what a scenario consists of.
+//! - [`validate`]: can it run, and which part of it do tags select?
+//! - [`choice`]: a virtual user's next task, and when.
+//! - [`dispatch`]: the placement of users on workers; [`pace`]: how fast it ramps.
+//! - [`cluster`], [`agent`]: what a master and a worker do when.
+//! - [`span`]: spans of time as people write them.
 //! - [`message`]: what master and workers tell each other, as plain data.
 //!
 //! Time is passed in: every state machine takes `now`, a [`std::time::Duration`] since an
 //! arbitrary origin that its caller chooses once.
 #![forbid(unsafe_code)]
 
+pub mod agent;
+pub mod choice;
+pub mod cluster;
+pub mod dispatch;
 pub mod message;
+pub mod pace;
 pub mod plan;
+pub mod span;
+pub mod validate;

@@ -100,6 +100,9 @@ pub struct Heartbeat {
     pub order_done: u64,
     /// Users alive, by class index; classes without users may be missing.
     pub users: Vec<(u32, u32)>,
+    /// Ids of users of the newest order that ended by their own wish. They are repeated until an
+    /// order no longer asks for them.
+    pub finished: Vec<u32>,
     /// CPU of the process in percent of one core.
     pub cpu_percent: f32,
     /// Resident memory of the process in bytes.

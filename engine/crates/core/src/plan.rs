@@ -27,6 +27,20 @@ pub enum Wait {
     Custom,
 }
 
+/// What a user does after a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// Rest, then the next task of the set.
+    Rest,
+    /// The next task at once.
+    Hurry,
+    /// Leave the nested set, back to its parent.
+    Leave,
+    /// This user is done; it is not replaced.
+    Finish,
+}
+
 /// Which task of a set comes next.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,1 +1,34 @@
-//! Placeholder.
+//! Runs scenario components: the only crate that knows wasmtime.
+//!
+//! # Layout
+//! - [`clock`]: the one place that reads the clock of a node.
+//! - [`runtime`]: the engine, its settings and limits, the clock of its slices.
+//! - [`module`]: a checked, compiled scenario, and what it says of itself.
+//! - [`test`](mod@test): what all users of one test on one node have in common.
+//! - [`user`]: the life of one virtual user.
+//! - `instance`, `slot`: one guest instance; users taking turns in it. `limits`: what it may take.
+//! - `host`: the functions that a guest imports.
+//!
+//! Everything here runs on the caller's thread. A load thread runs thousands of [`user::run`]
+//! futures side by side; a guest that computes is interrupted every [`runtime::SLICE`] so that its
+//! neighbours get their turn.
+
+mod bindings;
+pub mod clock;
+mod convert;
+mod ctx;
+mod host;
+mod instance;
+mod limits;
+pub mod module;
+pub mod runtime;
+mod slot;
+mod stdio;
+pub mod test;
+pub mod user;
+
+pub use clock::Clock;
+pub use module::{Module, ModuleError};
+pub use runtime::{Runtime, RuntimeConfig, RuntimeError};
+pub use test::{Record, Test, TestError};
+pub use user::{Ended, Shard, Stop};

@@ -16,7 +16,8 @@ pub struct EntryDelta {
     pub failures: u64,
     /// Sum of response body sizes in bytes.
     pub bytes: u64,
-    /// Response times in microseconds. Holds every sample, failures included.
+    /// Response times in microseconds. Holds every sample, failures included; those above
+    /// [`HIGHEST_US`](crate::times::HIGHEST_US) as that.
     pub times: Histogram<u64>,
     /// Sum of the exact response times in microseconds.
     pub sum_us: u64,
@@ -63,7 +64,7 @@ pub struct MetricDelta {
     pub value: MetricValue,
 }
 
-/// What a metric of the guest's own has recorded. One name has one kind.
+/// What a metric of the guest's own has recorded. One name has one kind, in one recorder.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MetricValue {
     /// Sum of all additions.
@@ -113,7 +114,8 @@ pub struct Delta {
     pub errors: Vec<ErrorDelta>,
     /// By (message, trace); each once.
     pub exceptions: Vec<ExceptionDelta>,
-    /// By name; each once.
+    /// By (name, kind); each once. A recorder refuses a second kind of a name, but two recorders
+    /// may disagree: then both are kept.
     pub metrics: Vec<MetricDelta>,
     /// Requests cut off by the end of the stop timeout: they are in no other figure.
     pub interrupted: u64,
@@ -126,7 +128,7 @@ pub struct Delta {
 /// A delta on its way to the master.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// [`swarm_core::message::WorkerInfo::stream`] of the worker process that recorded it.
+    /// `WorkerInfo::stream` of the worker process that recorded it.
     pub stream: u64,
     /// 1, 2, 3... within the stream; the master applies each once.
     pub sequence: u64,

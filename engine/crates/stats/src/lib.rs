@@ -1,9 +1,46 @@
-//! Exact, mergeable statistics of a load test.
+//! Exact, mergeable statistics of a load test, and the reports about them.
+//!
+//! A load thread records into a [`Recorder`]; what it drains is a [`delta::Delta`]. Deltas of the
+//! threads of a worker are joined by [`delta::Delta::merge`] and travel to the master as a
+//! [`delta::Report`]. There a [`Ledger`] sees to it that each counts once, and [`Totals`] adds it
+//! up. Merging is addition, so the percentiles of the master are those of one histogram that had
+//! recorded every sample itself. Time is passed in everywhere; nothing here reads a clock.
 //!
 //! # Layout
+//! - [`limits`]: limits on names, errors, exceptions, metrics, and what happens above them.
+//! - [`times`]: the layout of histograms, and exact ranks on them.
+//! - [`recorder`]: what one load thread records.
 //! - [`delta`]: what was recorded in one interval, as plain data that adds up.
+//! - [`metric`]: metrics of the guest's own.
+//! - [`ledger`]: which reports have been applied.
+//! - [`totals`]: the sum of all reports.
+//! - [`series`]: the test second by second.
 //! - [`snapshot`]: the merged statistics at one moment, ready to be shown.
+//! - [`report`]: CSV, JSON and console tables.
+//!
+//! Inside: `merge` joins deltas, `split` shares a report out over seconds, `window` keeps the last
+//! seconds of an entry, `view` makes the snapshot, `rows` finds rows by their texts.
 #![forbid(unsafe_code)]
 
 pub mod delta;
+pub mod ledger;
+pub mod limits;
+mod merge;
+pub mod metric;
+pub mod recorder;
+pub mod report;
+mod rows;
+pub mod series;
 pub mod snapshot;
+mod split;
+pub mod times;
+pub mod totals;
+mod view;
+mod window;
+
+pub use ledger::{Accept, Ledger};
+pub use limits::Limits;
+pub use metric::{MetricError, MetricKind};
+pub use recorder::{EntryId, Recorder, Sample};
+pub use series::SECONDS_MAX;
+pub use totals::{Applied, Totals};

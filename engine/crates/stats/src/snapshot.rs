@@ -1,14 +1,13 @@
 //! The merged statistics at one moment, ready to be shown or written.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Percentiles of response time that reports carry, in percent (those of Locust's console).
-pub const PERCENTILES: [f64; 11] = [
-    50.0, 66.0, 75.0, 80.0, 90.0, 95.0, 98.0, 99.0, 99.9, 99.99, 100.0,
-];
+pub const PERCENTILES: [f64; 11] =
+    [50.0, 66.0, 75.0, 80.0, 90.0, 95.0, 98.0, 99.0, 99.9, 99.99, 100.0];
 
 /// Response times in milliseconds, with microseconds as decimals. All 0 without a sample.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TimesMs {
     /// Exact smallest.
     pub min: f64,
@@ -29,7 +28,7 @@ pub struct TimesMs {
 }
 
 /// One line of the statistics.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EntrySnapshot {
     /// HTTP method or kind; empty for the aggregate.
     pub method: String,
@@ -56,7 +55,7 @@ pub struct EntrySnapshot {
 }
 
 /// One kind of failure.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorSnapshot {
     /// HTTP method or kind.
     pub method: String,
@@ -73,7 +72,7 @@ pub struct ErrorSnapshot {
 }
 
 /// One kind of exception.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExceptionSnapshot {
     /// One line.
     pub message: String,
@@ -86,7 +85,7 @@ pub struct ExceptionSnapshot {
 }
 
 /// One complete second of the test.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Second {
     /// Start of the second, in milliseconds of the master's clock.
     pub at_ms: u64,
@@ -101,7 +100,7 @@ pub struct Second {
 }
 
 /// A metric of the guest's own, merged.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricSnapshot {
     /// Name that the guest gave.
     pub name: String,
@@ -111,7 +110,7 @@ pub struct MetricSnapshot {
 }
 
 /// The figures of a metric of the guest's own.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum MetricFigures {
     /// See `delta::MetricValue::Count`.
@@ -153,7 +152,7 @@ pub enum MetricFigures {
 }
 
 /// The merged statistics at one moment.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The aggregate of all entries.
     pub total: EntrySnapshot,
@@ -163,7 +162,8 @@ pub struct Snapshot {
     pub errors: Vec<ErrorSnapshot>,
     /// Most frequent first.
     pub exceptions: Vec<ExceptionSnapshot>,
-    /// Metrics of the guest's own, sorted by name.
+    /// Metrics of the guest's own, sorted by name. A name is there twice only when workers used it
+    /// for different kinds.
     pub metrics: Vec<MetricSnapshot>,
     /// The newest seconds, oldest first; at most `SECONDS_MAX` of them.
     pub seconds: Vec<Second>,

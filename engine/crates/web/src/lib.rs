@@ -1,7 +1,50 @@
 //! The web page and the HTTP control interface of a master.
 //!
+//! One address serves the page, the paths that Locust's users and scripts know, and `/api/v1`.
+//! Nothing here decides anything: commands go to the control thread over a channel, and what is
+//! shown is the newest [`view::View`] that it published.
+//!
+//! # Paths
+//! | path | what |
+//! | --- | --- |
+//! | `GET /`, `/assets/*` | the page |
+//! | `POST /swarm` | start a test or edit the running one; form or JSON |
+//! | `POST /stop`, `POST /stats/reset` | stop; forget the statistics |
+//! | `GET /stats/requests`, `/exceptions`, `/tasks`, `/worker-count` | JSON in Locust's shape |
+//! | `GET /stats/requests/csv`, `/stats/failures/csv`, `/exceptions/csv` | files |
+//! | `GET /api/v1/view` | everything known, as JSON |
+//! | `GET /api/v1/live` | the same as server-sent events, at most two a second |
+//!
+//! `GET /stop` and `GET /stats/reset` work too, because Locust's scripts use them; new scripts
+//! should use POST. Every refusal is JSON, `{"success": false, "message": ...}`, with a status
+//! that says so (400 bad input, 403 foreign page, 409 the master said no); Locust answers 200.
+//!
+//! # Who may drive it
+//! A page from elsewhere that is open in the same browser may not: see [`server`]. There is no
+//! login; bind to loopback (the caller's choice) or put something with a login in front.
+//!
 //! # Layout
 //! - [`view`]: what the page knows and asks for.
+//! - [`server`]: the listener, its connections and its options.
+//! - `routes`: which path is what. `guard`: who may call it.
+//! - `command`: `/swarm`, `/stop`, `/stats/reset`. `fields`: what a form may hold.
+//! - `read`: the paths that only show. `locust`: the shapes that Locust gives its JSON.
+//! - `live`: the stream of server-sent events.
+//! - `assets`: the built page, embedded. Its source is in `ui/`, `npm run build` writes `dist/`.
+//! - `error`: the one shape of every refusal.
 #![forbid(unsafe_code)]
 
+mod assets;
+mod command;
+mod error;
+mod fields;
+mod guard;
+mod live;
+mod locust;
+mod read;
+mod routes;
+pub mod server;
 pub mod view;
+
+pub use fields::{HOST_BYTES_MAX, USERS_MAX};
+pub use server::{WebError, WebOptions, serve};

@@ -1,0 +1,152 @@
+//! Limits and defaults of the client, and their check.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+/// What is the same for all sessions of a process.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// From the call to the last byte, all redirects included. Default 60 s. More than a year
+    /// means a year.
+    pub request_timeout: Duration,
+    /// For DNS, TCP and TLS of one new connection, split evenly over the addresses that are left
+    /// to try. Default 10 s. The request's timeout goes on meanwhile.
+    pub connect_timeout: Duration,
+    /// Largest response body. Default 16 MiB.
+    pub body_bytes_max: usize,
+    /// Largest response head (status line and headers). Default 64 KiB, at least 8 KiB.
+    pub head_bytes_max: usize,
+    /// Most header lines in a response. Default 100: up to there they are parsed on the stack.
+    pub headers_max: usize,
+    /// Redirects that a request follows, unless it says otherwise. Default 30; with 0 the
+    /// redirecting response is the response.
+    pub redirects_max: u32,
+    /// Connections of one session to one host, busy and idle. Default 6. A request that finds all
+    /// busy waits.
+    pub connections_per_host_max: usize,
+    /// Takes any certificate of anybody. Default no.
+    pub insecure: bool,
+    /// PEM file with certificates to trust beside those of the system. Default none.
+    pub ca_file: Option<PathBuf>,
+    /// Value of the `user-agent` header. Default `swarm/VERSION`.
+    pub user_agent: String,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            request_timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(10),
+            body_bytes_max: 16 << 20,
+            head_bytes_max: 64 << 10,
+            headers_max: 100,
+            redirects_max: 30,
+            connections_per_host_max: 6,
+            insecure: false,
+            ca_file: None,
+            user_agent: concat!("swarm/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// A [`ClientConfig`] that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A number is outside the range that the client can keep.
+    #[error("{name} is {value}: give a value from {min} to {max}")]
+    Range {
+        /// Field of [`ClientConfig`].
+        name: &'static str,
+        /// What was given.
+        value: usize,
+        /// Smallest value.
+        min: usize,
+        /// Largest value.
+        max: usize,
+    },
+    /// A timeout of zero would fail every request.
+    #[error("{name} is zero: give a time in which an answer is possible")]
+    ZeroTimeout {
+        /// Field of [`ClientConfig`].
+        name: &'static str,
+    },
+    /// The user agent cannot stand in a header.
+    #[error("user agent {0:?} holds a control character: remove it")]
+    UserAgent(String),
+    /// The CA file cannot be read or holds no certificate.
+    #[error("CA file `{}`: {reason}", path.display())]
+    CaFile {
+        /// As configured.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// hyper's smallest read buffer.
+const HEAD_BYTES_MIN: usize = 8 << 10;
+const HEAD_BYTES_MAX: usize = 16 << 20;
+const HEADERS_MAX: usize = 10_000;
+const BODY_BYTES_MAX: usize = 4 << 30;
+const CONNECTIONS_MAX: usize = 10_000;
+
+impl ClientConfig {
+    /// Checks every field that has a range.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let ranges = [
+            ("body_bytes_max", self.body_bytes_max, 0, BODY_BYTES_MAX),
+            ("head_bytes_max", self.head_bytes_max, HEAD_BYTES_MIN, HEAD_BYTES_MAX),
+            ("headers_max", self.headers_max, 1, HEADERS_MAX),
+            ("connections_per_host_max", self.connections_per_host_max, 1, CONNECTIONS_MAX),
+        ];
+        for (name, value, min, max) in ranges {
+            if !(min..=max).contains(&value) {
+                return Err(ConfigError::Range { name, value, min, max });
+            }
+        }
+        let timeouts =
+            [("request_timeout", self.request_timeout), ("connect_timeout", self.connect_timeout)];
+        for (name, timeout) in timeouts {
+            if timeout.is_zero() {
+                return Err(ConfigError::ZeroTimeout { name });
+            }
+        }
+        self.user_agent_value().map(drop)
+    }
+
+    pub(crate) fn user_agent_value(&self) -> Result<HeaderValue, ConfigError> {
+        HeaderValue::from_bytes(self.user_agent.as_bytes())
+            .map_err(|_invalid| ConfigError::UserAgent(self.user_agent.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_usable() {
+        ClientConfig::default().check().expect("defaults");
+    }
+
+    #[test]
+    fn each_bad_value_is_named() {
+        type Spoil = fn(&mut ClientConfig);
+        let bad: [(&str, Spoil); 6] = [
+            ("head_bytes_max is 100", |c| c.head_bytes_max = 100),
+            ("headers_max is 0", |c| c.headers_max = 0),
+            ("connections_per_host_max is 0", |c| c.connections_per_host_max = 0),
+            ("request_timeout is zero", |c| c.request_timeout = Duration::ZERO),
+            ("connect_timeout is zero", |c| c.connect_timeout = Duration::ZERO),
+            ("user agent \"a\\nb\"", |c| c.user_agent = "a\nb".into()),
+        ];
+        for (expected, spoil) in bad {
+            let mut config = ClientConfig::default();
+            spoil(&mut config);
+            let error = config.check().expect_err(expected).to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}

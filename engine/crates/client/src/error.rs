@@ -1,0 +1,145 @@
+//! What can go wrong with a request.
+//!
+//! Failures are grouped by their text in the statistics, so a message holds nothing that differs
+//! from sample to sample: no local port, no resolved address, no measured time.
+
+use std::borrow::Cow;
+use std::io;
+use std::time::Duration;
+
+/// Why a request has no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The time given to the request or to its connection was over.
+    Timeout,
+    /// The TCP connection could not be made, or broke before the response was complete.
+    Connect,
+    /// The host's name has no address.
+    Dns,
+    /// The TLS handshake failed, or the certificate is not trusted.
+    Tls,
+    /// What the server sent is not HTTP/1.1.
+    Protocol,
+    /// The response's head or body is larger than allowed.
+    TooLarge,
+    /// The operator did not allow this host. Nothing was sent.
+    Denied,
+    /// The request itself is wrong, or was redirected too often.
+    Other,
+}
+
+/// A request without a response, in words and in time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// The same for every sample that failed in the same way.
+    pub message: String,
+    /// From the call to the failure. Zero if nothing was tried.
+    pub elapsed: Duration,
+}
+
+/// An [`Error`] before its time is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) kind: ErrorKind,
+    pub(crate) message: Cow<'static, str>,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// A request that cannot be sent as it is.
+    pub(crate) fn other(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Other, message)
+    }
+
+    /// What the operating system said about a connection.
+    pub(crate) fn io(error: &io::Error) -> Self {
+        if let Some(tls) = tls_cause(error) {
+            return crate::tls::fault(tls);
+        }
+        Self::new(ErrorKind::Connect, io_text(error))
+    }
+
+    pub(crate) fn after(self, elapsed: Duration) -> Error {
+        Error { kind: self.kind, message: self.message.into_owned(), elapsed }
+    }
+}
+
+/// The TLS error inside an IO error, where there is one.
+pub(crate) fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Too many open files in this process, and in the system. Linux and the BSDs agree on both.
+const FILES_MAX_ERRNO: [i32; 2] = [24, 23];
+
+fn io_text(error: &io::Error) -> Cow<'static, str> {
+    use io::ErrorKind as Kind;
+    if error.raw_os_error().is_some_and(|errno| FILES_MAX_ERRNO.contains(&errno)) {
+        return "too many open files: raise the limit with `ulimit -n`".into();
+    }
+    match error.kind() {
+        Kind::ConnectionRefused => "connection refused".into(),
+        Kind::ConnectionReset | Kind::BrokenPipe | Kind::ConnectionAborted => {
+            "connection reset by peer".into()
+        }
+        Kind::UnexpectedEof | Kind::WriteZero => CLOSED_EARLY.into(),
+        Kind::TimedOut => "connection timed out (operating system)".into(),
+        Kind::NetworkUnreachable => "network unreachable".into(),
+        Kind::HostUnreachable => "host unreachable".into(),
+        Kind::AddrNotAvailable => {
+            "no free local port: all ephemeral ports towards the target are in use".into()
+        }
+        _ => error.to_string().into(),
+    }
+}
+
+/// The server hung up in the middle, or before it said anything.
+pub(crate) const CLOSED_EARLY: &str = "connection closed before the response was complete";
+
+/// A configured length of time for people: `60 s`, `1.5 s`, `250 ms`.
+pub(crate) fn duration_text(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{} ms", duration.as_secs_f64() * 1e3)
+    } else {
+        format!("{} s", duration.as_secs_f64())
+    }
+}
+
+/// A configured size for people: `64 KiB`, `16 MiB`, `1000 bytes`.
+pub(crate) fn bytes_text(bytes: usize) -> String {
+    const KIB: usize = 1 << 10;
+    const MIB: usize = 1 << 20;
+    match bytes {
+        b if b >= MIB && b.is_multiple_of(MIB) => format!("{} MiB", b / MIB),
+        b if b >= KIB && b.is_multiple_of(KIB) => format!("{} KiB", b / KIB),
+        b => format!("{b} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configured_values_read_well() {
+        assert_eq!(duration_text(Duration::from_secs(60)), "60 s");
+        assert_eq!(duration_text(Duration::from_millis(1500)), "1.5 s");
+        assert_eq!(duration_text(Duration::from_millis(250)), "250 ms");
+        assert_eq!(bytes_text(64 << 10), "64 KiB");
+        assert_eq!(bytes_text(16 << 20), "16 MiB");
+        assert_eq!(bytes_text(1000), "1000 bytes");
+    }
+
+    #[test]
+    fn file_limit_names_the_fix() {
+        let fault = Fault::io(&io::Error::from_raw_os_error(24));
+        assert_eq!(fault.kind, ErrorKind::Connect);
+        assert!(fault.message.contains("ulimit -n"), "{}", fault.message);
+    }
+}

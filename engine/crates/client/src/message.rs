@@ -1,0 +1,118 @@
+//! What a scenario asks and what it gets.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+
+/// One request as a scenario wrote it. Checked when it is sent.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// `GET`, `POST`, ...: any token but `CONNECT`. Empty means `GET`.
+    pub method: String,
+    /// Path below the base URL, or a whole URL.
+    pub url: String,
+    /// All are sent, a repeated name in repeated lines. They replace the session's headers and
+    /// the automatic ones of the same name.
+    pub headers: Vec<(String, String)>,
+    /// Sent with its `content-length`.
+    pub body: Bytes,
+    /// In place of the configured timeout. More than a year means a year.
+    pub timeout: Option<Duration>,
+    /// In place of the configured number of redirects.
+    pub redirects: Option<u32>,
+}
+
+impl Request {
+    /// A request without headers and body.
+    #[must_use]
+    pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
+        Self { method: method.into(), url: url.into(), ..Self::default() }
+    }
+
+    /// `GET url`.
+    #[must_use]
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new("GET", url)
+    }
+}
+
+/// The final response to a request, with its body.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// 100 to 999, as sent.
+    pub status: u16,
+    /// As sent; the body is what they describe (`content-encoding` included).
+    pub headers: HeaderMap,
+    /// As sent, without the chunks' frames.
+    pub body: Bytes,
+    /// Length of the body as received.
+    pub body_bytes: u64,
+    /// From the call to the last byte.
+    pub elapsed: Duration,
+    /// Where the time went.
+    pub phases: Phases,
+    /// Path of the original request, not of where it was redirected to; see
+    /// [`sample_name`](crate::sample_name).
+    pub path: String,
+}
+
+impl Response {
+    /// Value of a header whatever its case. Lines of the same name are joined with `, `.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut values = self.headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let first = String::from_utf8_lossy(values.next()?);
+        Some(values.fold(first, |joined, value| {
+            Cow::Owned(format!("{joined}, {}", String::from_utf8_lossy(value)))
+        }))
+    }
+}
+
+/// Where the time of a request went, each summed over all its exchanges (redirects, and a retry
+/// on a fresh connection). `None` is a phase that was not needed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// Waiting for one of the session's connections to the host.
+    pub blocked: Option<Duration>,
+    /// Looking up the name. Addresses and names in the cache need none.
+    pub dns: Option<Duration>,
+    /// TCP handshake, addresses that failed included.
+    pub connect: Option<Duration>,
+    /// TLS handshake.
+    pub tls: Option<Duration>,
+    /// From the hand-over to the connection to the complete head of the response.
+    pub first_byte: Option<Duration>,
+    /// From there to the last byte of the body.
+    pub receive: Option<Duration>,
+}
+
+/// Adds the time from `since` to `until` to a phase.
+pub(crate) fn add(phase: &mut Option<Duration>, since: Instant, until: Instant) {
+    *phase.get_or_insert_default() += until.saturating_duration_since(since);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_found_in_any_case_and_joined() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-a", "1".parse().expect("value"));
+        headers.append("x-a", "2".parse().expect("value"));
+        let response = Response {
+            status: 200,
+            headers,
+            body: Bytes::new(),
+            body_bytes: 0,
+            elapsed: Duration::ZERO,
+            phases: Phases::default(),
+            path: "/".into(),
+        };
+        assert_eq!(response.header("X-A").as_deref(), Some("1, 2"));
+        assert_eq!(response.header("x-b"), None);
+        assert_eq!(response.header("not a name"), None);
+    }
+}

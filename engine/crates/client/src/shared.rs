@@ -1,0 +1,43 @@
+//! What all sessions of a process have in common.
+
+use std::sync::Arc;
+
+use crate::allow::AllowList;
+use crate::config::{ClientConfig, ConfigError};
+use crate::headers::Automatic;
+use crate::{dns, h1, tls};
+
+/// Configuration, allow list, trust and DNS cache of all sessions. One per process or per shard.
+#[derive(Debug)]
+pub struct Shared {
+    pub(crate) config: ClientConfig,
+    pub(crate) allowed: AllowList,
+    pub(crate) automatic: Automatic,
+    pub(crate) h1: h1::Options,
+    pub(crate) dns: dns::Cache,
+    pub(crate) tls: tls::Tls,
+}
+
+impl Shared {
+    /// Checks the configuration and reads the CA file, if there is one.
+    ///
+    /// # Errors
+    /// If a value is outside its range, or the CA file is unusable.
+    pub fn new(config: ClientConfig, allowed: AllowList) -> Result<Arc<Self>, ConfigError> {
+        config.check()?;
+        Ok(Arc::new(Self {
+            automatic: Automatic { user_agent: config.user_agent_value()? },
+            h1: h1::Options::new(&config),
+            dns: dns::Cache::default(),
+            tls: tls::Tls::new(&config)?,
+            config,
+            allowed,
+        }))
+    }
+
+    /// What the sessions were configured with.
+    #[must_use]
+    pub fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+}

@@ -1,0 +1,471 @@
+//! What the master does when: who is there, who gets which users, when a test begins and ends.
+//! Pure: `(now, event) -> actions`.
+//!
+//! # Layout
+//! - this file: the events, and the life of a test.
+//! - `look`: how things are, for those who only look.
+//! - [`worker`]: what the master knows of one worker.
+
+mod look;
+pub mod worker;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::dispatch::{ClassShare, Dispatcher};
+use crate::message::{
+    Digest, Heartbeat, Order, PROTOCOL_VERSION, Settings, WorkerInfo, WorkerState,
+};
+use crate::pace::Ramp;
+use worker::{Lost, Worker};
+
+/// A worker that was silent for this long is lost: its users go to the others. Longer than
+/// [`crate::agent::LEASE`].
+pub const SILENCE_MAX: Duration = Duration::from_secs(3);
+
+/// Users that move to another worker start evenly over this time, so that a loss is no load spike.
+const MOVE_SPREAD: Duration = Duration::from_secs(1);
+
+/// After the stop timeout workers have this long to end their users and send their last samples.
+const STOP_SLACK: Duration = Duration::from_secs(10);
+
+/// The number of no test.
+pub const NO_TEST: u32 = 0;
+
+/// Most workers of a master, lost ones included.
+pub const WORKERS_MAX: usize = 100_000;
+
+/// What the master has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Send an order to the worker of this connection.
+    Order {
+        /// The connection.
+        connection: u64,
+        /// The order.
+        order: Box<Order>,
+    },
+    /// Close the connection: its worker is lost or has been replaced.
+    Close {
+        /// The connection.
+        connection: u64,
+        /// For the log.
+        reason: String,
+    },
+    /// Tell the reader of the result.
+    Notice(String),
+    /// A test has begun: forget the statistics of the last.
+    Begun,
+    /// All users have ended and all samples have arrived, or never will.
+    Ended,
+}
+
+/// A load to put on the target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Load {
+    /// Users in the whole test.
+    pub users: u32,
+    /// Users a second.
+    pub spawn_rate: f64,
+    /// Stop by itself after this long; from the start of the test.
+    pub run_time: Option<Duration>,
+    /// The settings of the test.
+    pub settings: Settings,
+}
+
+/// Where a test is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// No test yet.
+    Ready,
+    /// Users are being started or ended on the way to the target.
+    Spawning,
+    /// All users run.
+    Running,
+    /// Users end.
+    Stopping,
+    /// The test has ended.
+    Stopped,
+}
+
+#[derive(Debug)]
+struct Test {
+    number: u32,
+    start: Duration,
+    load: Load,
+    state: State,
+    /// While users are still to be started or ended.
+    ramp: Option<Ramp>,
+    /// The last change of the load took users away, who may still be at their tasks.
+    falls: bool,
+    /// Since when it is stopping.
+    stopping: Duration,
+}
+
+impl Test {
+    /// Nobody is being ended but to start elsewhere.
+    fn only_grows(&self) -> bool {
+        !self.falls && matches!(self.state, State::Spawning | State::Running)
+    }
+}
+
+/// The master's state machine.
+#[derive(Debug)]
+pub struct Cluster {
+    module: Digest,
+    classes: Vec<ClassShare>,
+    dispatcher: Dispatcher,
+    /// By index; a worker keeps its index for the master's life.
+    workers: Vec<Worker>,
+    /// Index of the worker of each open connection.
+    connections: BTreeMap<u64, usize>,
+    test: Option<Test>,
+    /// Number of the next test.
+    next_test: u32,
+    last_order: u64,
+    users_max: u32,
+}
+
+impl Cluster {
+    /// A master of the scenario with these classes. `first_test` numbers its first test; it should
+    /// grow from one master process to the next, so that samples of an earlier one are recognised.
+    pub fn new(module: Digest, classes: Vec<ClassShare>, first_test: u32) -> Self {
+        Self {
+            module,
+            dispatcher: Dispatcher::new(&classes),
+            classes,
+            workers: Vec::new(),
+            connections: BTreeMap::new(),
+            test: None,
+            next_test: first_test.max(NO_TEST + 1),
+            last_order: 0,
+            users_max: 0,
+        }
+    }
+
+    /// A worker wants to join by a new connection. Its index, or why it may not.
+    ///
+    /// # Errors
+    /// The reason, for the operator of the worker.
+    pub fn join(
+        &mut self,
+        now: Duration,
+        connection: u64,
+        info: WorkerInfo,
+    ) -> (Result<u32, String>, Vec<Action>) {
+        let mut actions = Vec::new();
+        if info.protocol != PROTOCOL_VERSION {
+            let reason = format!(
+                "worker {} of version {} speaks protocol {}, the master protocol \
+                 {PROTOCOL_VERSION}: use the same version of swarm on both sides",
+                info.id, info.version, info.protocol
+            );
+            return (Err(reason), actions);
+        }
+        let known = self.workers.iter().position(|worker| worker.info().id == info.id);
+        let index = match known {
+            Some(index) => {
+                let worker = &self.workers[index];
+                if let Some(old) = worker.connection() {
+                    if worker.info().stream != info.stream {
+                        let reason = format!(
+                            "a worker with the id {} is connected already: give each its own id",
+                            info.id
+                        );
+                        return (Err(reason), actions);
+                    }
+                    let reason = "its worker has connected anew".to_owned();
+                    actions.push(Action::Close { connection: old, reason });
+                    self.part(now, index, None, &mut actions);
+                }
+                index
+            }
+            None if self.workers.len() >= WORKERS_MAX => {
+                return (Err(format!("{WORKERS_MAX} workers have joined already")), actions);
+            }
+            None => {
+                self.workers.push(Worker::new(info.clone()));
+                self.workers.len() - 1
+            }
+        };
+        if self.workers[index].join(now, connection, info) {
+            let text =
+                format!("worker {} is back with all its samples", self.workers[index].info().id);
+            actions.push(Action::Notice(text));
+        }
+        self.connections.insert(connection, index);
+        (Ok(u32::try_from(index).expect("bounded by WORKERS_MAX")), actions)
+    }
+
+    /// A sign of life.
+    pub fn heartbeat(&mut self, now: Duration, connection: u64, beat: Heartbeat) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let Some(&index) = self.connections.get(&connection) else { return actions };
+        let worker = &mut self.workers[index];
+        if let Some(problem) = &beat.problem
+            && worker.problem() != Some(problem.as_str())
+        {
+            let text = format!("worker {} cannot take part: {problem}", worker.info().id);
+            actions.push(Action::Notice(text));
+        }
+        let finished = if worker.order_is_current(&beat) { beat.finished.clone() } else { vec![] };
+        let able = beat.problem.is_none() && beat.state != WorkerState::Preparing;
+        worker.heard(now, beat);
+        for id in finished {
+            self.dispatcher.retire(id);
+        }
+        let worker = &mut self.workers[index];
+        if able != std::mem::replace(&mut worker.placed, able) {
+            let info = worker.info();
+            if able {
+                self.dispatcher.add_worker(&info.id, info.users_max);
+            } else {
+                self.dispatcher.remove_worker(&info.id);
+            }
+            self.send_orders(MOVE_SPREAD, &mut actions);
+        }
+        let alive = self.users();
+        self.users_max = self.users_max.max(alive);
+        self.settle(now, &mut actions);
+        actions
+    }
+
+    /// A report of this connection's worker has been added to the result.
+    pub fn reported(&mut self, now: Duration, connection: u64) {
+        if let Some(&index) = self.connections.get(&connection) {
+            self.workers[index].reported = Some(now);
+        }
+    }
+
+    /// A connection has ended. `left`: the worker said so before, and has no users and no samples.
+    pub fn closed(&mut self, now: Duration, connection: u64, left: bool) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if let Some(&index) = self.connections.get(&connection) {
+            let why = (!left).then_some("its connection closed");
+            self.part(now, index, why, &mut actions);
+            self.send_orders(MOVE_SPREAD, &mut actions);
+            self.settle(now, &mut actions);
+        }
+        actions
+    }
+
+    /// A worker is gone; its users go to the others. `why`: `None` when nothing is lost with it.
+    fn part(&mut self, now: Duration, index: usize, why: Option<&str>, actions: &mut Vec<Action>) {
+        let busy = self.is_busy();
+        let worker = &mut self.workers[index];
+        let Some(connection) = worker.connection() else { return };
+        self.connections.remove(&connection);
+        let users = worker.users();
+        let lost = why.filter(|_| busy).map(|why| Lost {
+            at: now,
+            users,
+            why: why.to_owned(),
+            last_report: worker.reported,
+        });
+        let id = worker.info().id.clone();
+        if let Some(lost) = &lost {
+            actions.push(Action::Notice(format!("worker {id} was lost: {lost}")));
+        } else if busy && why.is_none() {
+            actions.push(Action::Notice(format!("worker {id} left")));
+        }
+        worker.part(lost);
+        if std::mem::take(&mut worker.placed) {
+            self.dispatcher.remove_worker(&id);
+        }
+    }
+
+    /// Starts a test, or changes the load of the running one.
+    ///
+    /// # Errors
+    /// Why not, for the operator.
+    pub fn start(&mut self, now: Duration, load: Load) -> Result<Vec<Action>, String> {
+        let mut actions = Vec::new();
+        let ramp = Ramp::new(now, load.spawn_rate).map_err(|error| error.to_string())?;
+        match &mut self.test {
+            Some(test) if test.state == State::Stopping => {
+                return Err("the last test is still stopping; wait until it has stopped".to_owned());
+            }
+            Some(test) if matches!(test.state, State::Spawning | State::Running) => {
+                if test.load.settings.host != load.settings.host {
+                    return Err("the host cannot change during a test; stop it first".to_owned());
+                }
+                let settings = test.load.settings.clone();
+                test.ramp = Some(ramp);
+                test.falls = load.users < test.load.users;
+                test.load = Load { settings, ..load };
+                test.state = State::Spawning;
+            }
+            _ => self.begin(now, load, ramp, &mut actions),
+        }
+        let users = self.test.as_ref().map_or(0, |test| test.load.users);
+        self.dispatcher.set_target(users, None);
+        actions.extend(self.tick(now));
+        Ok(actions)
+    }
+
+    fn begin(&mut self, now: Duration, load: Load, ramp: Ramp, actions: &mut Vec<Action>) {
+        // The users of a test are numbered from 0, and those that finished are back.
+        self.dispatcher = Dispatcher::new(&self.classes);
+        for worker in &mut self.workers {
+            worker.begin();
+            if worker.placed {
+                let info = worker.info();
+                self.dispatcher.add_worker(&info.id, info.users_max);
+            }
+        }
+        self.test = Some(Test {
+            number: self.next_test,
+            start: now,
+            load,
+            state: State::Spawning,
+            ramp: Some(ramp),
+            falls: false,
+            stopping: now,
+        });
+        self.next_test += 1;
+        self.users_max = 0;
+        actions.push(Action::Begun);
+        if self.dispatcher.workers().next().is_none() {
+            let text = "no worker is ready: the users start when one is".to_owned();
+            actions.push(Action::Notice(text));
+        }
+    }
+
+    /// Stops the test: its users end within the stop timeout.
+    pub fn stop(&mut self, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if let Some(test) = &mut self.test
+            && matches!(test.state, State::Spawning | State::Running)
+        {
+            test.state = State::Stopping;
+            test.stopping = now;
+            test.ramp = None;
+            self.send_orders(Duration::ZERO, &mut actions);
+            self.settle(now, &mut actions);
+        }
+        actions
+    }
+
+    /// Looks at the clock: silent workers, due users, the end of the run time. To be called often;
+    /// users are due at most one call late.
+    pub fn tick(&mut self, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.drop_silent(now, &mut actions);
+        self.ramp(now, &mut actions);
+        let over = self.test.as_ref().is_some_and(|test| {
+            let time = test.load.run_time;
+            matches!(test.state, State::Spawning | State::Running)
+                && time.is_some_and(|time| now >= test.start + time)
+        });
+        if over {
+            actions.extend(self.stop(now));
+        }
+        self.settle(now, &mut actions);
+        actions
+    }
+
+    fn drop_silent(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        let silent = |worker: &Worker| now.saturating_sub(worker.last_heard()) > SILENCE_MAX;
+        let silent: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|&(_, &index)| silent(&self.workers[index]))
+            .map(|(&connection, &index)| (connection, index))
+            .collect();
+        for &(connection, index) in &silent {
+            self.part(now, index, Some("it fell silent"), actions);
+            actions.push(Action::Close { connection, reason: "it fell silent".to_owned() });
+        }
+        if !silent.is_empty() {
+            self.send_orders(MOVE_SPREAD, actions);
+        }
+    }
+
+    /// Starts or ends the users that are due.
+    fn ramp(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        let has_workers = self.dispatcher.workers().next().is_some();
+        let Some(test) = &mut self.test else { return };
+        let Some(ramp) = &mut test.ramp else { return };
+        // Without a worker the ramp waits, rather than to start everyone at once when one comes.
+        let due = ramp.take_due(now);
+        if due == 0 || !has_workers {
+            return;
+        }
+        let (before, step) = (self.dispatcher.users(), ramp.users_per_step());
+        let there = self.dispatcher.step(step.saturating_mul(due));
+        // At the rate also where a step is not a whole one; and the last user of a step is as far
+        // from the first of the next as from its own neighbour.
+        let moved = self.dispatcher.users().abs_diff(before).clamp(1, step);
+        let interval = ramp.wait().mul_f64(f64::from(moved - 1) / f64::from(step));
+        if there {
+            test.ramp = None;
+        }
+        self.send_orders(interval, actions);
+    }
+
+    /// Tells each worker its target, if it is not what it was told last.
+    fn send_orders(&mut self, spread: Duration, actions: &mut Vec<Action>) {
+        let stopped = matches!(self.state(), State::Ready | State::Stopping | State::Stopped);
+        // Without a test everyone is told that nobody shall run: a worker that joins may still
+        // carry the load of an earlier master.
+        let number = self.test_number().unwrap_or(NO_TEST);
+        let start = self.test_start().unwrap_or_default();
+        let settings = self.load().map(|load| load.settings.clone()).unwrap_or_default();
+        for worker in self.workers.iter_mut().filter(|worker| worker.placed) {
+            let Some(connection) = worker.connection() else { continue };
+            let users =
+                if stopped { Vec::new() } else { self.dispatcher.placement(&worker.info().id) };
+            if !worker.is_news(number, &users) {
+                continue;
+            }
+            self.last_order += 1;
+            worker.ordered(self.last_order, number, users.clone());
+            let order = Box::new(Order {
+                number: self.last_order,
+                test: number,
+                module: self.module,
+                test_start_ms: millis(start),
+                spread_ms: millis(spread),
+                users,
+                settings: settings.clone(),
+            });
+            actions.push(Action::Order { connection, order });
+        }
+    }
+
+    /// Moves the test on when what it waits for has happened.
+    fn settle(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        let alive = self.users();
+        let done = self.workers.iter().all(Worker::order_done);
+        let Some(test) = &mut self.test else { return };
+        match test.state {
+            State::Spawning if test.ramp.is_none() && done => {
+                if alive >= self.dispatcher.users() {
+                    test.state = State::Running;
+                }
+            }
+            State::Running if test.load.users > 0 && self.dispatcher.all_retired() => {
+                actions.push(Action::Notice("all users have finished".to_owned()));
+                actions.extend(self.stop(now));
+            }
+            State::Stopping => {
+                let timeout = Duration::from_millis(test.load.settings.stop_timeout_ms);
+                let late = now > test.stopping + timeout + STOP_SLACK;
+                if late && !done {
+                    let text = "not all workers have confirmed the end of the test: their last \
+                                samples may be missing";
+                    actions.push(Action::Notice(text.to_owned()));
+                }
+                if done || late {
+                    test.state = State::Stopped;
+                    actions.push(Action::Ended);
+                }
+            }
+            State::Ready | State::Spawning | State::Running | State::Stopped => {}
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

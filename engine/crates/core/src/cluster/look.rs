@@ -1,0 +1,77 @@
+//! How things are, for those who only look.
+
+use std::time::Duration;
+
+use super::worker::Worker;
+use super::{Cluster, Load, State};
+
+impl Cluster {
+    /// Is a test under way?
+    pub fn is_busy(&self) -> bool {
+        matches!(self.state(), State::Spawning | State::Running | State::Stopping)
+    }
+
+    /// Where the test is.
+    pub fn state(&self) -> State {
+        self.test.as_ref().map_or(State::Ready, |test| test.state)
+    }
+
+    /// Number of the current or last test.
+    pub fn test_number(&self) -> Option<u32> {
+        self.test.as_ref().map(|test| test.number)
+    }
+
+    /// When the current or last test began.
+    pub fn test_start(&self) -> Option<Duration> {
+        self.test.as_ref().map(|test| test.start)
+    }
+
+    /// The load of the current or last test.
+    pub fn load(&self) -> Option<&Load> {
+        self.test.as_ref().map(|test| &test.load)
+    }
+
+    /// All workers by index, lost ones included.
+    pub fn workers(&self) -> &[Worker] {
+        &self.workers
+    }
+
+    /// The worker of an open connection.
+    pub fn worker_of(&self, connection: u64) -> Option<&Worker> {
+        self.connections.get(&connection).map(|&index| &self.workers[index])
+    }
+
+    /// Workers that can run users.
+    pub fn ready_workers(&self) -> usize {
+        self.workers.iter().filter(|worker| worker.placed).count()
+    }
+
+    /// Users alive, as the workers tell. Their words arrive at different moments, so one that
+    /// moves may be in the words of two workers; it is counted once, as there are never more users
+    /// than ids given out.
+    pub fn users(&self) -> u32 {
+        let told: u32 = self.workers.iter().map(Worker::users).sum();
+        match &self.test {
+            Some(test) if test.only_grows() => {
+                told.min(self.dispatcher.users() + self.dispatcher.unplaced())
+            }
+            _ => told,
+        }
+    }
+
+    /// Most users alive in the current or last test.
+    pub fn users_max(&self) -> u32 {
+        self.users_max
+    }
+
+    /// Users alive by class, as the workers tell.
+    pub fn users_by_class(&self) -> Vec<u32> {
+        let mut users = vec![0; self.classes.len()];
+        for &(class, count) in self.workers.iter().flat_map(Worker::users_by_class) {
+            if let Some(users) = users.get_mut(class as usize) {
+                *users += count;
+            }
+        }
+        users
+    }
+}

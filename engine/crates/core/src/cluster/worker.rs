@@ -1,0 +1,168 @@
+//! What the master knows of one worker.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::message::{ClassUsers, Heartbeat, WorkerInfo};
+
+/// How a worker was lost in the middle of a test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// When the master noticed.
+    pub at: Duration,
+    /// Users that it ran.
+    pub users: u32,
+    /// How it was noticed.
+    pub why: String,
+    /// When its last report arrived.
+    pub last_report: Option<Duration>,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { users, why, .. } = self;
+        write!(f, "{why}; its {users} users go to the others; ")?;
+        match self.last_report {
+            Some(at) => {
+                let missing = self.at.saturating_sub(at).as_secs_f64();
+                write!(f, "up to {missing:.1} s of its samples are missing")
+            }
+            None => write!(f, "it had reported no samples"),
+        }
+    }
+}
+
+/// What the master knows of one worker.
+#[derive(Debug)]
+pub struct Worker {
+    info: WorkerInfo,
+    connection: Option<u64>,
+    last_heard: Duration,
+    beat: Option<Heartbeat>,
+    lost: Option<Lost>,
+    /// Most users alive in the current or last test.
+    users_max: u32,
+    /// It has a place in the dispatcher: it is connected and can run users.
+    pub(super) placed: bool,
+    /// When its last report was added.
+    pub(super) reported: Option<Duration>,
+    /// Number of the last order, 0 for none since it joined.
+    order: u64,
+    /// What that order said.
+    ordered: Option<(u32, Vec<ClassUsers>)>,
+}
+
+impl Worker {
+    pub(super) fn new(info: WorkerInfo) -> Self {
+        Self {
+            info,
+            connection: None,
+            last_heard: Duration::ZERO,
+            beat: None,
+            lost: None,
+            users_max: 0,
+            placed: false,
+            reported: None,
+            order: 0,
+            ordered: None,
+        }
+    }
+
+    /// It has connected. Says whether it was lost, and is the same process with all its samples.
+    pub(super) fn join(&mut self, now: Duration, connection: u64, info: WorkerInfo) -> bool {
+        let same = self.info.stream == info.stream;
+        self.info = info;
+        self.connection = Some(connection);
+        self.last_heard = now;
+        self.beat = None;
+        self.order = 0;
+        self.ordered = None;
+        same && self.lost.take().is_some()
+    }
+
+    pub(super) fn part(&mut self, lost: Option<Lost>) {
+        self.connection = None;
+        self.beat = None;
+        // A second loss before the first was made good keeps the first's account.
+        self.lost = self.lost.take().or(lost);
+    }
+
+    /// A new test begins.
+    pub(super) fn begin(&mut self) {
+        self.users_max = 0;
+        self.lost = None;
+        self.reported = None;
+    }
+
+    /// Takes a sign of life.
+    pub(super) fn heard(&mut self, now: Duration, beat: Heartbeat) {
+        self.last_heard = now;
+        self.beat = Some(beat);
+        self.users_max = self.users_max.max(self.users());
+    }
+
+    /// Is the heartbeat of a worker that has taken its newest order?
+    pub(super) fn order_is_current(&self, beat: &Heartbeat) -> bool {
+        self.order != 0 && beat.order_done == self.order
+    }
+
+    /// Has it done all that it was told? So has one that is gone.
+    pub(super) fn order_done(&self) -> bool {
+        let Some(_) = self.connection else { return true };
+        self.order == 0 || self.beat.as_ref().is_some_and(|beat| beat.order_done >= self.order)
+    }
+
+    pub(super) fn is_news(&self, test: u32, users: &[ClassUsers]) -> bool {
+        self.ordered.as_ref().is_none_or(|(last, told)| *last != test || told != users)
+    }
+
+    pub(super) fn ordered(&mut self, number: u64, test: u32, users: Vec<ClassUsers>) {
+        self.order = number;
+        self.ordered = Some((test, users));
+    }
+
+    /// How it introduced itself.
+    pub fn info(&self) -> &WorkerInfo {
+        &self.info
+    }
+
+    /// Its connection, while it is there.
+    pub fn connection(&self) -> Option<u64> {
+        self.connection
+    }
+
+    /// How it was lost in this test, if it was and has not come back with its samples.
+    pub fn lost(&self) -> Option<&Lost> {
+        self.lost.as_ref()
+    }
+
+    /// When it was last heard.
+    pub fn last_heard(&self) -> Duration {
+        self.last_heard
+    }
+
+    /// Its last sign of life, while it is there.
+    pub fn beat(&self) -> Option<&Heartbeat> {
+        self.beat.as_ref()
+    }
+
+    /// Why it cannot run users.
+    pub fn problem(&self) -> Option<&str> {
+        self.beat.as_ref()?.problem.as_deref()
+    }
+
+    /// Most users alive in the current or last test.
+    pub fn users_max(&self) -> u32 {
+        self.users_max
+    }
+
+    /// Users alive on it by class.
+    pub fn users_by_class(&self) -> &[(u32, u32)] {
+        self.beat.as_ref().map_or(&[], |beat| &beat.users)
+    }
+
+    /// Users alive on it.
+    pub fn users(&self) -> u32 {
+        self.users_by_class().iter().map(|&(_, users)| users).sum()
+    }
+}

@@ -1,0 +1,313 @@
+//! The workers in their order, and who runs on them.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+
+use crate::message::ClassUsers;
+
+/// A worker and its users.
+#[derive(Debug, Clone)]
+struct Worker {
+    id: String,
+    users_max: Option<u32>,
+    /// Users by class.
+    counts: Vec<u32>,
+    /// (class, id of the user).
+    users: BTreeSet<(usize, u32)>,
+    /// Its place, which the new order is told from.
+    place: u32,
+}
+
+/// Where a user runs.
+#[derive(Debug, Clone, Copy)]
+struct Home {
+    place: u32,
+    class: usize,
+}
+
+/// The place of users without a worker.
+const NOWHERE: u32 = u32::MAX;
+
+impl Worker {
+    fn load(&self) -> u32 {
+        u32::try_from(self.users.len()).expect("users are counted in u32")
+    }
+}
+
+/// All workers in their order: the first of every host, then the second of every host, and so
+/// on, by id.
+///
+/// A worker is known to the rest of the dispatcher by its place in that order, which holds until
+/// a worker comes or goes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Roster {
+    workers: Vec<Worker>,
+    loads: Vec<u32>,
+    /// Places by id of the worker.
+    by_id: Vec<usize>,
+    /// Users on all workers, by class.
+    counts: Vec<u32>,
+    /// By id of the user; ids are dense.
+    homes: Vec<Home>,
+}
+
+impl Roster {
+    pub(super) fn new(classes: usize) -> Self {
+        Self { counts: vec![0; classes], ..Self::default() }
+    }
+
+    pub(super) fn workers(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.workers.iter().map(|worker| worker.id.as_str()).zip(self.loads.iter().copied())
+    }
+
+    pub(super) fn place(&self, id: &str) -> Option<usize> {
+        self.rank(id).ok().map(|rank| self.by_id[rank])
+    }
+
+    /// Where the worker is in `by_id`, or where it would be.
+    fn rank(&self, id: &str) -> Result<usize, usize> {
+        self.by_id.binary_search_by(|&place| self.workers[place].id.as_str().cmp(id))
+    }
+
+    /// Users on all workers, by class.
+    pub(super) fn counts(&self) -> &[u32] {
+        &self.counts
+    }
+
+    pub(super) fn count(&self, place: usize, class: usize) -> u32 {
+        self.workers[place].counts[class]
+    }
+
+    pub(super) fn load(&self, place: usize) -> u32 {
+        self.loads[place]
+    }
+
+    pub(super) fn users(&self) -> u32 {
+        self.loads.iter().sum()
+    }
+
+    /// Most users that all workers together accept.
+    pub(super) fn capacity(&self) -> u32 {
+        let limits = self.workers.iter().map(|worker| worker.users_max.unwrap_or(u32::MAX));
+        limits.fold(0, u32::saturating_add)
+    }
+
+    pub(super) fn has_room(&self, place: usize) -> bool {
+        self.workers[place].users_max.is_none_or(|users_max| self.loads[place] < users_max)
+    }
+
+    /// Users of the worker beyond its limit.
+    pub(super) fn excess(&self, place: usize) -> u32 {
+        let users_max = self.workers[place].users_max.unwrap_or(u32::MAX);
+        self.loads[place].saturating_sub(users_max)
+    }
+
+    /// Classes that have users on the worker.
+    pub(super) fn classes(&self, place: usize) -> impl Iterator<Item = usize> {
+        let counts = self.workers[place].counts.iter().enumerate();
+        counts.filter(|&(_, &users)| users > 0).map(|(class, _)| class)
+    }
+
+    /// Lets a worker in, or changes the limit of one that is there.
+    pub(super) fn admit(&mut self, id: &str, users_max: Option<u32>) {
+        let rank = match self.rank(id) {
+            Ok(rank) => {
+                self.workers[self.by_id[rank]].users_max = users_max;
+                return;
+            }
+            Err(rank) => rank,
+        };
+        let place = self.workers.len();
+        self.by_id.insert(rank, place);
+        self.workers.push(Worker {
+            id: id.to_owned(),
+            users_max,
+            counts: vec![0; self.counts.len()],
+            users: BTreeSet::new(),
+            place: u32::try_from(place).expect("workers are counted in u32"),
+        });
+        self.put_in_order();
+    }
+
+    /// Lets a worker go; its users are handed back. `None` if it is not there.
+    pub(super) fn dismiss(&mut self, id: &str) -> Option<BTreeSet<(usize, u32)>> {
+        let rank = self.rank(id).ok()?;
+        self.by_id.remove(rank);
+        let worker = self.put_in_order()?;
+        for (all, gone) in self.counts.iter_mut().zip(worker.counts) {
+            *all -= gone;
+        }
+        Some(worker.users)
+    }
+
+    /// Restores the order after `by_id` has gained or lost a worker. Returns the one it lost.
+    fn put_in_order(&mut self) -> Option<Worker> {
+        let mut host_workers: HashMap<&str, usize> = HashMap::with_capacity(self.workers.len());
+        let index_in_host = |&place: &usize| {
+            let host = self.workers[place].id.split('_').next().unwrap_or_default();
+            let count = host_workers.entry(host).or_default();
+            *count += 1;
+            (*count, place)
+        };
+        let mut order: Vec<(usize, usize)> = self.by_id.iter().map(index_in_host).collect();
+        // Stable: those with the same index remain in the order of their ids.
+        order.sort_by_key(|&(index, _)| index);
+        let mut before: Vec<_> = std::mem::take(&mut self.workers).into_iter().map(Some).collect();
+        let in_order = order.into_iter().filter_map(|(_, place)| before[place].take());
+        self.workers = in_order.collect();
+        self.loads = self.workers.iter().map(Worker::load).collect();
+        self.renumber(before.len());
+        before.into_iter().flatten().next()
+    }
+
+    /// Tells workers and users the new places; the old ones were below `places_before`.
+    fn renumber(&mut self, places_before: usize) {
+        let mut new_places = vec![NOWHERE; places_before];
+        for (place, worker) in (0..).zip(&mut self.workers) {
+            new_places[worker.place as usize] = place;
+            worker.place = place;
+        }
+        for place in &mut self.by_id {
+            *place = new_places[*place] as usize;
+        }
+        for home in self.homes.iter_mut().filter(|home| home.place != NOWHERE) {
+            home.place = new_places[home.place as usize];
+        }
+    }
+
+    pub(super) fn insert(&mut self, place: usize, class: usize, user: u32) {
+        let worker = &mut self.workers[place];
+        let home = Home { place: worker.place, class };
+        match self.homes.get_mut(user as usize) {
+            Some(known) => *known = home,
+            None => {
+                self.homes.resize(user as usize, Home { place: NOWHERE, class });
+                self.homes.push(home);
+            }
+        }
+        assert!(worker.users.insert((class, user)), "user {user} is placed once");
+        worker.counts[class] += 1;
+        self.loads[place] += 1;
+        self.counts[class] += 1;
+    }
+
+    /// Takes the worker's user of `class` with the highest id; it must have one.
+    pub(super) fn take(&mut self, place: usize, class: usize) -> u32 {
+        let users = &self.workers[place].users;
+        let last = users.range((class, 0)..=(class, u32::MAX)).next_back().copied();
+        let (_, user) = last.expect("the worker has a user of the class");
+        self.remove(place, class, user);
+        user
+    }
+
+    /// Takes a certain user off its worker, if it has one, and says its class.
+    pub(super) fn take_user(&mut self, user: u32) -> Option<usize> {
+        let Home { place, class } = *self.homes.get(user as usize)?;
+        if place == NOWHERE {
+            return None;
+        }
+        self.remove(place as usize, class, user);
+        Some(class)
+    }
+
+    fn remove(&mut self, place: usize, class: usize, user: u32) {
+        let worker = &mut self.workers[place];
+        worker.users.remove(&(class, user));
+        worker.counts[class] -= 1;
+        self.homes[user as usize].place = NOWHERE;
+        self.loads[place] -= 1;
+        self.counts[class] -= 1;
+    }
+
+    /// The worker's users, complete, by class and id.
+    pub(super) fn placement(&self, place: usize) -> Vec<ClassUsers> {
+        let mut classes: Vec<ClassUsers> = Vec::new();
+        for &(class, user) in &self.workers[place].users {
+            let class = u32::try_from(class).expect("classes are counted in u32");
+            match classes.last_mut() {
+                Some(last) if last.class == class => last.ids.push(user),
+                _ => classes.push(ClassUsers { class, ids: vec![user] }),
+            }
+        }
+        classes
+    }
+
+    /// The workers with room, the least loaded first.
+    pub(super) fn fill_order(&self) -> Laps {
+        let open = (0..self.workers.len()).filter(|&place| self.has_room(place));
+        Laps::new(open.map(|place| ((self.loads[place], place), place)))
+    }
+
+    /// The workers with users, the most loaded first and the last in order before the first.
+    pub(super) fn drain_order(&self) -> Laps {
+        let busy = (0..self.workers.len()).filter(|&place| self.loads[place] > 0);
+        Laps::new(busy.map(|place| ((u32::MAX - self.loads[place], usize::MAX - place), place)))
+    }
+
+    /// The fewest users that must move from the most to the least loaded workers so that no
+    /// worker with room has two users less than another one.
+    pub(super) fn moves(&self) -> u32 {
+        let mut most: BinaryHeap<u32> = self.loads.iter().copied().collect();
+        let mut least: BinaryHeap<Reverse<(u32, usize)>> = (0..self.workers.len())
+            .filter(|&place| self.has_room(place))
+            .map(|place| Reverse((self.loads[place], place)))
+            .collect();
+        let mut moves = 0;
+        // What gives stays above what takes, so neither heap comes to an entry of the other that
+        // is out of date.
+        while let (Some(&high), Some(&Reverse((low, place)))) = (most.peek(), least.peek()) {
+            if high - low.min(high) <= 1 {
+                break;
+            }
+            moves += 1;
+            most.pop();
+            most.push(high - 1);
+            least.pop();
+            if self.workers[place].users_max.is_none_or(|users_max| low + 1 < users_max) {
+                least.push(Reverse((low + 1, place)));
+            }
+        }
+        moves
+    }
+}
+
+/// Workers in the order in which they are served, in laps: those at the same level together.
+#[derive(Debug)]
+pub(super) struct Laps {
+    /// The last comes first. Key: level, then preference inside a level.
+    waiting: Vec<((u32, usize), usize)>,
+    level: u32,
+    /// With the preference, in its order.
+    tied: Vec<(usize, usize)>,
+}
+
+impl Laps {
+    fn new(workers: impl Iterator<Item = ((u32, usize), usize)>) -> Self {
+        let mut waiting: Vec<_> = workers.collect();
+        waiting.sort_unstable_by(|a, b| b.cmp(a));
+        Self { waiting, level: 0, tied: Vec::new() }
+    }
+
+    /// The workers of the next lap; empty when there are none any more. Between two laps each of
+    /// them must have been served once, and `fit` says who takes part on.
+    pub(super) fn next(&mut self, fit: impl Fn(usize) -> bool) -> Vec<usize> {
+        self.tied.retain(|&(_, place)| fit(place));
+        self.level += 1;
+        if self.tied.is_empty()
+            && let Some(&((level, _), _)) = self.waiting.last()
+        {
+            self.level = level;
+        }
+        let tied = self.tied.len();
+        while let Some(&((level, preference), place)) = self.waiting.last()
+            && level == self.level
+        {
+            self.tied.push((preference, place));
+            self.waiting.pop();
+        }
+        if self.tied.len() > tied {
+            self.tied.sort_unstable();
+        }
+        self.tied.iter().map(|&(_, place)| place).collect()
+    }
+}

@@ -1,0 +1,163 @@
+//! Master and workers together, in virtual time: the real state machines, joined by a network that
+//! delivers after a while, or not at all.
+
+mod world;
+
+use std::time::Duration;
+
+use swarm_core::cluster::State;
+use world::{Fault, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn users_ramp_up_evenly_and_end_with_the_test() {
+    let mut world = World::new(&["a", "b", "c"]);
+    world.start(100, 10.0);
+    world.run(5 * SECOND);
+    let users = world.alive();
+    assert!((45..=55).contains(&users), "{users} users after 5 s at 10/s");
+    world.run(7 * SECOND);
+    assert_eq!(world.alive(), 100);
+    assert_eq!(world.master.state(), State::Running);
+    assert_eq!(world.spread(), (33, 34));
+    world.stop();
+    world.run(3 * SECOND);
+    assert_eq!((world.alive(), world.master.state()), (0, State::Stopped));
+}
+
+#[test]
+fn the_starts_of_a_second_are_spread_over_it_and_over_the_workers() {
+    let mut world = World::new(&["a", "b", "c", "d"]);
+    world.start(100, 100.0);
+    world.run(2 * SECOND);
+    let starts = world.starts();
+    assert_eq!(starts.len(), 100);
+    let first = starts[0];
+    for tenth in 0..10_u32 {
+        let from = first + SECOND / 10 * tenth;
+        let count = starts.iter().filter(|&&at| at >= from && at < from + SECOND / 10).count();
+        assert!((6..=14).contains(&count), "{count} starts in tenth {tenth}");
+    }
+}
+
+#[test]
+fn a_killed_workers_users_go_to_the_others_with_their_ids() {
+    let mut world = World::new(&["a", "b", "c"]);
+    world.start(90, 90.0);
+    world.run(4 * SECOND);
+    let before = world.ids();
+    world.fault("b", Fault::Killed);
+    world.run(2 * SECOND);
+    assert_eq!(world.alive(), 90);
+    assert_eq!(world.ids(), before);
+    assert_eq!(world.spread(), (45, 45));
+    assert!(world.notices().iter().any(|text| text.starts_with("worker b was lost")));
+}
+
+#[test]
+fn a_silent_worker_stops_its_load_before_its_users_are_given_away() {
+    let mut world = World::new(&["a", "b"]);
+    world.start(100, 100.0);
+    world.run(4 * SECOND);
+    world.fault("b", Fault::Silent);
+    // `run` checks at each step that no user is alive twice.
+    world.run(6 * SECOND);
+    assert_eq!(world.alive(), 100);
+    assert_eq!(world.alive_on("b"), 0);
+    world.heal("b");
+    world.run(6 * SECOND);
+    assert_eq!((world.alive_on("a"), world.alive_on("b")), (50, 50));
+}
+
+#[test]
+fn a_worker_that_joins_takes_its_share_at_once() {
+    let mut world = World::new(&["a", "b", "c"]);
+    world.start(100, 100.0);
+    world.run(4 * SECOND);
+    for late in ["d", "e", "f", "g", "h", "i", "j"] {
+        world.join(late);
+    }
+    for _ in 0..60 {
+        world.run(SECOND / 20);
+        let users = world.alive();
+        assert!((85..=100).contains(&users), "{users} users while seven of ten workers join");
+    }
+    assert_eq!(world.alive(), 100);
+    assert_eq!(world.spread(), (10, 10));
+}
+
+#[test]
+fn without_a_master_the_load_goes_on_for_the_grace_and_ends() {
+    let mut world = World::new(&["a"]);
+    world.start(10, 10.0);
+    world.run(4 * SECOND);
+    world.kill_master();
+    world.run(world::GRACE - SECOND);
+    assert_eq!(world.alive(), 10);
+    world.run(3 * SECOND);
+    assert_eq!(world.alive(), 0);
+}
+
+#[test]
+fn the_load_of_an_earlier_master_ends_with_the_first_order_of_the_next() {
+    let mut world = World::new(&["a"]);
+    world.start(10, 10.0);
+    world.run(4 * SECOND);
+    world.kill_master();
+    world.new_master();
+    world.run(3 * SECOND);
+    assert_eq!(world.alive(), 0);
+    world.start(4, 4.0);
+    world.run(4 * SECOND);
+    assert_eq!(world.alive(), 4);
+}
+
+#[test]
+fn the_load_can_change_while_it_runs() {
+    let mut world = World::new(&["a", "b"]);
+    world.start(10, 10.0);
+    world.run(4 * SECOND);
+    world.start(30, 10.0);
+    world.run(4 * SECOND);
+    assert_eq!((world.alive(), world.master.state()), (30, State::Running));
+    world.start(7, 10.0);
+    world.run(5 * SECOND);
+    assert_eq!((world.alive(), world.spread()), (7, (3, 4)));
+}
+
+#[test]
+fn a_ramp_waits_for_workers_and_does_not_burst_when_they_come() {
+    let mut world = World::new(&[]);
+    world.start(100, 10.0);
+    world.run(20 * SECOND);
+    world.join("a");
+    world.run(4 * SECOND);
+    let users = world.alive();
+    assert!((20..=45).contains(&users), "{users} users within 4 s at 10/s");
+}
+
+#[test]
+fn users_that_finish_are_not_replaced_and_the_test_ends_with_the_last() {
+    let mut world = World::new(&["a", "b"]);
+    world.start(6, 6.0);
+    world.run(4 * SECOND);
+    world.finish(2);
+    world.run(3 * SECOND);
+    assert_eq!((world.alive(), world.master.state()), (5, State::Running));
+    world.fault("a", Fault::Killed);
+    world.run(3 * SECOND);
+    assert_eq!(world.alive(), 5, "nobody that finished comes back by a move");
+    for id in [0, 1, 3, 4, 5] {
+        world.finish(id);
+    }
+    world.run(5 * SECOND);
+    assert_eq!((world.alive(), world.master.state()), (0, State::Stopped));
+}
+
+#[test]
+fn a_second_worker_of_the_same_id_is_refused() {
+    let mut world = World::new(&["a"]);
+    let refused = world.try_join("a").expect_err("the id is taken");
+    assert!(refused.contains("a worker with the id a is connected already"), "{refused}");
+}

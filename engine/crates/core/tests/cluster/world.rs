@@ -1,0 +1,362 @@
+//! One master, its workers and their network in virtual time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use swarm_core::agent::{Action as AgentAction, Agent, HEARTBEAT_INTERVAL};
+use swarm_core::cluster::{Action, Cluster, Load};
+use swarm_core::dispatch::ClassShare;
+use swarm_core::message::{Heartbeat, Order, PROTOCOL_VERSION, Settings, WorkerInfo};
+use swarm_core::plan::Population;
+
+/// How long workers go on without a master.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
+/// Grain of the virtual time.
+const STEP: Duration = Duration::from_millis(10);
+
+/// How long a message is on its way.
+const DELAY: Duration = Duration::from_millis(20);
+
+/// What befalls a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Its process is gone, and the other end knows.
+    Killed,
+    /// Nothing gets through, and nobody is told.
+    Silent,
+}
+
+enum Message {
+    ToMaster(Heartbeat, Duration),
+    /// The answer to the heartbeat that was sent then.
+    Answer(Duration),
+    Order(Box<Order>),
+}
+
+struct Node {
+    agent: Agent,
+    stream: u64,
+    connection: Option<u64>,
+    fault: Option<Fault>,
+    /// When each user starts, until it has.
+    due: BTreeMap<u32, Duration>,
+    alive: BTreeSet<u32>,
+    next_beat: Duration,
+    redial_at: Option<Duration>,
+}
+
+pub(crate) struct World {
+    pub(crate) master: Cluster,
+    master_alive: bool,
+    now: Duration,
+    nodes: BTreeMap<String, Node>,
+    wire: VecDeque<(Duration, u64, Message)>,
+    next_connection: u64,
+    notices: Vec<String>,
+    starts: Vec<Duration>,
+}
+
+fn cluster(first_test: u32) -> Cluster {
+    let class = |name: &str, weight| ClassShare {
+        name: name.to_owned(),
+        population: Population::Weight(weight),
+    };
+    Cluster::new([7; 32], vec![class("x", 3.0), class("y", 1.0)], first_test)
+}
+
+impl World {
+    pub(crate) fn new(workers: &[&str]) -> Self {
+        let mut world = Self {
+            master: cluster(1),
+            master_alive: true,
+            now: Duration::from_secs(100),
+            nodes: BTreeMap::new(),
+            wire: VecDeque::new(),
+            next_connection: 0,
+            notices: Vec::new(),
+            starts: Vec::new(),
+        };
+        for id in workers {
+            world.join(id);
+        }
+        world.run(Duration::from_secs(2));
+        world
+    }
+
+    pub(crate) fn try_join(&mut self, id: &str) -> Result<u32, String> {
+        self.next_connection += 1;
+        let info = WorkerInfo {
+            id: id.to_owned(),
+            stream: self.nodes.get(id).map_or(1, |node| node.stream) + 1,
+            version: "test".to_owned(),
+            protocol: PROTOCOL_VERSION,
+            cores: 2,
+            users_max: None,
+        };
+        let (joined, actions) = self.master.join(self.now, self.next_connection, info);
+        self.obey_master(actions);
+        joined
+    }
+
+    pub(crate) fn join(&mut self, id: &str) {
+        let node = Node {
+            agent: Agent::new(2, GRACE),
+            stream: self.next_connection,
+            connection: None,
+            fault: None,
+            due: BTreeMap::new(),
+            alive: BTreeSet::new(),
+            next_beat: self.now,
+            redial_at: Some(self.now),
+        };
+        self.nodes.insert(id.to_owned(), node);
+        self.redial(id);
+    }
+
+    fn redial(&mut self, id: &str) {
+        let node = self.nodes.get_mut(id).expect("a worker");
+        node.redial_at = Some(self.now + Duration::from_millis(300));
+        if !self.master_alive || node.fault.is_some() {
+            return;
+        }
+        self.next_connection += 1;
+        let info = WorkerInfo {
+            id: id.to_owned(),
+            stream: node.stream,
+            version: "test".to_owned(),
+            protocol: PROTOCOL_VERSION,
+            cores: 2,
+            users_max: None,
+        };
+        let connection = self.next_connection;
+        let (joined, actions) = self.master.join(self.now, connection, info);
+        let node = self.nodes.get_mut(id).expect("a worker");
+        if joined.is_ok() {
+            node.connection = Some(connection);
+            node.redial_at = None;
+            node.agent.registered(self.now);
+            node.agent.set_module_ready(true);
+            node.next_beat = self.now;
+        }
+        self.obey_master(actions);
+    }
+
+    pub(crate) fn start(&mut self, users: u32, spawn_rate: f64) {
+        let load = Load { users, spawn_rate, run_time: None, settings: Settings::default() };
+        let actions = self.master.start(self.now, load).expect("a test can start");
+        self.obey_master(actions);
+    }
+
+    pub(crate) fn stop(&mut self) {
+        let actions = self.master.stop(self.now);
+        self.obey_master(actions);
+    }
+
+    pub(crate) fn fault(&mut self, id: &str, fault: Fault) {
+        let node = self.nodes.get_mut(id).expect("a worker");
+        node.fault = Some(fault);
+        if fault == Fault::Killed {
+            node.alive.clear();
+            node.due.clear();
+            let connection = node.connection.take().expect("it was connected");
+            let actions = self.master.closed(self.now, connection, false);
+            self.obey_master(actions);
+        }
+    }
+
+    pub(crate) fn heal(&mut self, id: &str) {
+        self.nodes.get_mut(id).expect("a worker").fault = None;
+    }
+
+    pub(crate) fn kill_master(&mut self) {
+        self.master_alive = false;
+        self.wire.clear();
+        for node in self.nodes.values_mut() {
+            if node.connection.take().is_some() {
+                assert_eq!(node.agent.closed(self.now), [], "the load goes on for a while");
+                node.redial_at = Some(self.now);
+            }
+        }
+    }
+
+    pub(crate) fn new_master(&mut self) {
+        self.master = cluster(1000);
+        self.master_alive = true;
+    }
+
+    pub(crate) fn finish(&mut self, id: u32) {
+        for node in self.nodes.values_mut() {
+            if node.alive.remove(&id) {
+                assert_eq!(node.agent.user_ended(self.now, id, true), None);
+            }
+        }
+    }
+
+    /// Lets time pass; checks at each step what must always hold.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += STEP;
+            if self.master_alive {
+                let actions = self.master.tick(self.now);
+                self.obey_master(actions);
+            }
+            self.deliver();
+            let ids: Vec<_> = self.nodes.keys().cloned().collect();
+            for id in ids {
+                self.step(&id);
+            }
+            self.check();
+        }
+    }
+
+    fn check(&self) {
+        let all: Vec<_> = self.nodes.values().flat_map(|node| &node.alive).collect();
+        let different: BTreeSet<_> = all.iter().collect();
+        assert_eq!(all.len(), different.len(), "a user is alive twice at {:?}", self.now);
+    }
+
+    fn deliver(&mut self) {
+        while self.wire.front().is_some_and(|(at, ..)| *at <= self.now) {
+            let (_, connection, message) = self.wire.pop_front().expect("just seen");
+            let node = self.nodes.iter_mut().find(|(_, node)| node.connection == Some(connection));
+            let Some((id, node)) = node else { continue };
+            let id = id.clone();
+            if node.fault.is_some() {
+                continue;
+            }
+            match message {
+                Message::ToMaster(beat, sent) => {
+                    let actions = self.master.heartbeat(self.now, connection, beat);
+                    self.wire.push_back((self.now + DELAY, connection, Message::Answer(sent)));
+                    self.obey_master(actions);
+                }
+                Message::Answer(sent) => node.agent.answered(sent),
+                Message::Order(order) => {
+                    let actions = node.agent.order(self.now, *order);
+                    node.next_beat = self.now;
+                    self.obey_agent(&id, actions);
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, id: &str) {
+        let now = self.now;
+        let node = self.nodes.get_mut(id).expect("a worker");
+        if node.fault == Some(Fault::Killed) {
+            return;
+        }
+        let started: Vec<_> =
+            node.due.iter().filter(|&(_, &due)| due <= now).map(|(&id, _)| id).collect();
+        for user in started {
+            self.starts.push(node.due.remove(&user).expect("just seen"));
+            node.alive.insert(user);
+            node.agent.user_started(user);
+        }
+        if now >= node.next_beat
+            && let Some(connection) = node.connection
+        {
+            node.next_beat = now + HEARTBEAT_INTERVAL;
+            let status = node.agent.status(true);
+            let beat = Heartbeat {
+                state: status.state,
+                order_done: status.order_done,
+                users: status.users,
+                finished: status.finished,
+                cpu_percent: 0.0,
+                memory_bytes: 0,
+                problem: None,
+            };
+            self.wire.push_back((now + DELAY, connection, Message::ToMaster(beat, now)));
+        }
+        let actions = node.agent.tick(now);
+        let redial = node.redial_at.is_some_and(|at| at <= now);
+        self.obey_agent(id, actions);
+        if redial {
+            self.redial(id);
+        }
+    }
+
+    fn obey_agent(&mut self, id: &str, actions: Vec<AgentAction>) {
+        let now = self.now;
+        let node = self.nodes.get_mut(id).expect("a worker");
+        let mut again = Vec::new();
+        for action in actions {
+            match action {
+                AgentAction::Begin(_) => {}
+                AgentAction::Start(start) => {
+                    node.due.insert(start.id, start.due);
+                }
+                AgentAction::Stop { id, .. } => {
+                    // Users here end at once.
+                    if node.due.remove(&id).is_some() | node.alive.remove(&id) {
+                        again.extend(node.agent.user_ended(now, id, false));
+                    }
+                }
+                AgentAction::Redial => {
+                    node.connection = None;
+                    node.redial_at = Some(now);
+                }
+            }
+        }
+        if !again.is_empty() {
+            self.obey_agent(id, again);
+        }
+    }
+
+    fn obey_master(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Order { connection, order } => {
+                    self.wire.push_back((self.now + DELAY, connection, Message::Order(order)));
+                }
+                Action::Notice(text) => self.notices.push(text),
+                Action::Close { connection, .. } => {
+                    let there = |node: &&mut Node| {
+                        node.connection == Some(connection) && node.fault.is_none()
+                    };
+                    if let Some(node) = self.nodes.values_mut().find(there) {
+                        node.connection = None;
+                        node.redial_at = Some(self.now);
+                        let actions = node.agent.closed(self.now);
+                        // Only the freeze that this world does not have stops anyone here.
+                        assert_eq!(actions, []);
+                    }
+                }
+                Action::Begun | Action::Ended => {}
+            }
+        }
+    }
+
+    pub(crate) fn alive(&self) -> usize {
+        self.nodes.values().map(|node| node.alive.len()).sum()
+    }
+
+    pub(crate) fn alive_on(&self, id: &str) -> usize {
+        self.nodes[id].alive.len()
+    }
+
+    pub(crate) fn ids(&self) -> BTreeSet<u32> {
+        self.nodes.values().flat_map(|node| node.alive.iter().copied()).collect()
+    }
+
+    /// Fewest and most users on a worker that is not at fault.
+    pub(crate) fn spread(&self) -> (usize, usize) {
+        let able = self.nodes.values().filter(|node| node.fault.is_none());
+        let users: Vec<_> = able.map(|node| node.alive.len()).collect();
+        (*users.iter().min().expect("a worker"), *users.iter().max().expect("a worker"))
+    }
+
+    pub(crate) fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// When users started, ascending.
+    pub(crate) fn starts(&self) -> Vec<Duration> {
+        let mut starts = self.starts.clone();
+        starts.sort();
+        starts
+    }
+}

@@ -1,0 +1,362 @@
+//! `http`: requests on behalf of a user, and the samples that they leave.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use swarm_client::{ErrorKind, Session};
+use swarm_stats::recorder::{EntryId, Sample};
+use wasmtime::component::Resource;
+
+use crate::bindings::swarm::scenario::http as wit;
+use crate::ctx::Ctx;
+use crate::test::Record;
+
+/// Requests of one batch.
+const BATCH_MAX: usize = 1000;
+
+/// Responses that the users of one instance may hold at a time.
+const RESPONSES_OPEN_MAX: usize = 10_000;
+
+type Trappable<T> = wasmtime::Result<T>;
+type Outcome = Result<Resource<Response>, wit::Error>;
+
+/// A user's client.
+#[expect(unreachable_pub, reason = "named by the generated bindings")]
+pub struct Client {
+    pub(crate) session: Arc<Session>,
+}
+
+/// A request being put together.
+#[expect(unreachable_pub, reason = "named by the generated bindings")]
+pub struct Request {
+    request: swarm_client::Request,
+    name: Option<String>,
+    /// Bytes of it that count as held by the guest, until it is sent or dropped.
+    held_bytes: usize,
+}
+
+/// An answer, and its sample as long as the guest may judge it.
+#[expect(unreachable_pub, reason = "named by the generated bindings")]
+pub struct Response {
+    response: swarm_client::Response,
+    /// `None` once recorded.
+    sample: Option<Pending>,
+}
+
+struct Pending {
+    entry: EntryId,
+    /// Why it counts as a failure.
+    error: Option<String>,
+}
+
+impl Response {
+    /// Records the sample, if that has not been done.
+    pub(crate) fn settle(&mut self, record: &Record) {
+        let Some(Pending { entry, error }) = self.sample.take() else { return };
+        let sample = Sample {
+            response_time_us: micros(self.response.elapsed),
+            bytes: self.response.body_bytes,
+            error: error.as_deref(),
+            // Only failures are dated.
+            at_ms: if error.is_some() { record.master_ms() } else { 0 },
+        };
+        record.lock().record(entry, sample);
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Counts a request as interrupted when it is given up before it ended.
+struct InFlight<'a>(Option<&'a Record>);
+
+impl InFlight<'_> {
+    fn ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        if let Some(record) = self.0 {
+            record.lock().interrupted();
+        }
+    }
+}
+
+/// Sends one request and prepares its sample.
+async fn exchange(
+    record: &Record,
+    session: &Session,
+    Request { request, name, .. }: Request,
+) -> Result<Response, swarm_client::Error> {
+    let method = request.method.clone();
+    let name = name.unwrap_or_else(|| swarm_client::sample_name(&request.url, session.base()));
+    let in_flight = InFlight(Some(record));
+    let result = session.send(request).await;
+    in_flight.ended();
+    let mut recorder = record.lock();
+    let entry = recorder.intern(&method, &name);
+    match result {
+        Ok(response) => {
+            let error = (response.status >= 400).then(|| status_text(response.status));
+            Ok(Response { response, sample: Some(Pending { entry, error }) })
+        }
+        Err(error) => {
+            let sample = Sample {
+                response_time_us: micros(error.elapsed),
+                bytes: 0,
+                error: Some(&error.message),
+                at_ms: record.master_ms(),
+            };
+            recorder.record(entry, sample);
+            Err(error)
+        }
+    }
+}
+
+impl Ctx {
+    fn admit(&mut self, response: Response) -> Trappable<Resource<Response>> {
+        self.responses_open += 1;
+        self.limits.hold(response.response.body.len());
+        let handle = self.table.push(response)?;
+        // The guest owns the handle; this second one only finds the response again.
+        self.unmarked.push(Resource::new_own(handle.rep()));
+        Ok(handle)
+    }
+
+    fn room_for(&self, responses: usize) -> Result<(), wit::Error> {
+        let message = if self.responses_open + responses > RESPONSES_OPEN_MAX {
+            format!("not sent: {RESPONSES_OPEN_MAX} responses are open; drop those that are read")
+        } else if let Err(error) = self.limits.check_held() {
+            format!("not sent: {error}")
+        } else {
+            return Ok(());
+        };
+        self.complain(&message);
+        Err(wit::Error { kind: wit::ErrorKind::Other, message })
+    }
+
+    /// A request grows by so many bytes. More than the guest may hold ends its call.
+    fn grow(&mut self, handle: &Resource<Request>, bytes: usize) -> Trappable<&mut Request> {
+        let request = self.table.get_mut(handle)?;
+        request.held_bytes += bytes;
+        self.limits.hold(bytes);
+        self.limits.check_held()?;
+        Ok(request)
+    }
+
+    /// Replaces a request's body.
+    fn set_body(&mut self, handle: &Resource<Request>, body: Bytes) -> Trappable<()> {
+        let request = self.table.get_mut(handle)?;
+        let replaced = std::mem::take(&mut request.request.body).len();
+        request.held_bytes -= replaced;
+        self.limits.release(replaced);
+        let request = self.grow(handle, body.len())?;
+        request.request.body = body;
+        Ok(())
+    }
+
+    /// Takes a request from the guest.
+    fn take(&mut self, handle: Resource<Request>) -> Trappable<Request> {
+        let request = self.table.delete(handle)?;
+        self.limits.release(request.held_bytes);
+        Ok(request)
+    }
+
+    async fn send_one(&mut self, session: Arc<Session>, request: Request) -> Trappable<Outcome> {
+        if let Err(error) = self.room_for(1) {
+            return Ok(Err(error));
+        }
+        let result = exchange(&self.record, &session, request).await;
+        self.budget.resume();
+        self.outcome(result)
+    }
+
+    fn outcome(&mut self, result: Result<Response, swarm_client::Error>) -> Trappable<Outcome> {
+        match result {
+            Ok(response) => Ok(Ok(self.admit(response)?)),
+            Err(error) => Ok(Err(wit::Error { kind: kind(error.kind), message: error.message })),
+        }
+    }
+
+    fn judge(&mut self, handle: &Resource<Response>, error: Option<String>) -> Trappable<()> {
+        let response = self.table.get_mut(handle)?;
+        if let Some(pending) = &mut response.sample {
+            pending.error = error;
+            response.settle(&self.record);
+            self.unmarked.retain(|other| other.rep() != handle.rep());
+        }
+        Ok(())
+    }
+}
+
+fn status_text(status: u16) -> String {
+    let known = http::StatusCode::from_u16(status).ok();
+    match known.and_then(|status| status.canonical_reason()) {
+        Some(reason) => format!("{status} {reason}"),
+        None => format!("status {status}"),
+    }
+}
+
+fn kind(kind: ErrorKind) -> wit::ErrorKind {
+    match kind {
+        ErrorKind::Timeout => wit::ErrorKind::Timeout,
+        ErrorKind::Connect => wit::ErrorKind::Connect,
+        ErrorKind::Dns => wit::ErrorKind::Dns,
+        ErrorKind::Tls => wit::ErrorKind::Tls,
+        ErrorKind::Protocol => wit::ErrorKind::Protocol,
+        ErrorKind::TooLarge => wit::ErrorKind::TooLarge,
+        ErrorKind::Denied => wit::ErrorKind::Denied,
+        ErrorKind::Other => wit::ErrorKind::Other,
+    }
+}
+
+impl wit::Host for Ctx {}
+
+impl wit::HostClient for Ctx {
+    fn header(&mut self, client: Resource<Client>, name: String, value: String) -> Trappable<()> {
+        let set = self.table.get(&client)?.session.header(&name, &value);
+        if let Err(error) = set {
+            self.complain(&format!("client.header: {}", error.message));
+        }
+        Ok(())
+    }
+
+    async fn get(&mut self, client: Resource<Client>, url: String) -> Trappable<Outcome> {
+        let session = Arc::clone(&self.table.get(&client)?.session);
+        let request = swarm_client::Request::new("GET", url);
+        self.send_one(session, Request { request, name: None, held_bytes: 0 }).await
+    }
+
+    async fn send(
+        &mut self,
+        client: Resource<Client>,
+        request: Resource<Request>,
+    ) -> Trappable<Outcome> {
+        let request = self.take(request)?;
+        let session = Arc::clone(&self.table.get(&client)?.session);
+        self.send_one(session, request).await
+    }
+
+    async fn batch(
+        &mut self,
+        client: Resource<Client>,
+        requests: Vec<Resource<Request>>,
+    ) -> Trappable<Vec<Outcome>> {
+        let session = Arc::clone(&self.table.get(&client)?.session);
+        let mut batch = Vec::with_capacity(requests.len());
+        for request in requests {
+            batch.push(self.take(request)?);
+        }
+        if batch.len() > BATCH_MAX {
+            let message =
+                format!("not sent: a batch of {} requests; {BATCH_MAX} is the most", batch.len());
+            self.complain(&message);
+            let error = wit::Error { kind: wit::ErrorKind::Other, message };
+            return Ok(batch.iter().map(|_| Err(error.clone())).collect());
+        }
+        if let Err(error) = self.room_for(batch.len()) {
+            return Ok(batch.iter().map(|_| Err(error.clone())).collect());
+        }
+        let record = &self.record;
+        let results = batch.into_iter().map(|request| exchange(record, &session, request));
+        let results = join_all(results).await;
+        self.budget.resume();
+        results.into_iter().map(|result| self.outcome(result)).collect()
+    }
+
+    fn drop(&mut self, client: Resource<Client>) -> Trappable<()> {
+        self.table.delete(client)?;
+        Ok(())
+    }
+}
+
+impl wit::HostRequest for Ctx {
+    fn new(&mut self, method: String, url: String) -> Trappable<Resource<Request>> {
+        let held_bytes = method.len() + url.len();
+        self.limits.hold(held_bytes);
+        self.limits.check_held()?;
+        let request = swarm_client::Request::new(method, url);
+        Ok(self.table.push(Request { request, name: None, held_bytes })?)
+    }
+
+    fn header(&mut self, request: Resource<Request>, name: String, value: String) -> Trappable<()> {
+        let bytes = name.len() + value.len();
+        self.grow(&request, bytes)?.request.headers.push((name, value));
+        Ok(())
+    }
+
+    fn body(&mut self, request: Resource<Request>, bytes: Vec<u8>) -> Trappable<()> {
+        self.set_body(&request, Bytes::from(bytes))
+    }
+
+    fn text(&mut self, request: Resource<Request>, body: String) -> Trappable<()> {
+        self.set_body(&request, Bytes::from(body))
+    }
+
+    fn name(&mut self, request: Resource<Request>, name: String) -> Trappable<()> {
+        let request = self.grow(&request, name.len())?;
+        request.name = Some(name);
+        Ok(())
+    }
+
+    fn timeout(&mut self, request: Resource<Request>, ms: u32) -> Trappable<()> {
+        self.table.get_mut(&request)?.request.timeout = Some(Duration::from_millis(ms.into()));
+        Ok(())
+    }
+
+    fn redirects(&mut self, request: Resource<Request>, limit: u32) -> Trappable<()> {
+        self.table.get_mut(&request)?.request.redirects = Some(limit);
+        Ok(())
+    }
+
+    fn drop(&mut self, request: Resource<Request>) -> Trappable<()> {
+        self.take(request).map(drop)
+    }
+}
+
+impl wit::HostResponse for Ctx {
+    fn status(&mut self, response: Resource<Response>) -> Trappable<u16> {
+        Ok(self.table.get(&response)?.response.status)
+    }
+
+    fn header(&mut self, response: Resource<Response>, name: String) -> Trappable<Option<String>> {
+        let response = self.table.get(&response)?;
+        Ok(response.response.header(&name).map(Cow::into_owned))
+    }
+
+    fn body(&mut self, response: Resource<Response>) -> Trappable<Vec<u8>> {
+        Ok(self.table.get(&response)?.response.body.to_vec())
+    }
+
+    fn text(&mut self, response: Resource<Response>) -> Trappable<String> {
+        let body = &self.table.get(&response)?.response.body;
+        Ok(String::from_utf8_lossy(body).into_owned())
+    }
+
+    fn elapsed(&mut self, response: Resource<Response>) -> Trappable<f64> {
+        Ok(self.table.get(&response)?.response.elapsed.as_secs_f64() * 1000.0)
+    }
+
+    fn fail(&mut self, response: Resource<Response>, reason: String) -> Trappable<()> {
+        self.judge(&response, Some(reason))
+    }
+
+    fn succeed(&mut self, response: Resource<Response>) -> Trappable<()> {
+        self.judge(&response, None)
+    }
+
+    fn drop(&mut self, response: Resource<Response>) -> Trappable<()> {
+        self.unmarked.retain(|other| other.rep() != response.rep());
+        self.responses_open -= 1;
+        let mut response = self.table.delete(response)?;
+        self.limits.release(response.response.body.len());
+        response.settle(&self.record);
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! The functions that a guest imports.
+
+pub(crate) mod http;
+mod misc;

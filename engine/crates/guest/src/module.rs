@@ -1,0 +1,261 @@
+//! A scenario as a checked, compiled module, and what it says of itself.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use swarm_core::message::Digest;
+use swarm_core::plan::Scenario;
+use swarm_core::validate;
+use swarm_stats::Limits;
+use wasmtime::Engine;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, HasSelf, Linker};
+
+use crate::bindings::ScenarioPre;
+use crate::clock::Clock;
+use crate::ctx::Ctx;
+use crate::instance::Instance;
+use crate::runtime::Runtime;
+use crate::test::Record;
+
+/// Largest module in bytes.
+pub const MODULE_BYTES_MAX: usize = 256 << 20;
+
+/// The package and version of the contract that this build runs.
+pub const CONTRACT: &str = "swarm:scenario@0.1.0";
+
+/// What a scenario exports.
+const EXPORTS: [&str; 4] = ["describe", "start", "run", "stop"];
+
+/// Time that a scenario has for saying what it consists of, waiting included.
+const DESCRIBE_MAX: Duration = Duration::from_secs(30);
+
+/// Why a file is not a scenario.
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleError {
+    /// Not wasm at all.
+    #[error("it is not a WebAssembly component: {hint}")]
+    NotWasm {
+        /// What it looks like and what to do.
+        hint: &'static str,
+    },
+    /// A core module.
+    #[error(
+        "it is a core WebAssembly module, not a component: wrap it with `wasm-tools component new`"
+    )]
+    CoreModule,
+    /// Larger than [`MODULE_BYTES_MAX`].
+    #[error("it has more than {MODULE_BYTES_MAX} bytes, which is the most")]
+    TooLarge,
+    /// Broken, truncated, or uses what the engine does not have.
+    #[error("it is not a valid component (truncated?): {0}")]
+    Invalid(String),
+    /// A component of another world.
+    #[error(
+        "it is a component of another world: it does not export {missing}; {CONTRACT} has \
+         describe, start, run and stop"
+    )]
+    OtherWorld {
+        /// The names of the missing exports.
+        missing: String,
+    },
+    /// It needs a contract that is not the one of this build.
+    #[error("it was made for {wanted}; this build runs {CONTRACT}: use another version of swarm")]
+    OtherVersion {
+        /// Package and version that it asks for.
+        wanted: String,
+    },
+    /// An import or export does not fit the contract.
+    #[error("it does not fit {CONTRACT}: {0}")]
+    Misfit(String),
+    /// `describe` ended in the middle.
+    #[error("its describe() ended with: {0}")]
+    DescribeTrap(String),
+    /// `describe` took too long.
+    #[error("its describe() took longer than {} s", DESCRIBE_MAX.as_secs())]
+    DescribeTimeout,
+    /// `describe` answered with an error.
+    #[error("its describe() says: {0}")]
+    DescribeError(String),
+    /// The plan is not sound.
+    #[error("its plan is not sound: {0}")]
+    Plan(#[from] validate::PlanError),
+}
+
+/// A scenario as a checked, compiled module. Cheap to clone.
+#[derive(Clone)]
+pub struct Module {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    runtime: Runtime,
+    pre: ScenarioPre<Ctx>,
+    digest: Digest,
+    size_bytes: usize,
+    imports: Vec<String>,
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module")
+            .field("digest", &digest_text(&self.digest()))
+            .finish_non_exhaustive()
+    }
+}
+
+/// SHA-256 of a module's bytes.
+pub fn digest(bytes: &[u8]) -> Digest {
+    Sha256::digest(bytes).into()
+}
+
+/// A digest in hexadecimal.
+pub fn digest_text(digest: &Digest) -> String {
+    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string never fails");
+        text
+    })
+}
+
+impl Module {
+    /// Checks `bytes` and compiles them, or takes the compiled code from the cache. Blocks, for
+    /// seconds where a language runtime is compiled for the first time.
+    ///
+    /// # Errors
+    /// When it is not a component of the world that this build runs.
+    pub fn compile(runtime: &Runtime, bytes: &[u8]) -> Result<Self, ModuleError> {
+        check_header(bytes)?;
+        let engine = runtime.engine(bytes.len());
+        let component = Component::from_binary(engine, bytes)
+            .map_err(|error| ModuleError::Invalid(first_line(&error.root_cause().to_string())))?;
+        let imports: Vec<String> = component
+            .component_type()
+            .imports(engine)
+            .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentInstance(_)))
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        check_version(&imports)?;
+        check_exports(&component, engine)?;
+        let linker = linker(engine).map_err(|error| ModuleError::Misfit(chain(&error)))?;
+        let pre = linker
+            .instantiate_pre(&component)
+            .and_then(ScenarioPre::new)
+            .map_err(|error| ModuleError::Misfit(chain(&error)))?;
+        let (digest, size_bytes) = (digest(bytes), bytes.len());
+        let runtime = runtime.clone();
+        Ok(Self { inner: Arc::new(Inner { runtime, pre, digest, size_bytes, imports }) })
+    }
+
+    /// Asks the scenario what it consists of, in a sandbox that reaches nothing, and checks the
+    /// answer.
+    ///
+    /// # Errors
+    /// When it traps, computes or waits too long, or the plan is not sound.
+    pub async fn describe(&self) -> Result<Scenario, ModuleError> {
+        let scenario = tokio::time::timeout(DESCRIBE_MAX, self.describe_unchecked()).await;
+        let scenario = scenario.map_err(|_| ModuleError::DescribeTimeout)??;
+        validate::validate(&scenario)?;
+        Ok(scenario)
+    }
+
+    async fn describe_unchecked(&self) -> Result<Scenario, ModuleError> {
+        let record = Record::new(Limits::default(), Arc::new(Clock::new()));
+        let memory = self.runtime().config().user_memory_bytes_max;
+        let instance = Instance::new(self, None, record, memory, 0).await;
+        let mut instance = instance.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
+        let plan = instance.describe().await;
+        let plan = plan.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
+        plan.map_err(|error| ModuleError::DescribeError(first_line(&error)))
+    }
+
+    /// SHA-256 of its bytes.
+    pub fn digest(&self) -> Digest {
+        self.inner.digest
+    }
+
+    /// Size in bytes, as it travels.
+    pub fn size_bytes(&self) -> usize {
+        self.inner.size_bytes
+    }
+
+    /// The interfaces that it imports.
+    pub fn imports(&self) -> &[String] {
+        &self.inner.imports
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.inner.runtime
+    }
+
+    pub(crate) fn pre(&self) -> &ScenarioPre<Ctx> {
+        &self.inner.pre
+    }
+}
+
+/// The preamble: magic, version, layer.
+fn check_header(bytes: &[u8]) -> Result<(), ModuleError> {
+    if bytes.len() > MODULE_BYTES_MAX {
+        return Err(ModuleError::TooLarge);
+    }
+    let hint = match bytes {
+        [] => "the file is empty",
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => return Err(ModuleError::CoreModule),
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => return Ok(()),
+        [b'\0', b'a', b's', b'm', ..] => "its version is unknown to this build, or it is truncated",
+        text if is_text(text) => {
+            "it is WebAssembly text; assemble it with `wasm-tools parse`, \
+             and if it is a core module, wrap it with `wasm-tools component new`"
+        }
+        _ => "it does not begin with the WebAssembly magic number; give the compiled .wasm file",
+    };
+    Err(ModuleError::NotWasm { hint })
+}
+
+/// Does it look like WebAssembly text: a parenthesis or a comment, behind any space?
+fn is_text(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    text.starts_with(b"(") || text.starts_with(b";;")
+}
+
+fn check_version(imports: &[String]) -> Result<(), ModuleError> {
+    let (package, version) = CONTRACT.split_once('@').expect("it has a version");
+    for import in imports {
+        let Some((interface, wanted)) = import.split_once('@') else { continue };
+        let of_package = interface.strip_prefix(package).is_some_and(|rest| rest.starts_with('/'));
+        if of_package && wanted != version {
+            return Err(ModuleError::OtherVersion { wanted: format!("{package}@{wanted}") });
+        }
+    }
+    Ok(())
+}
+
+fn check_exports(component: &Component, engine: &Engine) -> Result<(), ModuleError> {
+    let ty = component.component_type();
+    let exported = |name: &&str| {
+        let export = ty.get_export(engine, name);
+        export.is_some_and(|item| matches!(item.ty, ComponentItem::ComponentFunc(_)))
+    };
+    let missing: Vec<_> = EXPORTS.into_iter().filter(|name| !exported(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(ModuleError::OtherWorld { missing: missing.join(", ") })
+}
+
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<Ctx>> {
+    let mut linker = Linker::new(engine);
+    crate::bindings::Scenario::add_to_linker::<_, HasSelf<_>>(&mut linker, |ctx| ctx)?;
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    Ok(linker)
+}
+
+fn chain(error: &wasmtime::Error) -> String {
+    error.chain().map(|cause| first_line(&cause.to_string())).collect::<Vec<_>>().join(": ")
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,168 @@
+//! The engines that all guests of a process share, and their clock of slices.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use wasmtime::{Cache, CacheConfig, Config, Engine};
+
+/// How long a guest computes before its neighbours get their turn.
+pub const SLICE: Duration = Duration::from_millis(10);
+
+/// Wasm stack of a guest in bytes.
+const WASM_STACK_BYTES: usize = 256 << 10;
+
+/// Stack of a call in flight: the wasm stack and the host functions on top of it.
+const CALL_STACK_BYTES: usize = 512 << 10;
+
+/// Modules up to this size are small: their memory is copied rather than mapped, see [`Size`].
+const SMALL_MODULE_BYTES_MAX: usize = 256 << 10;
+
+/// What a runtime allows its guests. [`Default`] is what `swarm` uses.
+#[derive(Debug, Clone)]
+pub struct RuntimeConfig {
+    /// Folder of compiled modules; `None` compiles anew each time.
+    pub cache_dir: Option<PathBuf>,
+    /// Memory of an instance that carries one user, in bytes.
+    pub user_memory_bytes_max: usize,
+    /// Memory of an instance that several users share, in bytes.
+    pub shared_memory_bytes_max: usize,
+    /// Computing time of one call into a guest (a task, a start, a stop), in steps of [`SLICE`].
+    pub call_cpu_max: Duration,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self {
+            cache_dir: None,
+            user_memory_bytes_max: 64 << 20,
+            shared_memory_bytes_max: 1 << 30,
+            call_cpu_max: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why there is no runtime.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// wasmtime refused its settings.
+    #[error("set up the WebAssembly engine")]
+    Engine(#[source] wasmtime::Error),
+    /// The cache folder cannot be used.
+    #[error(
+        "use the folder {} for compiled modules (choose another with SWARM_CACHE_DIR)",
+        path.display()
+    )]
+    Cache {
+        /// The folder.
+        path: PathBuf,
+        /// What the cache says.
+        source: wasmtime::Error,
+    },
+    /// The thread that ends slices cannot be started.
+    #[error("start the thread that ends the guests' slices")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The engines that all guests of a process share. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    small: Engine,
+    large: Engine,
+    config: RuntimeConfig,
+    _slices: SliceThread,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// Sets up the engines.
+    pub fn new(config: RuntimeConfig) -> Result<Self, RuntimeError> {
+        let engine = |size| Engine::new(&settings(&config, size)?).map_err(RuntimeError::Engine);
+        let (small, large) = (engine(Size::Small)?, engine(Size::Large)?);
+        let slices = SliceThread::start([small.clone(), large.clone()]);
+        let slices = slices.map_err(RuntimeError::Thread)?;
+        Ok(Self { inner: Arc::new(Inner { small, large, config, _slices: slices }) })
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &RuntimeConfig {
+        &self.inner.config
+    }
+
+    /// The engine for a module of this size.
+    pub(crate) fn engine(&self, module_bytes: usize) -> &Engine {
+        if module_bytes <= SMALL_MODULE_BYTES_MAX { &self.inner.small } else { &self.inner.large }
+    }
+}
+
+/// How an instance gets its memory's first content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Size {
+    /// By copying it: two memory maps a user less. With 6.3 maps each, 10,000 users come near the
+    /// 65,530 that a process may have by default; with 4 they do not.
+    Small,
+    /// By mapping it copy-on-write: language runtimes bring megabytes that are never written.
+    Large,
+}
+
+fn settings(config: &RuntimeConfig, size: Size) -> Result<Config, RuntimeError> {
+    let mut settings = Config::new();
+    settings.epoch_interruption(true);
+    // A call into a sync world costs a third with it off, and guests of this world have no use
+    // for it.
+    settings.concurrency_support(false);
+    settings.memory_init_cow(size == Size::Large);
+    // What lies before a memory is the guard behind another.
+    settings.guard_before_linear_memory(false);
+    settings.max_wasm_stack(WASM_STACK_BYTES);
+    settings.async_stack_size(CALL_STACK_BYTES);
+    if let Some(dir) = &config.cache_dir {
+        let mut cache = CacheConfig::new();
+        cache.with_directory(dir.join("compiled"));
+        let cache = Cache::new(cache)
+            .map_err(|source| RuntimeError::Cache { path: dir.clone(), source })?;
+        settings.cache(Some(cache));
+    }
+    Ok(settings)
+}
+
+/// Ends every guest's slice each [`SLICE`]. Stops with its owner.
+struct SliceThread {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SliceThread {
+    fn start(engines: [Engine; 2]) -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("guest-slices".into()).spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                std::thread::sleep(SLICE);
+                engines.iter().for_each(Engine::increment_epoch);
+            }
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for SliceThread {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It can only have ended by a panic of its own, which has been printed.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What all users of one test on one node have in common.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use swarm_client::{
+    AllowList, AllowListError, BaseUrl, BaseUrlError, ClientConfig, ConfigError, Shared,
+};
+use swarm_core::choice::ClassPlan;
+use swarm_core::message::Settings;
+use swarm_core::plan::{Scenario, Sharing, UserClass};
+use swarm_core::validate;
+use swarm_stats::{Limits, Recorder};
+
+use crate::clock::Clock;
+use crate::module::Module;
+
+/// Log lines of guests that a node writes each second; more are counted and left out.
+const LOG_LINES_PER_SECOND_MAX: u32 = 1000;
+
+/// Why a test cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum TestError {
+    /// The plan is not sound, or the tags leave nothing of it.
+    #[error(transparent)]
+    Plan(#[from] validate::PlanError),
+    /// A host is not one.
+    #[error("the host {of}: {source}")]
+    Host {
+        /// Whose host it is.
+        of: String,
+        /// What is wrong with it.
+        source: BaseUrlError,
+    },
+    /// An entry of the allow list is not one.
+    #[error(transparent)]
+    Allow(#[from] AllowListError),
+    /// A class names a host that the operator did not allow.
+    #[error(
+        "class {class:?} wants the host {host}, which is neither --host nor allowed: add \
+         --allow-host {host}"
+    )]
+    ClassHost {
+        /// The class.
+        class: String,
+        /// Its host.
+        host: String,
+    },
+    /// Neither the class nor the operator names a host.
+    #[error("class {class:?} has no host: give one with --host http://NAME:PORT")]
+    NoHost {
+        /// The class.
+        class: String,
+    },
+    /// The client refused its settings.
+    #[error("set up the HTTP client")]
+    Client(#[from] ConfigError),
+}
+
+/// What the users of one class have in common.
+#[derive(Debug)]
+pub(crate) struct Class {
+    pub(crate) plan: Arc<ClassPlan>,
+    pub(crate) base: BaseUrl,
+}
+
+/// What all users of one test on one node have in common.
+#[derive(Debug)]
+pub struct Test {
+    pub(crate) module: Module,
+    pub(crate) sharing: Sharing,
+    pub(crate) classes: Vec<Class>,
+    pub(crate) client: Arc<Shared>,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) start_ms: u64,
+    log_gate: LogGate,
+}
+
+impl Test {
+    /// Checks that `scenario` can run with `settings`, and prepares what its users share.
+    /// `start_ms` is when the test began by the master's clock.
+    ///
+    /// # Errors
+    /// When the plan is not sound, the tags leave no task, or a host is missing or not allowed.
+    pub fn new(
+        module: Module,
+        scenario: &Scenario,
+        settings: Settings,
+        clock: Arc<Clock>,
+        start_ms: u64,
+    ) -> Result<Self, TestError> {
+        let scenario = check(scenario, &settings)?;
+        let (hosts, allow) = hosts(&scenario, &settings)?;
+        let config = ClientConfig {
+            request_timeout: Duration::from_millis(settings.request_timeout_ms),
+            insecure: settings.insecure,
+            ..ClientConfig::default()
+        };
+        let client = Shared::new(config, allow)?;
+        let class =
+            |(class, base)| ClassPlan::new(class).map(|plan| Class { plan: Arc::new(plan), base });
+        let classes = scenario.classes.iter().zip(hosts).map(class).collect::<Result<_, _>>()?;
+        Ok(Self {
+            module,
+            sharing: scenario.sharing,
+            classes,
+            client,
+            settings,
+            clock,
+            start_ms,
+            log_gate: LogGate::default(),
+        })
+    }
+
+    /// May a guest write another log line now?
+    pub(crate) fn may_log(&self) -> bool {
+        self.log_gate.admit(self.clock.now())
+    }
+}
+
+/// Checks a scenario against the settings of a test without preparing anything: what
+/// [`Test::new`] would refuse is refused here.
+///
+/// # Errors
+/// As [`Test::new`].
+pub fn check(scenario: &Scenario, settings: &Settings) -> Result<Scenario, TestError> {
+    validate::validate(scenario)?;
+    let selected = validate::select(scenario, &settings.tags, &settings.exclude_tags)?;
+    hosts(&selected, settings)?;
+    Ok(selected)
+}
+
+/// The base URL of each class, and all hosts that the users may reach.
+fn hosts(scenario: &Scenario, settings: &Settings) -> Result<(Vec<BaseUrl>, AllowList), TestError> {
+    let parse = |host: &str, of: String| {
+        host.parse::<BaseUrl>().map_err(|source| TestError::Host { of, source })
+    };
+    let given = settings.host.as_deref();
+    let given = given.map(|host| parse(host, "of the test".to_owned())).transpose()?;
+    let mut allow = AllowList::default();
+    for entry in &settings.allow_hosts {
+        allow.entry(entry)?;
+    }
+    if let Some(base) = &given {
+        allow.target(base);
+    }
+    let base = |class: &UserClass| match (&class.host, &given) {
+        (Some(host), _) => {
+            let base = parse(host, format!("of class {:?}", class.name))?;
+            if allow.permits(&base) {
+                return Ok(base);
+            }
+            let (class, host) = (class.name.clone(), base.host_and_port());
+            Err(TestError::ClassHost { class, host })
+        }
+        (None, Some(base)) => Ok(base.clone()),
+        (None, None) => Err(TestError::NoHost { class: class.name.clone() }),
+    };
+    let hosts = scenario.classes.iter().map(base).collect::<Result<_, _>>()?;
+    Ok((hosts, allow))
+}
+
+/// The samples of one load thread, and the clock that dates them. Uncontended: only its own users
+/// record here, and once a second its owner drains it.
+#[derive(Debug, Clone)]
+pub struct Record {
+    recorder: Arc<Mutex<Recorder>>,
+    clock: Arc<Clock>,
+}
+
+impl Record {
+    /// An empty record.
+    pub fn new(limits: Limits, clock: Arc<Clock>) -> Self {
+        Self { recorder: Arc::new(Mutex::new(Recorder::new(limits))), clock }
+    }
+
+    /// The recorder.
+    pub fn lock(&self) -> MutexGuard<'_, Recorder> {
+        // A panic while recording leaves at worst one sample half counted; stopping every other
+        // user of the thread for it would lose more.
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The master's clock in milliseconds.
+    pub(crate) fn master_ms(&self) -> u64 {
+        self.clock.master_ms(self.clock.now())
+    }
+}
+
+/// Lets through so many log lines of guests a second.
+#[derive(Debug, Default)]
+pub(crate) struct LogGate {
+    second: AtomicU64,
+    lines: AtomicU32,
+}
+
+impl LogGate {
+    /// May a line be written at `now`? Says how many were left out in an earlier second.
+    pub(crate) fn admit(&self, now: Duration) -> bool {
+        let second = now.as_secs();
+        if self.second.swap(second, Ordering::Relaxed) != second {
+            self.end_second();
+        }
+        self.lines.fetch_add(1, Ordering::Relaxed) < LOG_LINES_PER_SECOND_MAX
+    }
+
+    /// Begins to count anew, and says how many lines were too many.
+    fn end_second(&self) {
+        let lines = self.lines.swap(0, Ordering::Relaxed);
+        let left_out = lines.saturating_sub(LOG_LINES_PER_SECOND_MAX);
+        if left_out > 0 {
+            tracing::warn!(target: "scenario", "{left_out} log lines in one second left out");
+        }
+    }
+}
+
+impl Drop for LogGate {
+    fn drop(&mut self) {
+        self.end_second();
+    }
+}

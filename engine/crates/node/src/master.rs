@@ -1,0 +1,213 @@
+//! The control thread of a master: connections of workers, the state machine, the merged
+//! statistics, and what the page and the console see of them.
+//!
+//! # Layout
+//! - this file: the thread, and accepting connections.
+//! - `state`: what it knows and decides; everything here is handled one after the other.
+//! - `view`: how it looks to people: the page's view, the summary at the end.
+
+mod state;
+mod view;
+
+use std::cell::Cell;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use swarm_core::message::{Digest, Settings};
+use swarm_core::plan::Scenario;
+use swarm_stats::report::json::Summary;
+use swarm_web::view::{Command, Control};
+use swarm_wire::serve_connection;
+use tokio::io::DuplexStream;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinSet, LocalSet};
+
+use state::{Handler, State};
+
+/// How often the state machine looks at the clock: the grain of ramps and of noticing silence.
+const TICK: Duration = Duration::from_millis(20);
+
+/// How often the view is made anew.
+const VIEW_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Commands that may wait for the control thread.
+const COMMANDS_MAX: usize = 64;
+
+/// Connections at a time, registered or not.
+const CONNECTIONS_MAX: usize = 20_000;
+
+/// Pause after a failed accept: most likely too few file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long workers may take to hear that the master ends.
+const QUIT_MAX: Duration = Duration::from_millis(500);
+
+/// What a master is made of.
+#[derive(Debug, Clone)]
+pub struct MasterConfig {
+    /// The scenario's name, for people.
+    pub scenario: String,
+    /// Its bytes, as workers fetch them.
+    pub module: Arc<[u8]>,
+    /// SHA-256 of them.
+    pub digest: Digest,
+    /// What it consists of.
+    pub plan: Scenario,
+    /// The settings of its tests; the page may choose another host.
+    pub settings: Settings,
+    /// Users to offer in the form.
+    pub users: Option<u32>,
+    /// Spawn rate to offer in the form.
+    pub spawn_rate: Option<f64>,
+    /// Run time to offer in the form.
+    pub run_time: Option<Duration>,
+}
+
+/// Where workers come from.
+#[derive(Debug)]
+pub enum Workers {
+    /// From anywhere.
+    Tcp(TcpListener),
+    /// From this process.
+    InProcess(mpsc::Receiver<DuplexStream>),
+}
+
+/// A running master.
+#[derive(Debug)]
+pub struct Master {
+    control: Control,
+    finish: oneshot::Sender<()>,
+    thread: JoinHandle<Outcome>,
+}
+
+/// What remains of a master.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// The result of its last test; its start is empty when there was none.
+    pub summary: Summary,
+    /// Every sample that was taken is in it, as far as the master knows.
+    pub complete: bool,
+}
+
+impl Master {
+    /// Starts the control thread.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be made.
+    pub fn start(config: MasterConfig, workers: Workers) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+        let (finish, finished) = oneshot::channel();
+        let (show, view) = watch::channel(Arc::default());
+        let thread = std::thread::Builder::new().name("master".into()).spawn(move || {
+            let state = Handler::new(State::new(config, show));
+            LocalSet::new().block_on(&runtime, serve(state, workers, inbox, finished))
+        })?;
+        Ok(Self { control: Control { commands, view }, finish, thread })
+    }
+
+    /// The ways to see and to control it.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Tells the workers to quit, ends the thread, and gives the result.
+    pub fn finish(self) -> Outcome {
+        // The thread ends before only by a panic, of which the join tells.
+        let _ = self.finish.send(());
+        self.thread.join().unwrap_or_else(|_| {
+            tracing::error!("the control thread has panicked: there is no result");
+            Outcome::default()
+        })
+    }
+}
+
+async fn serve(
+    handler: Handler,
+    workers: Workers,
+    mut commands: mpsc::Receiver<Command>,
+    mut finished: oneshot::Receiver<()>,
+) -> Outcome {
+    let accepting = tokio::task::spawn_local(accept(handler.clone(), workers));
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut views = tokio::time::interval(VIEW_INTERVAL);
+    views.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = &mut finished => break,
+            Some(command) = commands.recv() => handler.with(|state| state.command(command)),
+            _ = ticks.tick() => handler.with(State::tick),
+            _ = views.tick() => handler.with(State::show),
+        }
+    }
+    let goodbyes = handler.with(|state| state.quit_all("the master has ended"));
+    // A worker that does not hear it notices the closed connection.
+    let _ = tokio::time::timeout(QUIT_MAX, futures_util::future::join_all(goodbyes)).await;
+    accepting.abort();
+    handler.with(State::outcome)
+}
+
+/// Serves each connection until it ends.
+async fn accept(handler: Handler, mut workers: Workers) {
+    let connections = Rc::new(Cell::new(0_u64));
+    let next = || {
+        connections.set(connections.get() + 1);
+        connections.get()
+    };
+    let mut served = JoinSet::new();
+    match &mut workers {
+        Workers::InProcess(dialled) => {
+            while let Some(stream) = dialled.recv().await {
+                handler.serve(&mut served, stream, next());
+            }
+            std::future::pending::<()>().await;
+        }
+        Workers::Tcp(listener) => {
+            let listener = listener.try_clone().and_then(tokio::net::TcpListener::from_std);
+            let listener = match listener {
+                Ok(listener) => listener,
+                Err(error) => return tracing::error!("no worker can connect: {error}"),
+            };
+            loop {
+                let room = served.len() < CONNECTIONS_MAX;
+                tokio::select! {
+                    Some(_) = served.join_next() => {}
+                    accepted = listener.accept(), if room => match accepted {
+                        Ok((stream, _)) => {
+                            // Small messages that must not wait for each other.
+                            let _ = stream.set_nodelay(true);
+                            handler.serve(&mut served, stream, next());
+                        }
+                        Err(error) => {
+                            tracing::warn!("a worker's connection was not accepted: {error}");
+                            tokio::time::sleep(ACCEPT_PAUSE).await;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Handler {
+    /// Serves a connection until it ends, or is closed by the state machine.
+    fn serve<S>(&self, served: &mut JoinSet<()>, stream: S, connection: u64)
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+    {
+        let (close, closed) = oneshot::channel();
+        self.with(|state| state.opened(connection, close));
+        let serving = serve_connection(stream, Rc::new(self.clone()), connection);
+        served.spawn_local(async move {
+            tokio::select! {
+                () = serving => {}
+                // The sender is dropped when the connection has ended by itself.
+                Ok(()) = closed => {}
+            }
+        });
+    }
+}

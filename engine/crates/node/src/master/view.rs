@@ -1,0 +1,127 @@
+//! How the master looks to people: the page's view, and the summary at the end.
+
+use std::sync::Arc;
+
+use swarm_core::cluster::State as TestState;
+use swarm_core::cluster::worker::Worker;
+use swarm_core::message::WorkerState;
+use swarm_guest::module::digest_text;
+use swarm_stats::report::json::{Summary, WorkerSummary};
+use swarm_stats::report::rfc3339;
+use swarm_stats::snapshot::Snapshot;
+use swarm_web::view::{ClassView, View, WorkerView};
+
+use super::state::State;
+
+/// With a 99th percentile of lateness above this the figures say more about the generator than
+/// about the target.
+const LATENESS_MS_MAX: f64 = 100.0;
+
+/// The page's view of `state`.
+pub(super) fn view(state: &mut State, now_ms: u64) -> View {
+    let stats = Arc::new(state.totals.snapshot(now_ms));
+    let cluster = &state.cluster;
+    let load = cluster.load();
+    let users = cluster.users_by_class();
+    let classes = state.config.plan.classes.iter().zip(users);
+    View {
+        state: test_state(cluster.state()),
+        scenario: state.config.scenario.clone(),
+        host: state.settings.host.clone().unwrap_or_default(),
+        user_count: cluster.users(),
+        target_users: load.map_or(state.config.users.unwrap_or(0), |load| load.users),
+        spawn_rate: load.map_or(state.config.spawn_rate.unwrap_or(0.0), |load| load.spawn_rate),
+        run_time_s: load
+            .map_or(state.config.run_time, |load| load.run_time)
+            .map(|time| time.as_secs()),
+        classes: classes
+            .map(|(class, user_count)| ClassView { name: class.name.clone(), user_count })
+            .collect(),
+        workers: cluster.workers().iter().enumerate().map(worker_view).collect(),
+        clock_origin_unix_ms: state.origin_unix_ms,
+        test_start_ms: cluster.test_start().map(|start| state.clock.master_ms(start)),
+        now_ms,
+        notices: state.notices.clone(),
+        stats,
+    }
+}
+
+fn test_state(state: TestState) -> &'static str {
+    match state {
+        TestState::Ready => "ready",
+        TestState::Spawning => "spawning",
+        TestState::Running => "running",
+        TestState::Stopping => "stopping",
+        TestState::Stopped => "stopped",
+    }
+}
+
+fn worker_view((index, worker): (usize, &Worker)) -> WorkerView {
+    let beat = worker.beat();
+    let state = match (worker.connection(), beat.map(|beat| beat.state)) {
+        (None, _) => "lost",
+        (Some(_), None | Some(WorkerState::Preparing)) => "preparing",
+        (Some(_), Some(WorkerState::Ready)) => "ready",
+        (Some(_), Some(WorkerState::Spawning)) => "spawning",
+        (Some(_), Some(WorkerState::Running)) => "running",
+        (Some(_), Some(WorkerState::Stopping)) => "stopping",
+    };
+    WorkerView {
+        id: worker.info().id.clone(),
+        index: u32::try_from(index).unwrap_or(u32::MAX),
+        state,
+        user_count: worker.users(),
+        cpu_usage: beat.map_or(0.0, |beat| beat.cpu_percent),
+        memory_usage: beat.map_or(0, |beat| beat.memory_bytes),
+        problem: worker
+            .problem()
+            .map(ToOwned::to_owned)
+            .or_else(|| worker.lost().map(ToString::to_string)),
+    }
+}
+
+/// The summary of the current or last test.
+pub(super) fn summary(state: &mut State, now_ms: u64) -> Summary {
+    let statistics = state.totals.snapshot(now_ms);
+    let cluster = &state.cluster;
+    let start_ms = cluster.test_start().map(|start| state.clock.master_ms(start));
+    let length_ms = state.totals.length_ms();
+    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 ms")]
+    let duration_s = start_ms.map_or(0.0, |_| length_ms as f64 / 1000.0);
+    Summary {
+        scenario: state.config.scenario.clone(),
+        module_digest: digest_text(&state.config.digest),
+        host: state.settings.host.clone(),
+        started_at: start_ms.map(|at| rfc3339(state.origin_unix_ms + at)).unwrap_or_default(),
+        clock_origin_unix_ms: state.origin_unix_ms,
+        duration_s,
+        users_max: cluster.users_max(),
+        exit_reason: test_state(cluster.state()).to_owned(),
+        notices: notices(state, &statistics),
+        workers: cluster.workers().iter().map(|worker| worker_summary(state, worker)).collect(),
+        ..Summary::new(statistics)
+    }
+}
+
+/// What the reader of the result must know.
+fn notices(state: &State, statistics: &Snapshot) -> Vec<String> {
+    let mut notices: Vec<_> = state.notices.iter().map(|notice| notice.text.clone()).collect();
+    if let Some((_, p99, _)) = statistics.lateness_ms.filter(|(_, p99, _)| *p99 > LATENESS_MS_MAX) {
+        notices.push(format!(
+            "the generator was late: 1 % of the tasks started {p99:.0} ms or more after they were \
+             due; give it more workers, or the workers more CPU"
+        ));
+    }
+    notices
+}
+
+fn worker_summary(state: &State, worker: &Worker) -> WorkerSummary {
+    let id = worker.info().id.clone();
+    WorkerSummary {
+        num_requests: state.totals.requests_of(&id),
+        users_max: worker.users_max(),
+        lost: worker.lost().is_some(),
+        lost_detail: worker.lost().map(ToString::to_string),
+        id,
+    }
+}

@@ -1,0 +1,168 @@
+//! One load thread: its users, their timers, connections and samples. Nothing of it is shared with
+//! another thread.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use swarm_core::agent::Start;
+use swarm_guest::{Clock, Ended, Record, Shard, Test, user};
+use swarm_stats::Limits;
+use swarm_stats::delta::Delta;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+
+/// What the control thread wants.
+///
+/// The channel has no bound of its own: there are at most a few commands for each user, and the
+/// control thread must never wait for a busy load thread.
+#[derive(Debug)]
+enum Command {
+    Begin(Arc<Test>),
+    Start(Start),
+    Stop { id: u32, deadline: Instant },
+    Collect(oneshot::Sender<Delta>),
+}
+
+/// What a load thread tells. At most two for each user are under way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Event {
+    Started(u32),
+    Ended { id: u32, finished: bool },
+}
+
+/// The control thread's end of a load thread. Dropping it ends the thread and its users.
+#[derive(Debug)]
+pub(crate) struct LoadThread {
+    commands: Option<mpsc::UnboundedSender<Command>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LoadThread {
+    /// Starts the thread.
+    pub(crate) fn start(
+        index: usize,
+        clock: Arc<Clock>,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> std::io::Result<Self> {
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread =
+            std::thread::Builder::new().name(format!("load-{index}")).spawn(move || {
+                LocalSet::new().block_on(&runtime, serve(inbox, clock, events));
+            })?;
+        Ok(Self { commands: Some(commands), thread: Some(thread) })
+    }
+
+    fn send(&self, command: Command) {
+        if let Some(commands) = &self.commands {
+            // The thread ends before its owner only by a panic, which has been printed; its users
+            // are missing from the heartbeat then.
+            let _ = commands.send(command);
+        }
+    }
+
+    /// Prepares for the users of a test.
+    pub(crate) fn begin(&self, test: Arc<Test>) {
+        self.send(Command::Begin(test));
+    }
+
+    /// Starts a user.
+    pub(crate) fn start_user(&self, start: Start) {
+        self.send(Command::Start(start));
+    }
+
+    /// Stops a user, at the latest at `deadline`.
+    pub(crate) fn stop_user(&self, id: u32, deadline: Instant) {
+        self.send(Command::Stop { id, deadline });
+    }
+
+    /// Takes what was recorded since the last time.
+    pub(crate) fn collect(&self) -> oneshot::Receiver<Delta> {
+        let (reply, delta) = oneshot::channel();
+        self.send(Command::Collect(reply));
+        delta
+    }
+}
+
+impl Drop for LoadThread {
+    fn drop(&mut self) {
+        self.commands = None;
+        if let Some(thread) = self.thread.take() {
+            // An error is a panic, which has been printed.
+            let _ = thread.join();
+        }
+    }
+}
+
+type Users = Rc<RefCell<HashMap<u32, watch::Sender<Option<Instant>>>>>;
+
+async fn serve(
+    mut inbox: mpsc::UnboundedReceiver<Command>,
+    clock: Arc<Clock>,
+    events: mpsc::UnboundedSender<Event>,
+) {
+    let record = Record::new(Limits::default(), clock);
+    let users = Users::default();
+    let mut shard: Option<Rc<Shard>> = None;
+    while let Some(command) = inbox.recv().await {
+        match command {
+            Command::Begin(test) => shard = Some(Rc::new(Shard::new(test, record.clone()))),
+            Command::Start(start) => {
+                let shard = shard.as_ref().expect("a test begins before its users start");
+                spawn(Rc::clone(shard), start, &users, &events);
+            }
+            Command::Stop { id, deadline } => {
+                if let Some(stop) = users.borrow().get(&id) {
+                    stop.send_if_modified(|told| {
+                        let earlier = told.is_none_or(|told| deadline < told);
+                        if earlier {
+                            *told = Some(deadline);
+                        }
+                        earlier
+                    });
+                }
+            }
+            Command::Collect(reply) => {
+                // Nobody waits any more when the worker ends.
+                let _ = reply.send(record.lock().drain());
+            }
+        }
+    }
+}
+
+fn spawn(shard: Rc<Shard>, start: Start, users: &Users, events: &mpsc::UnboundedSender<Event>) {
+    let Start { id, class, due, .. } = start;
+    let (stop, told) = watch::channel(None);
+    users.borrow_mut().insert(id, stop);
+    let gone = Gone { id, finished: false, users: Rc::clone(users), events: events.clone() };
+    let started = {
+        let events = events.clone();
+        move || {
+            // The control thread outlives this one's users, or nobody counts them any more.
+            let _ = events.send(Event::Started(id));
+        }
+    };
+    tokio::task::spawn_local(async move {
+        let mut gone = gone;
+        gone.finished = user::run(shard, id, class, due, told, started).await == Ended::Finished;
+    });
+}
+
+/// Tells the control thread that a user is gone, also when it ended by a panic.
+struct Gone {
+    id: u32,
+    finished: bool,
+    users: Users,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.users.borrow_mut().remove(&self.id);
+        let _ = self.events.send(Event::Ended { id: self.id, finished: self.finished });
+    }
+}

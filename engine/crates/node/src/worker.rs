@@ -1,0 +1,151 @@
+//! The control thread of a worker, which owns its load threads.
+//!
+//! # Layout
+//! - this file: the settings, the thread, its end.
+//! - `control`: the loop that owns everything; all events pass through it, one after the other.
+//! - `dial`: reaching a master and registering.
+//! - `prepare`: from a digest to a compiled module.
+
+mod control;
+mod dial;
+mod prepare;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use swarm_guest::{Clock, Module, Runtime};
+use tokio::io::DuplexStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use crate::shard::LoadThread;
+use crate::store::Store;
+
+/// What a worker is made of.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// Unique among the master's workers.
+    pub id: String,
+    /// Random number of this process.
+    pub stream: u64,
+    /// Load threads.
+    pub threads: usize,
+    /// Most users; `None` is no limit.
+    pub users_max: Option<u32>,
+    /// Gives up when the master is not there for this long; 0 tries for ever.
+    pub master_max_wait: Duration,
+    /// Carries on with the load for this long when the master is gone.
+    pub master_grace: Duration,
+    /// The engine.
+    pub runtime: Runtime,
+    /// Where modules are kept.
+    pub cache_dir: PathBuf,
+    /// A module that is at hand already.
+    pub module: Option<Module>,
+}
+
+impl WorkerConfig {
+    /// The same with a module that need not be fetched.
+    #[must_use]
+    pub fn with_module(self, module: Module) -> Self {
+        Self { module: Some(module), ..self }
+    }
+}
+
+/// How to reach the master.
+#[derive(Debug, Clone)]
+pub enum MasterAddress {
+    /// By TCP.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// In this process.
+    InProcess(mpsc::Sender<DuplexStream>),
+}
+
+/// How a worker ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkerEnd {
+    /// The master said so.
+    Quit,
+    /// Told to leave; its users and samples are handed over.
+    Left,
+    /// The master does not take it. Why.
+    Refused(String),
+    /// The master was not there for too long. Why.
+    Unreachable(String),
+    /// By a fault of its own, which has been printed.
+    Panicked,
+}
+
+/// A running worker. Dropping it ends it without handing over.
+#[derive(Debug)]
+pub struct Worker {
+    leave: mpsc::Sender<()>,
+    ended: oneshot::Receiver<WorkerEnd>,
+    thread: Option<JoinHandle<()>>,
+    end: Option<WorkerEnd>,
+}
+
+impl Worker {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When a thread, its runtime or the folder of modules cannot be made.
+    pub fn start(config: WorkerConfig, master: MasterAddress) -> std::io::Result<Self> {
+        let store = Store::open(&config.cache_dir)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let clock = Arc::new(Clock::new());
+        let (events, users) = mpsc::unbounded_channel();
+        let threads = (0..config.threads.max(1))
+            .map(|index| LoadThread::start(index, Arc::clone(&clock), events.clone()))
+            .collect::<std::io::Result<Vec<_>>>()?;
+        let (leave, leaving) = mpsc::channel(1);
+        let (end, ended) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("worker".into()).spawn(move || {
+            let how = LocalSet::new().block_on(
+                &runtime,
+                control::run(config, master, store, clock, threads, users, leaving),
+            );
+            // The owner may be gone.
+            let _ = end.send(how);
+        })?;
+        Ok(Self { leave, ended, thread: Some(thread), end: None })
+    }
+
+    /// Tells it to hand its users over and to end. [`Self::ended`] tells when it has.
+    pub fn leave(&self) {
+        // Full: it has been told. Closed: it has ended.
+        let _ = self.leave.try_send(());
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Cancel safety
+    /// May be dropped and called again.
+    pub async fn ended(&mut self) -> WorkerEnd {
+        if let Some(end) = &self.end {
+            return end.clone();
+        }
+        let end = (&mut self.ended).await.unwrap_or(WorkerEnd::Panicked);
+        self.end = Some(end.clone());
+        end
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // The control loop ends when this channel is closed.
+        let (closed, _) = mpsc::channel(1);
+        self.leave = closed;
+        if let Some(thread) = self.thread.take() {
+            // An error is a panic, which has been printed.
+            let _ = thread.join();
+        }
+    }
+}

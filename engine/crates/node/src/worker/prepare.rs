@@ -1,0 +1,71 @@
+//! From a digest to a compiled module: from memory, from disk, or from the master.
+
+use std::rc::Rc;
+
+use swarm_core::message::Digest;
+use swarm_core::plan::Scenario;
+use swarm_guest::module::{MODULE_BYTES_MAX, digest};
+use swarm_guest::{Module, Runtime};
+use swarm_wire::{ModuleInfo, Session};
+
+use crate::store::Store;
+
+/// A module, ready to run.
+#[derive(Debug, Clone)]
+pub(super) struct Prepared {
+    pub(super) digest: Digest,
+    pub(super) module: Module,
+    pub(super) plan: Scenario,
+}
+
+/// Prepares a module. An error is a sentence for the operator; it is not worth trying again.
+pub(super) async fn prepare(
+    wanted: ModuleInfo,
+    at_hand: Option<Module>,
+    runtime: Runtime,
+    store: Store,
+    session: Rc<Session>,
+) -> Result<Prepared, String> {
+    let digest = wanted.digest;
+    let module = match at_hand.filter(|module| module.digest() == digest) {
+        Some(module) => module,
+        None => {
+            // Others on this machine wait, and then find it fetched and compiled.
+            let _lock = store.lock(&digest).await;
+            let bytes = match store.load(&digest) {
+                Some(bytes) => bytes,
+                None => fetch(wanted, &store, &session).await?,
+            };
+            let compiling = move || Module::compile(&runtime, &bytes);
+            let compiled = tokio::task::spawn_blocking(compiling).await;
+            let compiled = compiled.map_err(|_| "compiling the module panicked".to_owned())?;
+            compiled.map_err(|error| format!("the master's module cannot be used: {error}"))?
+        }
+    };
+    let plan = module.describe().await;
+    let plan = plan.map_err(|error| format!("the master's module cannot be used: {error}"))?;
+    Ok(Prepared { digest, module, plan })
+}
+
+async fn fetch(wanted: ModuleInfo, store: &Store, session: &Session) -> Result<Vec<u8>, String> {
+    let size = usize::try_from(wanted.size).unwrap_or(usize::MAX);
+    if size > MODULE_BYTES_MAX {
+        return Err(format!("the module has {size} bytes; {MODULE_BYTES_MAX} is the most"));
+    }
+    tracing::info!("fetching the module ({size} bytes)");
+    let mut bytes = Vec::with_capacity(size);
+    let fetched = session
+        .fetch_module(&wanted.digest, 0, |chunk| {
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        })
+        .await;
+    fetched.map_err(|error| format!("the module cannot be fetched: {error}"))?;
+    if digest(&bytes) != wanted.digest {
+        return Err("the module that was sent is not the one that was announced".to_owned());
+    }
+    if let Err(error) = store.save(&bytes) {
+        tracing::warn!("the module cannot be kept: {error}");
+    }
+    Ok(bytes)
+}

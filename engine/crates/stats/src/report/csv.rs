@@ -1,0 +1,252 @@
+//! The four CSV files, with the columns of Locust: `PREFIX_stats.csv`, `PREFIX_stats_history.csv`,
+//! `PREFIX_failures.csv`, `PREFIX_exceptions.csv`.
+//!
+//! Response times are in milliseconds with microseconds as decimals (Locust rounds them). An
+//! entry without samples has `N/A` for its percentiles. `First Seen` and `Last Seen` are RFC 3339
+//! texts in UTC; `Timestamp` is a Unix time in seconds.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use csv::Writer;
+use thiserror::Error;
+
+use crate::report::{decimals, percent, rfc3339};
+use crate::snapshot::{EntrySnapshot, PERCENTILES, Snapshot};
+use crate::times::mean;
+
+const STATS: [&str; 11] = [
+    "Type",
+    "Name",
+    "Request Count",
+    "Failure Count",
+    "Median Response Time",
+    "Average Response Time",
+    "Min Response Time",
+    "Max Response Time",
+    "Average Content Size",
+    "Requests/s",
+    "Failures/s",
+];
+
+const HISTORY: [&str; 6] = ["Timestamp", "User Count", "Type", "Name", "Requests/s", "Failures/s"];
+
+const HISTORY_TOTALS: [&str; 7] = [
+    "Total Request Count",
+    "Total Failure Count",
+    "Total Median Response Time",
+    "Total Average Response Time",
+    "Total Min Response Time",
+    "Total Max Response Time",
+    "Total Average Content Size",
+];
+
+const FAILURES: [&str; 6] = ["Method", "Name", "Error", "Occurrences", "First Seen", "Last Seen"];
+
+const EXCEPTIONS: [&str; 4] = ["Count", "Message", "Traceback", "Nodes"];
+
+/// A CSV file could not be written.
+#[derive(Debug, Error)]
+#[error("write `{path}`")]
+pub struct CsvError {
+    /// The file.
+    pub path: PathBuf,
+    /// What went wrong.
+    pub source: csv::Error,
+}
+
+/// The CSV files of a running test.
+#[derive(Debug)]
+pub struct CsvFiles {
+    prefix: String,
+    full_history: bool,
+    history: Writer<BufWriter<File>>,
+}
+
+impl CsvFiles {
+    /// Creates the history file; `prefix` may contain directories, which must exist. With
+    /// `full_history` the history has a line for each entry, else for the aggregate only.
+    ///
+    /// # Errors
+    /// If the history cannot be created or written.
+    pub fn create(prefix: &str, full_history: bool) -> Result<Self, CsvError> {
+        let path = file_path(prefix, "stats_history");
+        let create = || -> csv::Result<_> {
+            let mut history = Writer::from_writer(BufWriter::new(File::create(&path)?));
+            history_header(&mut history)?;
+            history.flush()?;
+            Ok(history)
+        };
+        match create() {
+            Ok(history) => Ok(Self { prefix: prefix.to_owned(), full_history, history }),
+            Err(source) => Err(CsvError { path, source }),
+        }
+    }
+
+    /// Adds the present figures to the history. To be called once a second.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn add_history(
+        &mut self,
+        snapshot: &Snapshot,
+        users: u32,
+        unix_ms: u64,
+    ) -> Result<(), CsvError> {
+        let entries: &[EntrySnapshot] = if self.full_history { &snapshot.entries } else { &[] };
+        let mut write = || -> csv::Result<()> {
+            for entry in entries.iter().chain([&snapshot.total]) {
+                self.history.write_record(history_record(entry, users, unix_ms))?;
+            }
+            Ok(self.history.flush()?)
+        };
+        write()
+            .map_err(|source| CsvError { path: file_path(&self.prefix, "stats_history"), source })
+    }
+
+    /// Writes the other three files anew. A reader finds each of them whole at any time.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write_tables(
+        &self,
+        snapshot: &Snapshot,
+        clock_origin_unix_ms: u64,
+    ) -> Result<(), CsvError> {
+        replace(&file_path(&self.prefix, "stats"), |file| write_stats(file, snapshot))?;
+        replace(&file_path(&self.prefix, "failures"), |file| {
+            write_failures(file, snapshot, clock_origin_unix_ms)
+        })?;
+        replace(&file_path(&self.prefix, "exceptions"), |file| write_exceptions(file, snapshot))
+    }
+}
+
+/// Writes the statistics: a line for each entry, then the aggregate.
+///
+/// # Errors
+/// If `out` fails.
+pub fn write_stats(out: impl Write, snapshot: &Snapshot) -> csv::Result<()> {
+    let mut writer = Writer::from_writer(out);
+    writer.write_record(STATS.map(str::to_owned).into_iter().chain(PERCENTILES.map(percent)))?;
+    for entry in snapshot.entries.iter().chain([&snapshot.total]) {
+        let times = &entry.response_time_ms;
+        let figures = [
+            entry.method.clone(),
+            entry.name.clone(),
+            entry.num_requests.to_string(),
+            entry.num_failures.to_string(),
+            decimals(times.median, 3),
+            decimals(times.mean, 3),
+            decimals(times.min, 3),
+            decimals(times.max, 3),
+            content_size(entry),
+            decimals(entry.rps, 6),
+            decimals(entry.fail_per_sec, 6),
+        ];
+        writer.write_record(figures.into_iter().chain(percentiles(entry)))?;
+    }
+    Ok(writer.flush()?)
+}
+
+/// Writes the failures. `clock_origin_unix_ms` is the Unix time of the origin of the master's
+/// clock.
+///
+/// # Errors
+/// If `out` fails.
+pub fn write_failures(
+    out: impl Write,
+    snapshot: &Snapshot,
+    clock_origin_unix_ms: u64,
+) -> csv::Result<()> {
+    let mut writer = Writer::from_writer(out);
+    writer.write_record(FAILURES)?;
+    let unix = |clock_ms: u64| rfc3339(clock_origin_unix_ms.saturating_add(clock_ms));
+    for error in &snapshot.errors {
+        writer.write_record([
+            &error.method,
+            &error.name,
+            &error.error,
+            &error.occurrences.to_string(),
+            &unix(error.first_ms),
+            &unix(error.last_ms),
+        ])?;
+    }
+    Ok(writer.flush()?)
+}
+
+/// Writes the exceptions.
+///
+/// # Errors
+/// If `out` fails.
+pub fn write_exceptions(out: impl Write, snapshot: &Snapshot) -> csv::Result<()> {
+    let mut writer = Writer::from_writer(out);
+    writer.write_record(EXCEPTIONS)?;
+    for exception in &snapshot.exceptions {
+        writer.write_record([
+            &exception.count.to_string(),
+            &exception.message,
+            &exception.trace,
+            &exception.nodes.join(", "),
+        ])?;
+    }
+    Ok(writer.flush()?)
+}
+
+fn history_header(writer: &mut Writer<impl Write>) -> csv::Result<()> {
+    let first = HISTORY.map(str::to_owned).into_iter();
+    let last = HISTORY_TOTALS.map(str::to_owned);
+    writer.write_record(first.chain(PERCENTILES.map(percent)).chain(last))
+}
+
+/// One line of the history: rates of the last complete seconds, and percentiles of the whole test
+/// so far.
+fn history_record(entry: &EntrySnapshot, users: u32, unix_ms: u64) -> impl Iterator<Item = String> {
+    let times = &entry.response_time_ms;
+    let now = [
+        (unix_ms / 1000).to_string(),
+        users.to_string(),
+        entry.method.clone(),
+        entry.name.clone(),
+        decimals(entry.current_rps, 6),
+        decimals(entry.current_fail_per_sec, 6),
+    ];
+    let so_far = [
+        entry.num_requests.to_string(),
+        entry.num_failures.to_string(),
+        decimals(times.median, 3),
+        decimals(times.mean, 3),
+        decimals(times.min, 3),
+        decimals(times.max, 3),
+        content_size(entry),
+    ];
+    now.into_iter().chain(percentiles(entry)).chain(so_far)
+}
+
+fn percentiles(entry: &EntrySnapshot) -> [String; PERCENTILES.len()] {
+    if entry.num_requests == 0 {
+        return PERCENTILES.map(|_| "N/A".to_owned());
+    }
+    entry.response_time_ms.percentiles.map(|time_ms| decimals(time_ms, 3))
+}
+
+fn content_size(entry: &EntrySnapshot) -> String {
+    decimals(mean(entry.bytes, entry.num_requests), 3)
+}
+
+fn file_path(prefix: &str, table: &str) -> PathBuf {
+    PathBuf::from(format!("{prefix}_{table}.csv"))
+}
+
+/// Writes a file beside its place and moves it there.
+fn replace(
+    path: &Path,
+    write: impl FnOnce(BufWriter<File>) -> csv::Result<()>,
+) -> Result<(), CsvError> {
+    let beside = path.with_extension("csv.new");
+    let attempt = || -> csv::Result<()> {
+        write(BufWriter::new(File::create(&beside)?))?;
+        Ok(fs::rename(&beside, path)?)
+    };
+    attempt().map_err(|source| CsvError { path: path.to_owned(), source })
+}

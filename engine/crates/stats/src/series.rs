@@ -1,0 +1,236 @@
+//! The test second by second.
+//!
+//! Second `n` is that from `n` to `n + 1` seconds after the start of the test (or the reset).
+//! Workers report each second, so a second is complete [`SETTLE_MS`] after its end. What comes
+//! later still, after a broken link, goes to the second it belongs to: its counts as long as the
+//! series holds that second, its times as long as the second has its histogram
+//! ([`OPEN_SECONDS`]); percentiles of a second are never made from other percentiles.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use hdrhistogram::Histogram;
+
+use crate::snapshot::Second;
+use crate::times::{add_histogram, new_histogram, p50_p95_ms, record_us};
+use crate::window::WINDOW_SECONDS;
+
+/// Seconds that the series holds. Older ones are dropped, from the series only.
+pub const SECONDS_MAX: usize = 3_600;
+
+/// How long after its end a second counts as complete, in milliseconds: one interval of reports,
+/// and as much for them to arrive.
+pub const SETTLE_MS: u64 = 2_000;
+
+/// Seconds, counted from the newest, whose percentiles still take late samples.
+pub const OPEN_SECONDS: usize = 60;
+
+/// Seconds that a report may lie ahead of the master's clock, as last told to the series. What is
+/// further ahead has a wrong clock, and would push true seconds out.
+const AHEAD_SECONDS_MAX: u64 = 60;
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// As last told; `None` is as in the second before.
+    users: Option<u32>,
+    requests: u64,
+    failures: u64,
+    /// `None` without a sample, and when the second is closed.
+    times: Option<Histogram<u64>>,
+    /// Of a closed second.
+    p50_p95_ms: Option<(f64, f64)>,
+}
+
+/// The aggregate of all entries by seconds.
+#[derive(Debug, Default)]
+pub(crate) struct Series {
+    /// Consecutive seconds, oldest first.
+    slots: VecDeque<Slot>,
+    /// The second of the first slot.
+    first: u64,
+    /// Users in the last second that was dropped.
+    users_before: u32,
+    /// The newest second that the master's own clock has reached.
+    clock: u64,
+}
+
+impl Series {
+    /// Number of the second after the newest.
+    fn end(&self) -> u64 {
+        self.first + self.slots.len() as u64
+    }
+
+    /// The master's clock has reached this second.
+    pub(crate) fn reach(&mut self, second: u64) {
+        self.clock = self.clock.max(second);
+        self.extend_to(second);
+    }
+
+    /// Can samples be placed in this second?
+    pub(crate) fn holds(&self, second: u64) -> bool {
+        second >= self.first && second <= self.clock.saturating_add(AHEAD_SECONDS_MAX)
+    }
+
+    fn extend_to(&mut self, second: u64) {
+        let seconds_max = SECONDS_MAX as u64;
+        if second >= self.end().saturating_add(seconds_max) {
+            // All that is there would be dropped one by one.
+            self.users_before = self.users();
+            self.slots.clear();
+            self.first = second + 1 - seconds_max;
+        }
+        while self.end() <= second {
+            if self.slots.len() == SECONDS_MAX
+                && let Some(dropped) = self.slots.pop_front()
+            {
+                self.users_before = dropped.users.unwrap_or(self.users_before);
+                self.first += 1;
+            }
+            self.slots.push_back(Slot::default());
+            if let Some(closing) = self.slots.len().checked_sub(OPEN_SECONDS + 1) {
+                self.slots[closing].close();
+            }
+        }
+    }
+
+    fn slot(&mut self, second: u64) -> Option<&mut Slot> {
+        if !self.holds(second) {
+            return None;
+        }
+        self.extend_to(second);
+        let position = usize::try_from(second.checked_sub(self.first)?).ok()?;
+        self.slots.get_mut(position)
+    }
+
+    pub(crate) fn add_counts(&mut self, second: u64, requests: u64, failures: u64) {
+        if let Some(slot) = self.slot(second) {
+            slot.requests = slot.requests.saturating_add(requests);
+            slot.failures = slot.failures.saturating_add(failures);
+        }
+    }
+
+    pub(crate) fn add_times(&mut self, second: u64, time_us: u64, count: u64) {
+        let closed_before = self.end().saturating_sub(OPEN_SECONDS as u64);
+        if second < closed_before {
+            return;
+        }
+        if let Some(slot) = self.slot(second) {
+            record_us(slot.times.get_or_insert_with(new_histogram), time_us, count);
+        }
+    }
+
+    /// Users alive in this second of the master's clock and until told otherwise.
+    pub(crate) fn set_users(&mut self, second: u64, users: u32) {
+        self.reach(second);
+        if let Some(slot) = self.slot(second) {
+            slot.users = Some(users);
+        }
+    }
+
+    /// Users alive, as last told.
+    pub(crate) fn users(&self) -> u32 {
+        self.slots.iter().rev().find_map(|slot| slot.users).unwrap_or(self.users_before)
+    }
+
+    /// The last seconds of those before `complete`.
+    pub(crate) fn window(complete: u64) -> Range<u64> {
+        complete.saturating_sub(WINDOW_SECONDS)..complete
+    }
+
+    /// Requests and failures in these seconds; their times are added to `times`.
+    pub(crate) fn sum(&self, seconds: Range<u64>, times: &mut Histogram<u64>) -> (u64, u64) {
+        let mut sum = (0_u64, 0_u64);
+        for (second, slot) in (self.first..).zip(&self.slots) {
+            if seconds.contains(&second) {
+                sum.0 = slot.requests.saturating_add(sum.0);
+                sum.1 = slot.failures.saturating_add(sum.1);
+                if let Some(more) = &slot.times {
+                    add_histogram(times, more);
+                }
+            }
+        }
+        sum
+    }
+
+    /// The seconds before `complete`, oldest first; `start_ms` is that of the test.
+    pub(crate) fn seconds(&self, complete: u64, start_ms: u64) -> Vec<Second> {
+        let mut users = self.users_before;
+        let mut seconds = Vec::with_capacity(self.slots.len());
+        for (second, slot) in (self.first..complete).zip(&self.slots) {
+            users = slot.users.unwrap_or(users);
+            seconds.push(Second {
+                at_ms: start_ms.saturating_add(second * 1000),
+                users,
+                requests: slot.requests,
+                failures: slot.failures,
+                p50_p95_ms: slot.percentiles(),
+            });
+        }
+        seconds
+    }
+
+    /// Number of the second after the newest that has anything in it.
+    pub(crate) fn filled_to(&self) -> u64 {
+        let empty = |slot: &&Slot| slot.requests == 0 && slot.users.is_none();
+        self.end() - self.slots.iter().rev().take_while(empty).count() as u64
+    }
+
+    /// Forgets everything but the users alive.
+    pub(crate) fn restart(&mut self) {
+        *self = Self { users_before: self.users(), ..Self::default() };
+    }
+}
+
+impl Slot {
+    fn percentiles(&self) -> Option<(f64, f64)> {
+        self.times.as_ref().map_or(self.p50_p95_ms, |times| p50_p95_ms(times, 0, u64::MAX))
+    }
+
+    fn close(&mut self) {
+        self.p50_p95_ms = self.percentiles();
+        self.times = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_newest_seconds_and_carries_users() {
+        let mut series = Series::default();
+        series.set_users(0, 5);
+        series.add_counts(1, 7, 1);
+        let seconds_max = SECONDS_MAX as u64;
+        series.reach(seconds_max + 9);
+        let seconds = series.seconds(seconds_max + 10, 1_000);
+        assert_eq!(seconds.len(), SECONDS_MAX);
+        assert_eq!((seconds[0].at_ms, seconds[0].users), (11_000, 5));
+        assert!(!series.holds(9) && series.holds(10));
+        series.reach(1_000_000_000);
+        assert_eq!(series.slots.len(), SECONDS_MAX);
+        assert_eq!(series.seconds(u64::MAX, 0)[SECONDS_MAX - 1].users, 5);
+    }
+
+    #[test]
+    fn a_closed_second_keeps_its_percentiles() {
+        let mut series = Series::default();
+        series.add_times(0, 2_000, 1);
+        series.add_counts(0, 1, 0);
+        let open = series.seconds(1, 0);
+        series.reach(OPEN_SECONDS as u64);
+        series.add_times(0, 9_000, 100);
+        series.add_counts(0, 100, 0);
+        let closed = series.seconds(1, 0);
+        assert_eq!(closed[0].p50_p95_ms, open[0].p50_p95_ms);
+        assert_eq!(closed[0].requests, 101);
+    }
+
+    #[test]
+    fn a_clock_far_ahead_pushes_nothing_out() {
+        let mut series = Series::default();
+        series.add_counts(u64::MAX / 1000, 1, 0);
+        series.add_counts(AHEAD_SECONDS_MAX, 1, 0);
+        assert_eq!(series.end(), AHEAD_SECONDS_MAX + 1);
+    }
+}

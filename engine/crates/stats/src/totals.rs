@@ -1,0 +1,364 @@
+//! The result of a test: the sum of all reports of all workers, and what is shown of it.
+//!
+//! [`Totals`] counts whatever it is given: that each report is given once is the business of the
+//! [`Ledger`](crate::ledger::Ledger), that it belongs to this test that of the caller.
+
+use hdrhistogram::Histogram;
+
+use crate::delta::{Delta, EntryDelta, ErrorDelta, ExceptionDelta, MetricDelta, Report};
+use crate::limits::{Limits, OTHER_WORKERS, cut};
+use crate::metric::in_own_layout;
+use crate::rows::{Key, Keyed, Rows};
+use crate::series::{SETTLE_MS, Series};
+use crate::split::Split;
+use crate::times::{HIGHEST_US, add_histogram, each_bucket, new_histogram, record_us};
+use crate::window::Window;
+
+/// Name of the aggregate of all entries; its method is empty.
+pub const AGGREGATED: &str = "Aggregated";
+
+/// Where a report was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// In the totals and in the seconds it belongs to.
+    Counted,
+    /// In the totals only: it is older than the series, or its clock is more than a minute ahead.
+    TotalsOnly,
+    /// Nowhere: most of its interval lies before the last reset.
+    BeforeReset,
+}
+
+/// One (method, name) pair: the whole test and the last seconds.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) all: EntryDelta,
+    pub(crate) window: Window,
+}
+
+impl Keyed for Entry {
+    fn key(&self) -> Key<'_> {
+        self.all.key()
+    }
+}
+
+/// One kind of exception and the workers that saw it, as positions in `Totals::workers`.
+#[derive(Debug)]
+pub(crate) struct Exception {
+    pub(crate) all: ExceptionDelta,
+    pub(crate) workers: Vec<usize>,
+}
+
+impl Keyed for Exception {
+    fn key(&self) -> Key<'_> {
+        self.all.key()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) id: String,
+    pub(crate) requests: u64,
+}
+
+impl Keyed for Worker {
+    fn key(&self) -> Key<'_> {
+        [&self.id, "", ""]
+    }
+}
+
+/// When the test runs, in milliseconds of the master's clock.
+#[derive(Debug, Default)]
+pub(crate) struct Span {
+    /// `None` until the test starts or the first report comes.
+    start_ms: Option<u64>,
+    /// Reports from before do not count; only after a reset.
+    reset_ms: Option<u64>,
+    /// Set when the test is over.
+    stop_ms: Option<u64>,
+    /// End of the latest interval reported.
+    last_ms: u64,
+}
+
+impl Span {
+    pub(crate) fn start_ms(&self) -> u64 {
+        self.start_ms.unwrap_or(0)
+    }
+
+    fn since_start(&self, at_ms: u64) -> u64 {
+        at_ms.saturating_sub(self.start_ms())
+    }
+
+    fn second_of(&self, at_ms: u64) -> u64 {
+        self.since_start(at_ms) / 1000
+    }
+
+    /// Number of complete seconds at this time.
+    pub(crate) fn complete(&self, now_ms: u64) -> u64 {
+        self.second_of(now_ms.saturating_sub(SETTLE_MS))
+    }
+
+    /// Seconds of the whole test, the last one begun included; 0 while it runs.
+    pub(crate) fn seconds_in_all(&self) -> u64 {
+        self.stop_ms.map_or(0, |stop_ms| self.since_start(stop_ms).div_ceil(1000))
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.stop_ms.is_some()
+    }
+
+    /// Length of what the totals hold, in milliseconds.
+    pub(crate) fn length_ms(&self) -> u64 {
+        self.since_start(self.last_ms.max(self.stop_ms.unwrap_or(0)))
+    }
+}
+
+/// The statistics of one test.
+#[derive(Debug)]
+pub struct Totals {
+    pub(crate) limits: Limits,
+    pub(crate) span: Span,
+    pub(crate) aggregate: EntryDelta,
+    pub(crate) entries: Rows<Entry>,
+    pub(crate) errors: Rows<ErrorDelta>,
+    pub(crate) exceptions: Rows<Exception>,
+    pub(crate) metrics: Rows<MetricDelta>,
+    pub(crate) workers: Rows<Worker>,
+    pub(crate) interrupted: u64,
+    pub(crate) names_overflowed: u64,
+    pub(crate) metrics_refused: u64,
+    pub(crate) lateness: Option<Histogram<u64>>,
+    pub(crate) series: Series,
+    users_max: u32,
+    split: Split,
+    /// (value, count) of the entry at hand.
+    buckets: Vec<(u64, u64)>,
+}
+
+impl Totals {
+    /// Empty totals.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            span: Span::default(),
+            aggregate: EntryDelta::new("", AGGREGATED),
+            entries: Rows::default(),
+            errors: Rows::default(),
+            exceptions: Rows::default(),
+            metrics: Rows::default(),
+            workers: Rows::default(),
+            interrupted: 0,
+            names_overflowed: 0,
+            metrics_refused: 0,
+            lateness: None,
+            series: Series::default(),
+            users_max: 0,
+            split: Split::default(),
+            buckets: Vec::new(),
+        }
+    }
+
+    /// The test starts now: rates are over the time from here, and seconds are counted from here.
+    /// Forgets everything from before. Without it the test starts with the first report.
+    pub fn start(&mut self, now_ms: u64) {
+        *self = Self::new(self.limits.clone());
+        self.span.start_ms = Some(now_ms);
+    }
+
+    /// The test is over: all its users are gone. Rates are over the time until here, or until the
+    /// end of the last report with samples if that is later. Reports that still come are counted.
+    pub fn stop(&mut self, now_ms: u64) {
+        self.span.stop_ms.get_or_insert(now_ms);
+        self.series.reach(self.span.second_of(now_ms));
+    }
+
+    /// Forgets all statistics, and counts from now on. A report counts if at least half of its
+    /// interval lies after the reset: the figures are right to half an interval of a report.
+    pub fn reset(&mut self, now_ms: u64) {
+        let mut fresh = Self::new(self.limits.clone());
+        fresh.series = std::mem::take(&mut self.series);
+        fresh.series.restart();
+        fresh.users_max = fresh.series.users();
+        fresh.span.start_ms = Some(now_ms);
+        fresh.span.reset_ms = Some(now_ms);
+        fresh.span.stop_ms = self.span.stop_ms.map(|_| now_ms);
+        *self = fresh;
+    }
+
+    /// Users alive now. To be told once a second, also when nothing changes: it is how the series
+    /// knows the master's clock. Ignored after [`Self::stop`].
+    pub fn set_users(&mut self, at_ms: u64, users: u32) {
+        if self.span.is_over() {
+            return;
+        }
+        self.span.start_ms.get_or_insert(at_ms);
+        self.series.set_users(self.span.second_of(at_ms), users);
+        self.users_max = self.users_max.max(users);
+    }
+
+    /// Largest number of users that [`Self::set_users`] was told.
+    #[must_use]
+    pub fn users_max(&self) -> u32 {
+        self.users_max
+    }
+
+    /// Requests of one worker, failures included.
+    #[must_use]
+    pub fn requests_of(&self, worker_id: &str) -> u64 {
+        let worker = self.workers.find([worker_id, "", ""]);
+        worker.map_or(0, |worker| self.workers[worker].requests)
+    }
+
+    /// Metrics in reports that were left out because there were more than
+    /// [`Limits::metrics_max`] of them.
+    #[must_use]
+    pub fn metrics_refused(&self) -> u64 {
+        self.metrics_refused
+    }
+
+    /// Length of the test in milliseconds: what the rates of the whole test are divided by.
+    #[must_use]
+    pub fn length_ms(&self) -> u64 {
+        self.span.length_ms()
+    }
+
+    /// Adds a report. It is counted in the seconds that its interval covers, as if its samples
+    /// were spread evenly over it.
+    pub fn apply(&mut self, worker_id: &str, report: &Report) -> Applied {
+        let (from_ms, to_ms) = (report.from_ms, report.to_ms.max(report.from_ms));
+        let middle_ms = from_ms + (to_ms - from_ms) / 2;
+        if self.span.reset_ms.is_some_and(|reset_ms| middle_ms < reset_ms) {
+            return Applied::BeforeReset;
+        }
+        self.span.start_ms.get_or_insert(from_ms);
+        self.split.cover(self.span.since_start(from_ms), self.span.since_start(to_ms));
+        let placed = self.series.holds(self.split.last_second());
+        let delta = &report.delta;
+        // After the end of the test a report without samples says nothing about its length.
+        if placed && !(self.span.is_over() && delta.is_empty()) {
+            self.span.last_ms = self.span.last_ms.max(to_ms);
+        }
+        let worker = self.worker(worker_id, delta.requests());
+        for entry in &delta.entries {
+            self.add_entry(entry, placed);
+        }
+        self.add_errors(&delta.errors);
+        for exception in &delta.exceptions {
+            self.add_exception(exception, worker);
+        }
+        self.add_rest(delta);
+        if placed { Applied::Counted } else { Applied::TotalsOnly }
+    }
+
+    /// Counts requests of a worker and returns its position.
+    fn worker(&mut self, id: &str, requests: u64) -> usize {
+        let id = &*cut(id, self.limits.name_bytes_max);
+        let new = |[id, ..]: Key<'_>| Worker { id: id.to_owned(), requests: 0 };
+        let other = [OTHER_WORKERS, "", ""];
+        let position = self.workers.find_or_push([id, "", ""], self.limits.workers_max, other, new);
+        let worker = &mut self.workers[position];
+        worker.requests = worker.requests.saturating_add(requests);
+        position
+    }
+
+    fn add_entry(&mut self, more: &EntryDelta, placed: bool) {
+        let mut buckets = std::mem::take(&mut self.buckets);
+        buckets.clear();
+        // Whatever a worker sends, an hour is the end of our own histograms.
+        each_bucket(&more.times, |value, count| {
+            buckets.push((value.min(HIGHEST_US), count));
+        });
+
+        let position = self.entry(more);
+        let entry = &mut self.entries[position];
+        for all in [&mut entry.all, &mut self.aggregate] {
+            all.add_figures(more);
+            for &(value, count) in &buckets {
+                record_us(&mut all.times, value, count);
+            }
+        }
+        if !placed {
+            self.buckets = buckets;
+            return;
+        }
+        let (window, series, split) = (&mut entry.window, &mut self.series, &mut self.split);
+        split.begin();
+        for &(value, count) in &buckets {
+            split.give(count, |second, part| {
+                window.add_times(second, value, part);
+                series.add_times(second, value, part);
+            });
+        }
+        split.begin();
+        split.give(more.requests, |second, part| {
+            window.add_counts(second, part, 0);
+            series.add_counts(second, part, 0);
+        });
+        split.begin();
+        split.give(more.failures, |second, part| {
+            window.add_counts(second, 0, part);
+            series.add_counts(second, 0, part);
+        });
+        self.buckets = buckets;
+    }
+
+    /// Position of the entry that takes these samples.
+    fn entry(&mut self, more: &EntryDelta) -> usize {
+        let new = |[method, name, _]: Key<'_>| Entry {
+            all: EntryDelta::new(method, name),
+            window: Window::default(),
+        };
+        let (key, other) = (more.key(), EntryDelta::OTHER);
+        let position = self.entries.find_or_push(key, self.limits.names_max, other, new);
+        // What came as `(other)` has been counted where it became that.
+        if key != other && self.entries[position].key() == other {
+            self.names_overflowed = self.names_overflowed.saturating_add(more.requests);
+        }
+        position
+    }
+
+    fn add_errors(&mut self, errors: &[ErrorDelta]) {
+        let errors_max = self.limits.errors_max;
+        for more in errors {
+            let position = self.errors.find_or_push(
+                more.key(),
+                errors_max,
+                ErrorDelta::OTHER,
+                ErrorDelta::new,
+            );
+            self.errors[position].count(more.occurrences, more.first_ms, more.last_ms);
+        }
+    }
+
+    fn add_exception(&mut self, more: &ExceptionDelta, worker: usize) {
+        let position = self.exceptions.find_or_push(
+            more.key(),
+            self.limits.exceptions_max,
+            ExceptionDelta::OTHER,
+            |key| Exception { all: ExceptionDelta::new(key), workers: Vec::new() },
+        );
+        let exception = &mut self.exceptions[position];
+        exception.all.occurrences = exception.all.occurrences.saturating_add(more.occurrences);
+        if let Err(place) = exception.workers.binary_search(&worker) {
+            exception.workers.insert(place, worker);
+        }
+    }
+
+    fn add_rest(&mut self, delta: &Delta) {
+        let metrics_max = self.limits.metrics_max;
+        for metric in &delta.metrics {
+            if let Some(position) = self.metrics.find(metric.key()) {
+                self.metrics[position].value.add(&metric.value);
+            } else if self.metrics.len() < metrics_max {
+                self.metrics.push(in_own_layout(metric));
+            } else {
+                self.metrics_refused += 1;
+            }
+        }
+        self.interrupted = self.interrupted.saturating_add(delta.interrupted);
+        self.names_overflowed = self.names_overflowed.saturating_add(delta.names_overflowed);
+        if let Some(more) = &delta.lateness {
+            add_histogram(self.lateness.get_or_insert_with(new_histogram), more);
+        }
+    }
+}

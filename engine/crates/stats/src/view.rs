@@ -1,0 +1,147 @@
+//! Totals at one moment, as a [`Snapshot`].
+
+use hdrhistogram::Histogram;
+
+use crate::delta::EntryDelta;
+use crate::metric::figures;
+use crate::series::Series;
+use crate::snapshot::{EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, Snapshot};
+use crate::times::{mean, new_histogram, p50_p95_ms, times_ms, to_ms, values_at};
+use crate::totals::Totals;
+
+/// The figures of the last complete seconds of an entry.
+struct Current {
+    seconds: u64,
+    requests: u64,
+    failures: u64,
+    p50_p95_ms: Option<(f64, f64)>,
+}
+
+impl Totals {
+    /// What the totals say now. The `current_*` figures are of the last ten complete seconds, or
+    /// of fewer if the test is younger; a second is complete two seconds after its end
+    /// ([`SETTLE_MS`](crate::series::SETTLE_MS)), when the reports about it are there.
+    /// `seconds` ends with the last complete one, and after [`Self::stop`] with the last
+    /// one of the test, which may be cut short.
+    pub fn snapshot(&mut self, now_ms: u64) -> Snapshot {
+        let complete = self.span.complete(now_ms);
+        let window = Series::window(complete);
+        if !self.span.is_over()
+            && let Some(newest) = complete.checked_sub(1)
+        {
+            self.series.reach(newest);
+        }
+        let mut times = new_histogram();
+        let (requests, failures) = self.series.sum(window.clone(), &mut times);
+        let seconds = window.end - window.start;
+        let total = self.entry_snapshot(
+            &self.aggregate,
+            &Current::new(seconds, (requests, failures), &times, &self.aggregate),
+        );
+        let mut entries: Vec<_> = self
+            .entries
+            .iter()
+            .map(|entry| {
+                if !times.is_empty() {
+                    times.reset();
+                }
+                let counts = entry.window.sum(window.clone(), &mut times);
+                let current = Current::new(seconds, counts, &times, &entry.all);
+                self.entry_snapshot(&entry.all, &current)
+            })
+            .collect();
+        entries.sort_unstable_by(|a, b| (&a.name, &a.method).cmp(&(&b.name, &b.method)));
+        let shown = if self.span.is_over() {
+            self.series.filled_to().max(self.span.seconds_in_all())
+        } else {
+            complete
+        };
+        let mut metrics: Vec<_> = self.metrics.iter().map(figures).collect();
+        metrics.sort_by(|a, b| a.name.cmp(&b.name));
+        Snapshot {
+            total,
+            entries,
+            errors: self.error_snapshots(),
+            exceptions: self.exception_snapshots(),
+            metrics,
+            seconds: self.series.seconds(shown, self.span.start_ms()),
+            interrupted: self.interrupted,
+            names_overflowed: self.names_overflowed,
+            lateness_ms: self.lateness.as_ref().map(|late| {
+                let [p50, p99, max] = values_at(late, [50.0, 99.0, 100.0]);
+                (to_ms(p50), to_ms(p99), to_ms(max))
+            }),
+        }
+    }
+
+    fn entry_snapshot(&self, all: &EntryDelta, current: &Current) -> EntrySnapshot {
+        let length_ms = self.span.length_ms();
+        let per_second = |count: u64| mean(count, length_ms) * 1000.0;
+        EntrySnapshot {
+            method: all.method.clone(),
+            name: all.name.clone(),
+            num_requests: all.requests,
+            num_failures: all.failures,
+            bytes: all.bytes,
+            response_time_ms: times_ms(all),
+            rps: per_second(all.requests),
+            fail_per_sec: per_second(all.failures),
+            current_rps: mean(current.requests, current.seconds),
+            current_fail_per_sec: mean(current.failures, current.seconds),
+            current_ms: current.p50_p95_ms,
+        }
+    }
+
+    fn error_snapshots(&self) -> Vec<ErrorSnapshot> {
+        let mut errors: Vec<_> = self
+            .errors
+            .iter()
+            .map(|error| ErrorSnapshot {
+                method: error.method.clone(),
+                name: error.name.clone(),
+                error: error.error.clone(),
+                occurrences: error.occurrences,
+                first_ms: error.first_ms,
+                last_ms: error.last_ms,
+            })
+            .collect();
+        errors.sort_unstable_by(|a, b| {
+            (&a.name, &a.method, &a.error).cmp(&(&b.name, &b.method, &b.error))
+        });
+        errors
+    }
+
+    fn exception_snapshots(&self) -> Vec<ExceptionSnapshot> {
+        let id = |&worker: &usize| self.workers[worker].id.clone();
+        let mut exceptions: Vec<_> = self
+            .exceptions
+            .iter()
+            .map(|exception| {
+                let mut nodes: Vec<_> = exception.workers.iter().map(id).collect();
+                nodes.sort_unstable();
+                ExceptionSnapshot {
+                    message: exception.all.message.clone(),
+                    trace: exception.all.trace.clone(),
+                    count: exception.all.occurrences,
+                    nodes,
+                }
+            })
+            .collect();
+        exceptions.sort_unstable_by(|a, b| {
+            (b.count, &a.message, &a.trace).cmp(&(a.count, &b.message, &b.trace))
+        });
+        exceptions
+    }
+}
+
+impl Current {
+    fn new(
+        seconds: u64,
+        (requests, failures): (u64, u64),
+        times: &Histogram<u64>,
+        all: &EntryDelta,
+    ) -> Self {
+        let p50_p95_ms = p50_p95_ms(times, all.min_us, all.max_us);
+        Self { seconds, requests, failures, p50_p95_ms }
+    }
+}

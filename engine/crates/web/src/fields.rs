@@ -1,0 +1,247 @@
+//! What `POST /swarm` may hold: a form or a JSON object, checked into a [`SwarmRequest`].
+
+use axum::http::StatusCode;
+use serde_json::Value;
+use swarm_core::span;
+use url::{Url, form_urlencoded};
+
+use crate::error::Refusal;
+use crate::view::{SwarmRequest, View};
+
+/// Most users that the page lets anybody ask for.
+pub const USERS_MAX: u32 = 10_000_000;
+
+/// Longest base URL accepted, in bytes.
+pub const HOST_BYTES_MAX: usize = 2_048;
+
+/// The four fields as they arrived; fields with other names are dropped, as Locust's page sends
+/// some that mean nothing here.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fields {
+    user_count: Option<String>,
+    spawn_rate: Option<String>,
+    host: Option<String>,
+    run_time: Option<String>,
+}
+
+impl Fields {
+    /// Reads a body by its content type.
+    pub(crate) fn read(content_type: &str, body: &[u8]) -> Result<Self, Refusal> {
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        match essence.to_ascii_lowercase().as_str() {
+            "application/json" => Self::from_json(body),
+            "application/x-www-form-urlencoded" => Ok(Self::from_form(body)),
+            other => Err(Refusal::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                format!(
+                    "content type `{}` is not read here: send application/x-www-form-urlencoded \
+                     or application/json",
+                    shown(other)
+                ),
+            )),
+        }
+    }
+
+    fn from_form(body: &[u8]) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in form_urlencoded::parse(body) {
+            if let Some(slot) = fields.slot(&name) {
+                *slot = Some(value.into_owned());
+            }
+        }
+        fields
+    }
+
+    fn from_json(body: &[u8]) -> Result<Self, Refusal> {
+        let value = serde_json::from_slice(body)
+            .map_err(|error| Refusal::bad_input(format!("the body is not JSON: {error}")))?;
+        let Value::Object(object) = value else {
+            return Err(Refusal::bad_input("the body must be a JSON object"));
+        };
+        let mut fields = Self::default();
+        for (name, value) in object {
+            let Some(slot) = fields.slot(&name) else { continue };
+            *slot = match value {
+                Value::Null => None,
+                Value::String(text) => Some(text),
+                Value::Number(number) => Some(number.to_string()),
+                Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                    let message = format!("{name} must be a number or a text");
+                    return Err(Refusal::bad_input(message));
+                }
+            };
+        }
+        Ok(fields)
+    }
+
+    fn slot(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match name {
+            "user_count" => Some(&mut self.user_count),
+            "spawn_rate" => Some(&mut self.spawn_rate),
+            "host" => Some(&mut self.host),
+            "run_time" => Some(&mut self.run_time),
+            _ => None,
+        }
+    }
+
+    /// Checks every field.
+    ///
+    /// `view` says whether this edits a running test: an edit that does not name a run time keeps
+    /// the present one, as in Locust; an empty run time takes it away.
+    pub(crate) fn check(&self, view: &View) -> Result<SwarmRequest, Refusal> {
+        let editing = matches!(view.state, "spawning" | "running");
+        let run_time_s = match self.run_time.as_deref().map(str::trim) {
+            None if editing => view.run_time_s,
+            None | Some("") => None,
+            Some(text) => Some(run_time(text)?),
+        };
+        Ok(SwarmRequest {
+            user_count: users(self.user_count.as_deref())?,
+            spawn_rate: rate(self.spawn_rate.as_deref())?,
+            host: host(self.host.as_deref())?,
+            run_time_s,
+        })
+    }
+}
+
+fn run_time(text: &str) -> Result<u64, Refusal> {
+    span::parse(text).map_err(|error| Refusal::bad_input(format!("run time: {error}")))
+}
+
+/// Cuts a value for use in a message.
+fn shown(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+fn users(text: Option<&str>) -> Result<u32, Refusal> {
+    let text = text.unwrap_or_default().trim();
+    let range = format!("must be a whole number from 1 to {USERS_MAX}");
+    if text.is_empty() {
+        return Err(Refusal::bad_input(format!("number of users is missing: it {range}")));
+    }
+    match text.parse::<u32>() {
+        Ok(users) if (1..=USERS_MAX).contains(&users) => Ok(users),
+        _ => Err(Refusal::bad_input(format!("number of users {range}, not `{}`", shown(text)))),
+    }
+}
+
+fn rate(text: Option<&str>) -> Result<f64, Refusal> {
+    let text = text.unwrap_or_default().trim();
+    let range = "must be a number of users a second above 0";
+    if text.is_empty() {
+        return Err(Refusal::bad_input(format!("spawn rate is missing: it {range}")));
+    }
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err(Refusal::bad_input(format!("spawn rate {range}, not `{}`", shown(text)))),
+    }
+}
+
+/// An empty host means the present one: Locust's form sends it empty when nobody typed one.
+fn host(text: Option<&str>) -> Result<Option<String>, Refusal> {
+    let text = text.unwrap_or_default().trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if text.len() > HOST_BYTES_MAX {
+        let message = format!("host is longer than {HOST_BYTES_MAX} bytes");
+        return Err(Refusal::bad_input(message));
+    }
+    let wanted = "must be an address like http://localhost:8080 or https://example.com";
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+            Ok(Some(text.to_owned()))
+        }
+        _ => Err(Refusal::bad_input(format!("host {wanted}, not `{}`", shown(text)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(body: &str) -> Result<SwarmRequest, Refusal> {
+        checked(body, &View::default())
+    }
+
+    fn checked(body: &str, view: &View) -> Result<SwarmRequest, Refusal> {
+        Fields::read("application/x-www-form-urlencoded", body.as_bytes())?.check(view)
+    }
+
+    fn json(body: &str) -> Result<SwarmRequest, Refusal> {
+        Fields::read("application/json; charset=utf-8", body.as_bytes())?.check(&View::default())
+    }
+
+    #[test]
+    fn a_form_and_an_object_say_the_same() {
+        let wanted = SwarmRequest {
+            user_count: 50,
+            spawn_rate: 2.5,
+            host: Some("http://127.0.0.1:8080/shop".into()),
+            run_time_s: Some(5_400),
+        };
+        let sent = "user_count=50&spawn_rate=2.5&host=http%3A%2F%2F127.0.0.1%3A8080%2Fshop\
+                    &run_time=1h30m&user_classes=A&user_classes=B&profile=";
+        assert_eq!(form(sent), Ok(wanted.clone()));
+        let sent = r#"{"user_count": 50, "spawn_rate": 2.5, "run_time": "1h30m",
+                       "host": "http://127.0.0.1:8080/shop", "user_classes": ["A"]}"#;
+        assert_eq!(json(sent), Ok(wanted));
+    }
+
+    #[test]
+    fn what_is_empty_is_left_as_it_is() {
+        let request = form("user_count=1&spawn_rate=1&host=&run_time=").unwrap();
+        assert_eq!((request.host, request.run_time_s), (None, None));
+        let request = json(r#"{"user_count":"1","spawn_rate":"0.5","host":null}"#).unwrap();
+        assert_eq!((request.host, request.spawn_rate), (None, 0.5));
+    }
+
+    #[test]
+    fn an_edit_keeps_the_run_time_that_it_does_not_name() {
+        let view = View { state: "running", run_time_s: Some(60), ..View::default() };
+        let run_time = |body| checked(body, &view).map(|request| request.run_time_s);
+        assert_eq!(run_time("user_count=1&spawn_rate=1"), Ok(Some(60)));
+        assert_eq!(run_time("user_count=1&spawn_rate=1&run_time="), Ok(None));
+        assert_eq!(run_time("user_count=1&spawn_rate=1&run_time=90"), Ok(Some(90)));
+        let view = View { state: "stopped", run_time_s: Some(60), ..View::default() };
+        let request = checked("user_count=1&spawn_rate=1", &view).unwrap();
+        assert_eq!(request.run_time_s, None, "a new test starts without the old run time");
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        let cases = [
+            ("spawn_rate=1", "number of users is missing"),
+            ("user_count=0&spawn_rate=1", "number of users"),
+            ("user_count=-5&spawn_rate=1", "not `-5`"),
+            ("user_count=1.5&spawn_rate=1", "not `1.5`"),
+            ("user_count=10000001&spawn_rate=1", "10000000"),
+            ("user_count=4294967297&spawn_rate=1", "number of users"),
+            ("user_count=1", "spawn rate is missing"),
+            ("user_count=1&spawn_rate=0", "above 0"),
+            ("user_count=1&spawn_rate=-1", "above 0"),
+            ("user_count=1&spawn_rate=NaN", "not `NaN`"),
+            ("user_count=1&spawn_rate=inf", "not `inf`"),
+            ("user_count=1&spawn_rate=1e999", "spawn rate"),
+            ("user_count=1&spawn_rate=1&run_time=soon", "run time: \"soon\" is no time"),
+            ("user_count=1&spawn_rate=1&host=localhost", "host must be"),
+            ("user_count=1&spawn_rate=1&host=localhost:8080", "host must be"),
+            ("user_count=1&spawn_rate=1&host=ftp://a", "not `ftp://a`"),
+            ("user_count=1&spawn_rate=1&host=javascript:alert(1)", "host must be"),
+            ("user_count=1&spawn_rate=1&host=http://", "host must be"),
+        ];
+        for (body, part) in cases {
+            let refusal = form(body).expect_err(body);
+            assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
+            assert!(refusal.message.contains(part), "{body}: {}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn bodies_that_are_neither_are_refused() {
+        assert_eq!(Fields::read("text/plain", b"").unwrap_err().status.as_u16(), 415);
+        for body in ["", "[]", "7", "{", r#"{"user_count": [1]}"#, r#"{"host": {}}"#] {
+            assert_eq!(json(body).unwrap_err().status.as_u16(), 400, "{body}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Who may call: neither a foreign page in the user's browser nor a rebound name.
+//!
+//! There is no login here, so the browser is the way in: any page that a user has open could post
+//! to `http://localhost:8089/swarm` and turn the machine on somebody. Three checks stop that.
+//! A server on loopback answers only to the names of loopback, so a foreign name that was made to
+//! point here (DNS rebinding) gets nowhere. A request that a browser marks as coming from another
+//! origin is refused. And a browser that marks nothing, as for an image on plain http, may not
+//! change anything by GET. No CORS header is ever sent.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, USER_AGENT};
+use axum::http::uri::Authority;
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::error::Refusal;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// The page needs nothing from elsewhere and runs nothing inline.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'none'";
+
+/// Which names the server answers to.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    /// The listener is on a loopback address.
+    pub(crate) loopback: bool,
+    /// Further names, lower case, without port.
+    pub(crate) allowed: Arc<[String]>,
+}
+
+impl Names {
+    /// Checks the `Host` header.
+    fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if !self.loopback && self.allowed.is_empty() {
+            return Ok(());
+        }
+        let host = text(headers, &HOST).unwrap_or_default();
+        let name = host_name(host);
+        let known = is_loopback(&name) || self.allowed.contains(&name);
+        if known {
+            return Ok(());
+        }
+        let shown: String = host.chars().take(100).collect();
+        Err(Refusal::forbidden(format!(
+            "this server does not go by the name `{shown}`: use localhost, 127.0.0.1 or [::1], \
+             or start it with that name allowed"
+        )))
+    }
+}
+
+/// Refuses requests for names that are not ours.
+pub(crate) async fn names(State(names): State<Names>, request: Request, next: Next) -> Response {
+    match names.check(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Refuses to change anything for a foreign page.
+pub(crate) async fn changes(request: Request, next: Next) -> Response {
+    match may_change(request.method(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Refuses to feed a foreign page; following a link from one is fine.
+pub(crate) async fn reads(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let navigation = text(headers, &SEC_FETCH_MODE) == Some("navigate");
+    match same_origin(headers) {
+        Some(false) if !navigation => foreign().into_response(),
+        _ => next.run(request).await,
+    }
+}
+
+/// Adds the headers that every response carries.
+pub(crate) async fn security_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        ("content-security-policy", CONTENT_SECURITY_POLICY),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    // Assets set their own; all else is of this moment.
+    headers.entry("cache-control").or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+fn may_change(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+    // The router answers HEAD with what is there for GET.
+    if *method == Method::HEAD {
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "HEAD changes nothing: use POST"));
+    }
+    match same_origin(headers) {
+        Some(true) => Ok(()),
+        Some(false) => Err(foreign()),
+        None if *method == Method::GET && is_browser(headers) => {
+            Err(Refusal::forbidden("a browser must use POST here"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether the browser says that the request comes from our own page; `None` when nobody says.
+fn same_origin(headers: &HeaderMap) -> Option<bool> {
+    if let Some(site) = text(headers, &SEC_FETCH_SITE) {
+        // `none` is the user: an address typed, a bookmark.
+        return Some(matches!(site, "same-origin" | "none"));
+    }
+    let origin = headers.get(&ORIGIN)?.to_str().unwrap_or_default();
+    let host = text(headers, &HOST).unwrap_or_default();
+    let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+    Some(!authority.is_empty() && authority.eq_ignore_ascii_case(host))
+}
+
+fn is_browser(headers: &HeaderMap) -> bool {
+    text(headers, &USER_AGENT).is_some_and(|agent| agent.starts_with("Mozilla/"))
+}
+
+fn foreign() -> Refusal {
+    Refusal::forbidden("the request comes from a page of another origin")
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The name in a `Host` header: no port, lower case, no final dot; empty when malformed.
+fn host_name(host: &str) -> String {
+    let Ok(authority) = host.parse::<Authority>() else { return String::new() };
+    if host.contains('@') {
+        return String::new();
+    }
+    let name = authority.host();
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+fn is_loopback(name: &str) -> bool {
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
+    }
+
+    fn names(loopback: bool, allowed: &[&str]) -> Names {
+        Names { loopback, allowed: allowed.iter().map(|name| (*name).to_owned()).collect() }
+    }
+
+    #[test]
+    fn loopback_answers_only_to_its_names() {
+        let ours = names(true, &[]);
+        for host in [
+            "localhost",
+            "LOCALHOST:8089",
+            "localhost.:1",
+            "127.0.0.1:8089",
+            "127.9.9.9",
+            "[::1]",
+            "[::1]:8089",
+        ] {
+            assert!(ours.check(&headers(&[("host", host)])).is_ok(), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "localhost.evil.example:8089",
+            "127.0.0.1.evil.example",
+            "10.0.0.5:8089",
+            "[::2]",
+            "",
+            "localhost@evil.example",
+            "a@localhost",
+            "::1",
+        ] {
+            assert!(ours.check(&headers(&[("host", host)])).is_err(), "{host}");
+        }
+        assert!(ours.check(&headers(&[])).is_err(), "no host at all");
+    }
+
+    #[test]
+    fn further_names_are_allowed_by_option() {
+        let host = headers(&[("host", "Load.Example:443")]);
+        assert!(names(true, &["load.example"]).check(&host).is_ok());
+        assert!(names(false, &["load.example"]).check(&host).is_ok());
+        assert!(names(false, &["other.example"]).check(&host).is_err());
+        assert!(names(false, &[]).check(&host).is_ok(), "reachable by any name unless told");
+    }
+
+    #[test]
+    fn a_foreign_page_changes_nothing() {
+        let post = |pairs: &[_]| may_change(&Method::POST, &headers(pairs)).is_ok();
+        let get = |pairs: &[_]| may_change(&Method::GET, &headers(pairs)).is_ok();
+        let host = ("host", "localhost:8089");
+        assert!(post(&[host]), "a script");
+        assert!(post(&[host, ("origin", "http://localhost:8089")]));
+        assert!(post(&[host, ("sec-fetch-site", "same-origin")]));
+        assert!(!post(&[host, ("origin", "http://localhost:3000")]));
+        assert!(!post(&[host, ("origin", "http://evil.example")]));
+        assert!(!post(&[host, ("origin", "null")]));
+        for site in ["cross-site", "same-site", "anything"] {
+            let origin = ("origin", "http://localhost:8089");
+            assert!(!post(&[host, origin, ("sec-fetch-site", site)]), "{site}");
+            assert!(!get(&[host, ("sec-fetch-site", site)]), "{site}");
+        }
+        assert!(get(&[host, ("sec-fetch-site", "none")]), "typed by the user");
+        assert!(get(&[host, ("user-agent", "python-requests/2.32")]));
+        assert!(!get(&[host, ("user-agent", "Mozilla/5.0 (X11)")]), "an image on plain http");
+        assert!(may_change(&Method::HEAD, &headers(&[host])).is_err());
+    }
+}

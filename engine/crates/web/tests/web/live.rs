@@ -1,0 +1,145 @@
+//! The stream of server-sent events.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use swarm_stats::snapshot::{Second, Snapshot};
+use swarm_web::view::View;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::site::{PATIENCE, Site, entry, running, second};
+
+/// A client of the stream, with the head read.
+struct Stream {
+    reader: BufReader<TcpStream>,
+    head: String,
+}
+
+impl Stream {
+    async fn open(site: &Site) -> Self {
+        let mut stream = site.connect().await;
+        let request = "GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let read = timeout(PATIENCE, reader.read_line(&mut head)).await.expect("a head");
+            assert_ne!(read.unwrap(), 0, "{head}");
+        }
+        Self { reader, head: head.to_ascii_lowercase() }
+    }
+
+    /// The next event `view`, or `None` at the end of the stream.
+    async fn event(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            let read = timeout(PATIENCE, self.reader.read_line(&mut line)).await;
+            if read.expect("an event in time").unwrap() == 0 {
+                return None;
+            }
+            if let Some(data) = line.strip_prefix("data: {") {
+                return Some(serde_json::from_str(&format!("{{{data}")).unwrap());
+            }
+        }
+    }
+}
+
+fn at_second(now_ms: u64, seconds: Vec<Second>) -> Arc<View> {
+    let stats = Arc::new(Snapshot { seconds, ..Snapshot::default() });
+    Arc::new(View { now_ms, stats, ..running() })
+}
+
+#[tokio::test]
+async fn the_view_comes_at_once_and_then_what_changed() {
+    let site = Site::start(running()).await;
+    let mut stream = Stream::open(&site).await;
+    assert!(stream.head.starts_with("http/1.1 200"), "{}", stream.head);
+    assert!(stream.head.contains("content-type: text/event-stream"), "{}", stream.head);
+
+    let event = stream.event().await.unwrap();
+    assert_eq!(event["view"]["state"], "running");
+    assert_eq!(event["view"]["stats"]["entries"][0]["num_requests"], 30);
+    assert_eq!(event["view"]["stats"]["seconds"], json!([]), "they are sent beside the view");
+    assert_eq!(event["oldest_second_ms"], 23_000);
+    let two = json!([
+        { "at_ms": 23_000, "users": 2, "requests": 7, "failures": 0, "p50_p95_ms": [1.0, 2.0] },
+        { "at_ms": 24_000, "users": 2, "requests": 8, "failures": 0, "p50_p95_ms": [1.0, 2.0] },
+    ]);
+    assert_eq!(event["seconds"], two);
+
+    // One second is new, one got a late report.
+    let seconds = vec![second(23_000, 7), second(24_000, 9), second(25_000, 1)];
+    site.view.send_replace(at_second(26_000, seconds));
+    let event = stream.event().await.unwrap();
+    assert_eq!(event["view"]["now_ms"], 26_000);
+    let sent: Vec<_> = event["seconds"].as_array().unwrap().iter().collect();
+    assert_eq!(sent.len(), 2);
+    assert_eq!((&sent[0]["at_ms"], &sent[0]["requests"]), (&json!(24_000), &json!(9)));
+    assert_eq!(sent[1]["at_ms"], 25_000);
+
+    // A reset forgets them all.
+    site.view.send_replace(at_second(27_000, Vec::new()));
+    let event = stream.event().await.unwrap();
+    assert_eq!((&event["oldest_second_ms"], &event["seconds"]), (&Value::Null, &json!([])));
+}
+
+#[tokio::test]
+async fn a_burst_of_changes_is_one_event_with_the_newest() {
+    let site = Site::start(running()).await;
+    let mut stream = Stream::open(&site).await;
+    stream.event().await.unwrap();
+    for now_ms in 30_001..=30_100 {
+        site.view.send_replace(at_second(now_ms, vec![second(29_000, now_ms)]));
+    }
+    let event = stream.event().await.unwrap();
+    assert_eq!(event["view"]["now_ms"], 30_100);
+    assert_eq!(event["seconds"][0]["requests"], 30_100);
+}
+
+#[tokio::test]
+async fn long_tables_are_cut_and_it_says_so() {
+    let entries = (0..777).map(|at| entry("GET", &format!("/{at:03}"), 1, 0)).collect();
+    let stats = Arc::new(Snapshot { entries, ..Snapshot::default() });
+    let site = Site::start(View { stats, ..running() }).await;
+    let event = Stream::open(&site).await.event().await.unwrap();
+    assert_eq!(event["view"]["stats"]["entries"].as_array().unwrap().len(), 500);
+    let off = json!({ "entries": 277, "errors": 0, "exceptions": 0, "metrics": 0 });
+    assert_eq!(event["left_off"], off);
+}
+
+#[tokio::test]
+async fn streams_are_limited_and_a_closed_one_makes_room() {
+    let site = Site::start(running()).await;
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        let mut stream = Stream::open(&site).await;
+        stream.event().await.unwrap();
+        open.push(stream);
+    }
+    let refused = site.get("/api/v1/live").await;
+    assert_eq!(refused.status, 503);
+    assert!(refused.json()["message"].as_str().unwrap().contains("64 pages"));
+    open.pop();
+    for _ in 0..200 {
+        // The server notices the closed one soon, not at once.
+        let stream = Stream::open(&site).await;
+        if stream.head.starts_with("http/1.1 200") {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the place of a closed stream was not given back");
+}
+
+#[tokio::test]
+async fn the_stream_ends_when_the_server_does() {
+    let mut site = Site::start(running()).await;
+    let mut stream = Stream::open(&site).await;
+    stream.event().await.unwrap();
+    site.stop.take().unwrap().send(()).unwrap();
+    assert_eq!(stream.event().await, None);
+    timeout(PATIENCE, &mut site.served).await.unwrap().unwrap();
+}

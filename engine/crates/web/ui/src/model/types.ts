@@ -1,0 +1,133 @@
+// What the server sends. The names are those of `view.rs` and `snapshot.rs`.
+
+export type State = 'ready' | 'spawning' | 'running' | 'stopping' | 'stopped' | (string & {});
+
+export interface Worker {
+  id: string;
+  index: number;
+  state: string;
+  user_count: number;
+  /** Percent of one core. */
+  cpu_usage: number;
+  /** Bytes. */
+  memory_usage: number;
+  problem: string | null;
+}
+
+export interface UserClass {
+  name: string;
+  user_count: number;
+}
+
+export interface Notice {
+  at_ms: number;
+  text: string;
+}
+
+export interface Times {
+  min: number;
+  median: number;
+  mean: number;
+  p95: number;
+  p99: number;
+  p99_9: number;
+  max: number;
+  percentiles: number[];
+}
+
+export interface Entry {
+  method: string;
+  name: string;
+  num_requests: number;
+  num_failures: number;
+  bytes: number;
+  response_time_ms: Times;
+  rps: number;
+  fail_per_sec: number;
+  current_rps: number;
+  current_fail_per_sec: number;
+  current_ms: [number, number] | null;
+}
+
+export interface Failure {
+  method: string;
+  name: string;
+  error: string;
+  occurrences: number;
+  first_ms: number;
+  last_ms: number;
+}
+
+export interface Exception {
+  message: string;
+  trace: string;
+  count: number;
+  nodes: string[];
+}
+
+export interface Second {
+  at_ms: number;
+  users: number;
+  requests: number;
+  failures: number;
+  p50_p95_ms: [number, number] | null;
+}
+
+export type Metric = { name: string } & (
+  | { kind: 'count'; sum: number; updates: number }
+  | { kind: 'gauge'; last: number; min: number; max: number }
+  | {
+      kind: 'trend';
+      values: number;
+      min: number;
+      mean: number;
+      max: number;
+      percentiles: number[];
+    }
+  | { kind: 'check'; passes: number; fails: number }
+);
+
+export interface Stats {
+  total: Entry;
+  entries: Entry[];
+  errors: Failure[];
+  exceptions: Exception[];
+  metrics: Metric[];
+  interrupted: number;
+  names_overflowed: number;
+  lateness_ms: [number, number, number] | null;
+}
+
+export interface View {
+  state: State;
+  scenario: string;
+  host: string;
+  user_count: number;
+  target_users: number;
+  spawn_rate: number;
+  run_time_s: number | null;
+  classes: UserClass[];
+  workers: Worker[];
+  clock_origin_unix_ms: number;
+  test_start_ms: number | null;
+  now_ms: number;
+  notices: Notice[];
+  stats: Stats;
+}
+
+/** How many rows the server left off each table. */
+export interface LeftOff {
+  entries: number;
+  errors: number;
+  exceptions: number;
+  metrics: number;
+}
+
+/** One event of the stream. */
+export interface LiveEvent {
+  view: View;
+  left_off: LeftOff;
+  /** Seconds before this one are to be forgotten; `null`: all of them. */
+  oldest_second_ms: number | null;
+  seconds: Second[];
+}

@@ -1,0 +1,109 @@
+import { signal } from '@preact/signals';
+import { bytes, count } from '../model/format';
+import type { Order } from '../model/sort';
+import { view } from '../model/store';
+import type { Worker } from '../model/types';
+import { Meter } from './Meter';
+import { type Column, Table } from './Table';
+
+/** From here on a worker is likely to be late itself; the same line that Locust draws. */
+const CPU_HOT = 90;
+
+const order = signal<Order | null>(null);
+
+const COLUMNS: readonly Column<Worker>[] = [
+  {
+    id: 'index',
+    width: 64,
+    head: '#',
+    number: true,
+    kind: 'index',
+    key: (row) => row.index,
+    cell: (row) => row.index,
+  },
+  {
+    id: 'id',
+    head: 'Worker',
+    kind: 'name',
+    key: (row) => row.id,
+    cell: (row) => <span title={row.id}>{row.id}</span>,
+  },
+  {
+    id: 'state',
+    width: 130,
+    head: 'State',
+    key: (row) => row.state,
+    cell: (row) => <span class={`state state-${row.state}`}>{row.state}</span>,
+  },
+  {
+    id: 'users',
+    width: 90,
+    head: 'Users',
+    number: true,
+    key: (row) => row.user_count,
+    cell: (row) => count(row.user_count),
+  },
+  {
+    id: 'cpu',
+    width: 160,
+    head: 'CPU',
+    title: 'Percent of one core',
+    number: true,
+    kind: 'cpu',
+    key: (row) => row.cpu_usage,
+    cell: (row) => (
+      <>
+        <Meter share={row.cpu_usage / 100} hot={row.cpu_usage >= CPU_HOT} />
+        <b>{count(row.cpu_usage)}%</b>
+      </>
+    ),
+  },
+  {
+    id: 'memory',
+    width: 110,
+    head: 'Memory',
+    number: true,
+    key: (row) => row.memory_usage,
+    cell: (row) => bytes(row.memory_usage),
+  },
+  {
+    id: 'problem',
+    head: 'Problem',
+    room: 250,
+    kind: 'text bad',
+    key: (row) => row.problem ?? '',
+    cell: (row) => row.problem ?? '',
+  },
+];
+
+const same = (a: Worker, b: Worker): boolean =>
+  a.state === b.state &&
+  a.user_count === b.user_count &&
+  a.cpu_usage === b.cpu_usage &&
+  a.memory_usage === b.memory_usage &&
+  a.problem === b.problem;
+
+export function Workers() {
+  const workers = view.value?.workers ?? [];
+  return (
+    <>
+      <p class="tools muted">{summary(workers)}</p>
+      <Table
+        label="Workers"
+        columns={COLUMNS}
+        rows={workers}
+        rowKey={(row) => `${row.index} ${row.id}`}
+        same={same}
+        order={order}
+        empty="No worker has joined yet."
+      />
+    </>
+  );
+}
+
+/** How many workers are in which state. */
+function summary(workers: readonly Worker[]): string {
+  const states = new Map<string, number>();
+  for (const { state } of workers) states.set(state, (states.get(state) ?? 0) + 1);
+  return [...states].map(([state, many]) => `${count(many)} ${state}`).join(' · ');
+}

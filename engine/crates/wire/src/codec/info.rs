@@ -1,0 +1,128 @@
+//! Registration: who the worker is, and the master's answer.
+
+use swarm_core::message::WorkerInfo;
+
+use super::field::{Result, at_most, holds, read_digest, read_text, sound, text};
+use crate::error::FieldError;
+use crate::generated::swarm_capnp::{accepted, registration, session, worker_info};
+use crate::limits::{
+    CLOCK_MS_MAX, CORES_MAX, MODULE_BYTES_MAX, REASON_BYTES_MAX, VERSION_BYTES_MAX,
+    WORKER_ID_BYTES_MAX,
+};
+use crate::{Accepted, ModuleInfo};
+
+pub(crate) fn write_worker(info: &WorkerInfo, mut to: worker_info::Builder<'_>) -> Result<()> {
+    check_worker(info)?;
+    to.set_protocol(info.protocol);
+    to.set_id(text("id", &info.id, WORKER_ID_BYTES_MAX)?);
+    to.set_stream(info.stream);
+    to.set_version(text("version", &info.version, VERSION_BYTES_MAX)?);
+    to.set_cores(info.cores);
+    match info.users_max {
+        None => to.init_users_max().set_unlimited(()),
+        Some(limit) => to.init_users_max().set_limit(limit),
+    }
+    Ok(())
+}
+
+pub(crate) fn read_worker(from: worker_info::Reader<'_>) -> Result<WorkerInfo> {
+    let users_max = match sound("usersMax", from.get_users_max().which())? {
+        worker_info::users_max::Unlimited(()) => None,
+        worker_info::users_max::Limit(limit) => Some(limit),
+    };
+    let info = WorkerInfo {
+        id: read_text("id", from.get_id(), WORKER_ID_BYTES_MAX)?,
+        stream: from.get_stream(),
+        version: read_text("version", from.get_version(), VERSION_BYTES_MAX)?,
+        protocol: from.get_protocol(),
+        cores: from.get_cores(),
+        users_max,
+    };
+    check_worker(&info)?;
+    Ok(info)
+}
+
+fn check_worker(info: &WorkerInfo) -> Result<()> {
+    holds("id", !info.id.is_empty(), "is empty, must name the worker")?;
+    holds("cores", info.cores > 0, "is 0, must be at least 1")?;
+    at_most("cores", u64::from(info.cores), u64::from(CORES_MAX), "cores")
+}
+
+/// What a registration came to, as the worker reads it.
+pub(crate) enum Registration {
+    Refused(String),
+    Accepted(session::Client, Accepted),
+}
+
+pub(crate) fn write_refused(reason: &str, mut to: registration::Builder<'_>) {
+    to.set_refused(shortened(reason, REASON_BYTES_MAX));
+}
+
+/// Cuts a text for people at a limit: a reason must arrive even when it is too long.
+pub(crate) fn shortened(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}
+
+pub(crate) fn write_accepted(
+    accepted: &Accepted,
+    session: session::Client,
+    to: registration::Builder<'_>,
+) -> Result<()> {
+    check_accepted(accepted)?;
+    let version = text("version", &accepted.version, VERSION_BYTES_MAX)?;
+    let mut to = to.init_accepted();
+    to.set_session(session);
+    to.set_master_time_ms(accepted.master_time_ms);
+    to.set_worker_index(accepted.worker_index);
+    to.set_version(version);
+    match &accepted.module {
+        None => to.init_module().set_none(()),
+        Some(module) => {
+            let mut to = to.init_module().init_some();
+            to.set_digest(&module.digest);
+            to.set_size(module.size);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn read_registration(from: registration::Reader<'_>) -> Result<Registration> {
+    match sound("registration", from.which())? {
+        registration::Refused(reason) => {
+            read_text("refused", reason, REASON_BYTES_MAX).map(Registration::Refused)
+        }
+        registration::Accepted(from) => {
+            let from = sound("accepted", from)?;
+            let session = sound("accepted.session", from.get_session())?;
+            let accepted = read_accepted(from).map_err(|error| error.within("accepted"))?;
+            Ok(Registration::Accepted(session, accepted))
+        }
+    }
+}
+
+fn read_accepted(from: accepted::Reader<'_>) -> Result<Accepted> {
+    let module = match sound("module", from.get_module().which())? {
+        accepted::module::None(()) => None,
+        accepted::module::Some(module) => {
+            let module = sound("module", module)?;
+            let digest = read_digest("module.digest", module.get_digest())?;
+            Some(ModuleInfo { digest, size: module.get_size() })
+        }
+    };
+    let accepted = Accepted {
+        master_time_ms: from.get_master_time_ms(),
+        worker_index: from.get_worker_index(),
+        version: read_text("version", from.get_version(), VERSION_BYTES_MAX)?,
+        module,
+    };
+    check_accepted(&accepted)?;
+    Ok(accepted)
+}
+
+fn check_accepted(accepted: &Accepted) -> std::result::Result<(), FieldError> {
+    at_most("masterTimeMs", accepted.master_time_ms, CLOCK_MS_MAX, "ms")?;
+    match &accepted.module {
+        Some(module) => at_most("module.size", module.size, MODULE_BYTES_MAX, "bytes"),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,240 @@
+//! Reports: the statistics of one interval.
+
+use swarm_stats::delta::{Delta, EntryDelta, ErrorDelta, ExceptionDelta, Report};
+
+use super::field::{Result, at_most, holds, item, list_len, read_text, sound, text};
+use super::histogram::{Decoder, Encoder, Range};
+use super::metric;
+use crate::error::FieldError;
+use crate::generated::swarm_capnp::{delta, entry, error_kind, exception_kind, report};
+use crate::limits::{
+    CLOCK_MS_MAX, COUNT_MAX, MESSAGE_BYTES_MAX, METHOD_BYTES_MAX, NAME_BYTES_MAX,
+    REPORT_ENTRIES_MAX, REPORT_ERRORS_MAX, REPORT_EXCEPTIONS_MAX, REPORT_METRICS_MAX, SUM_MAX,
+    TRACE_BYTES_MAX,
+};
+
+/// Bytes of a message that are not the report: the call around it.
+const CALL_BYTES_MAX: usize = 4 * 1024;
+
+pub(crate) fn write(report: &Report, mut to: report::Builder<'_>) -> Result<()> {
+    check(report)?;
+    to.set_stream(report.stream);
+    to.set_sequence(report.sequence);
+    to.set_from_ms(report.from_ms);
+    to.set_to_ms(report.to_ms);
+    to.set_test(report.test);
+    write_delta(&report.delta, to.reborrow().init_delta()).map_err(|e| e.within("delta"))?;
+    let size = sound("delta", to.into_reader().total_size())?;
+    let bytes_max = (MESSAGE_BYTES_MAX - CALL_BYTES_MAX) as u64;
+    at_most("delta", size.word_count * 8, bytes_max, "bytes long")
+}
+
+pub(crate) fn read(from: report::Reader<'_>) -> Result<Report> {
+    let delta = sound("delta", from.get_delta())?;
+    let report = Report {
+        stream: from.get_stream(),
+        sequence: from.get_sequence(),
+        from_ms: from.get_from_ms(),
+        to_ms: from.get_to_ms(),
+        test: from.get_test(),
+        delta: read_delta(delta).map_err(|error| error.within("delta"))?,
+    };
+    check(&report)?;
+    Ok(report)
+}
+
+fn check(report: &Report) -> Result<()> {
+    holds("sequence", report.sequence > 0, "is 0, the first is 1")?;
+    at_most("toMs", report.to_ms, CLOCK_MS_MAX, "ms")?;
+    holds("fromMs", report.from_ms <= report.to_ms, "is later than toMs")
+}
+
+fn write_delta(delta: &Delta, mut to: delta::Builder<'_>) -> Result<()> {
+    let mut encoder = Encoder::new();
+    check_totals(delta)?;
+    let len = list_len("entries", delta.entries.len(), REPORT_ENTRIES_MAX)?;
+    let mut list = to.reborrow().init_entries(len);
+    for (i, entry) in (0..).zip(&delta.entries) {
+        write_entry(entry, list.reborrow().get(i), &mut encoder)
+            .map_err(|error| error.within(item("entries", i)))?;
+    }
+    let len = list_len("errors", delta.errors.len(), REPORT_ERRORS_MAX)?;
+    let mut list = to.reborrow().init_errors(len);
+    for (i, error) in (0..).zip(&delta.errors) {
+        write_error(error, list.reborrow().get(i)).map_err(|e| e.within(item("errors", i)))?;
+    }
+    let len = list_len("exceptions", delta.exceptions.len(), REPORT_EXCEPTIONS_MAX)?;
+    let mut list = to.reborrow().init_exceptions(len);
+    for (i, exception) in (0..).zip(&delta.exceptions) {
+        write_exception(exception, list.reborrow().get(i))
+            .map_err(|error| error.within(item("exceptions", i)))?;
+    }
+    let len = list_len("metrics", delta.metrics.len(), REPORT_METRICS_MAX)?;
+    let mut list = to.reborrow().init_metrics(len);
+    for (i, metric) in (0..).zip(&delta.metrics) {
+        metric::write(metric, list.reborrow().get(i), &mut encoder)
+            .map_err(|error| error.within(item("metrics", i)))?;
+    }
+    to.set_interrupted(delta.interrupted);
+    to.set_names_overflowed(delta.names_overflowed);
+    let mut lateness = to.init_lateness();
+    match &delta.lateness {
+        None => lateness.set_none(()),
+        Some(times) => lateness.set_some(encoder.encode("lateness", times, Range::Time)?),
+    }
+    Ok(())
+}
+
+fn read_delta(from: delta::Reader<'_>) -> Result<Delta> {
+    let mut decoder = Decoder::new();
+    let lateness = match sound("lateness", from.get_lateness().which())? {
+        delta::lateness::None(()) => None,
+        delta::lateness::Some(bytes) => Some(decoder.decode("lateness", bytes, Range::Time)?),
+    };
+    let delta = Delta {
+        entries: read_list("entries", from.get_entries(), REPORT_ENTRIES_MAX, |entry| {
+            read_entry(entry, &mut decoder)
+        })?,
+        errors: read_list("errors", from.get_errors(), REPORT_ERRORS_MAX, read_error)?,
+        exceptions: read_list(
+            "exceptions",
+            from.get_exceptions(),
+            REPORT_EXCEPTIONS_MAX,
+            read_exception,
+        )?,
+        metrics: read_list("metrics", from.get_metrics(), REPORT_METRICS_MAX, |metric| {
+            metric::read(metric, &mut decoder)
+        })?,
+        interrupted: from.get_interrupted(),
+        names_overflowed: from.get_names_overflowed(),
+        lateness,
+    };
+    check_totals(&delta)?;
+    Ok(delta)
+}
+
+/// Reads a list of structures of at most `max` items.
+fn read_list<'a, S: capnp::traits::OwnedStruct, T>(
+    field: &str,
+    list: capnp::Result<capnp::struct_list::Reader<'a, S>>,
+    max: u32,
+    mut read: impl FnMut(S::Reader<'a>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let list = sound(field, list)?;
+    at_most(field, u64::from(list.len()), u64::from(max), "items long")?;
+    let mut items = Vec::with_capacity(list.len() as usize);
+    for (i, from) in (0..).zip(list) {
+        items.push(read(from).map_err(|error| error.within(item(field, i)))?);
+    }
+    Ok(items)
+}
+
+fn check_totals(delta: &Delta) -> Result<()> {
+    at_most("interrupted", delta.interrupted, COUNT_MAX, "requests")?;
+    at_most("namesOverflowed", delta.names_overflowed, COUNT_MAX, "samples")
+}
+
+fn write_entry(
+    entry: &EntryDelta,
+    mut to: entry::Builder<'_>,
+    encoder: &mut Encoder,
+) -> Result<()> {
+    check_entry(entry)?;
+    to.set_method(text("method", &entry.method, METHOD_BYTES_MAX)?);
+    to.set_name(text("name", &entry.name, NAME_BYTES_MAX)?);
+    to.set_requests(entry.requests);
+    to.set_failures(entry.failures);
+    to.set_bytes(entry.bytes);
+    to.set_times(encoder.encode("times", &entry.times, Range::Time)?);
+    to.set_sum_us(entry.sum_us);
+    to.set_min_us(entry.min_us);
+    to.set_max_us(entry.max_us);
+    Ok(())
+}
+
+fn read_entry(from: entry::Reader<'_>, decoder: &mut Decoder) -> Result<EntryDelta> {
+    let entry = EntryDelta {
+        method: read_text("method", from.get_method(), METHOD_BYTES_MAX)?,
+        name: read_text("name", from.get_name(), NAME_BYTES_MAX)?,
+        requests: from.get_requests(),
+        failures: from.get_failures(),
+        bytes: from.get_bytes(),
+        times: decoder.decode("times", from.get_times(), Range::Time)?,
+        sum_us: from.get_sum_us(),
+        min_us: from.get_min_us(),
+        max_us: from.get_max_us(),
+    };
+    check_entry(&entry)?;
+    Ok(entry)
+}
+
+/// Figures that contradict each other would make the result of the whole test wrong.
+fn check_entry(entry: &EntryDelta) -> Result<()> {
+    let EntryDelta { requests, failures, sum_us, min_us, max_us, .. } = *entry;
+    at_most("requests", requests, COUNT_MAX, "requests")?;
+    at_most("failures", failures, requests, "failures")?;
+    at_most("bytes", entry.bytes, SUM_MAX, "bytes")?;
+    let recorded = entry.times.len();
+    if recorded != requests {
+        let problem = format_args!("holds {recorded} samples, requests says {requests}");
+        return Err(FieldError::new("times", problem));
+    }
+    if requests == 0 {
+        holds("minUs", min_us == u64::MAX, "is given without a sample")?;
+        holds("maxUs", max_us == 0, "is given without a sample")?;
+        return holds("sumUs", sum_us == 0, "is given without a sample");
+    }
+    at_most("sumUs", sum_us, SUM_MAX, "µs")?;
+    holds("minUs", min_us <= max_us, "is larger than maxUs")?;
+    let [others, sum_us, min_us, max_us] = [requests - 1, sum_us, min_us, max_us].map(u128::from);
+    let possible = min_us * others + max_us..=max_us * others + min_us;
+    holds("sumUs", possible.contains(&sum_us), "cannot be with these minUs, maxUs and requests")
+}
+
+fn write_error(error: &ErrorDelta, mut to: error_kind::Builder<'_>) -> Result<()> {
+    check_error(error)?;
+    to.set_method(text("method", &error.method, METHOD_BYTES_MAX)?);
+    to.set_name(text("name", &error.name, NAME_BYTES_MAX)?);
+    to.set_error(text("error", &error.error, NAME_BYTES_MAX)?);
+    to.set_occurrences(error.occurrences);
+    to.set_first_ms(error.first_ms);
+    to.set_last_ms(error.last_ms);
+    Ok(())
+}
+
+fn read_error(from: error_kind::Reader<'_>) -> Result<ErrorDelta> {
+    let error = ErrorDelta {
+        method: read_text("method", from.get_method(), METHOD_BYTES_MAX)?,
+        name: read_text("name", from.get_name(), NAME_BYTES_MAX)?,
+        error: read_text("error", from.get_error(), NAME_BYTES_MAX)?,
+        occurrences: from.get_occurrences(),
+        first_ms: from.get_first_ms(),
+        last_ms: from.get_last_ms(),
+    };
+    check_error(&error)?;
+    Ok(error)
+}
+
+fn check_error(error: &ErrorDelta) -> Result<()> {
+    at_most("occurrences", error.occurrences, COUNT_MAX, "occurrences")?;
+    at_most("lastMs", error.last_ms, CLOCK_MS_MAX, "ms")?;
+    holds("firstMs", error.first_ms <= error.last_ms, "is later than lastMs")
+}
+
+fn write_exception(exception: &ExceptionDelta, mut to: exception_kind::Builder<'_>) -> Result<()> {
+    at_most("occurrences", exception.occurrences, COUNT_MAX, "occurrences")?;
+    to.set_message(text("message", &exception.message, TRACE_BYTES_MAX)?);
+    to.set_trace(text("trace", &exception.trace, TRACE_BYTES_MAX)?);
+    to.set_occurrences(exception.occurrences);
+    Ok(())
+}
+
+fn read_exception(from: exception_kind::Reader<'_>) -> Result<ExceptionDelta> {
+    let occurrences = from.get_occurrences();
+    at_most("occurrences", occurrences, COUNT_MAX, "occurrences")?;
+    Ok(ExceptionDelta {
+        message: read_text("message", from.get_message(), TRACE_BYTES_MAX)?,
+        trace: read_text("trace", from.get_trace(), TRACE_BYTES_MAX)?,
+        occurrences,
+    })
+}

@@ -1,0 +1,263 @@
+//! Arbitrary messages that keep all rules.
+
+use hdrhistogram::Histogram;
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option::of;
+use proptest::prelude::*;
+use swarm_core::message::{ClassUsers, Heartbeat, Order, Settings, WorkerInfo, WorkerState};
+use swarm_stats::delta::{
+    Delta, EntryDelta, ErrorDelta, ExceptionDelta, MetricDelta, MetricValue, Report,
+};
+
+use crate::limits::{CLASSES_MAX, CLOCK_MS_MAX, COUNT_MAX, SPAN_MS_MAX, SUM_MAX};
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![Just(String::new()), "[a-z/?=]{1,40}", "\\PC{0,20}"]
+}
+
+pub(super) fn worker_info() -> impl Strategy<Value = WorkerInfo> {
+    let id = "\\PC{1,40}";
+    (id, any::<u64>(), text(), any::<u32>(), 1..=65_536u32, of(any::<u32>())).prop_map(
+        |(id, stream, version, protocol, cores, users_max)| WorkerInfo {
+            id,
+            stream,
+            version,
+            protocol,
+            cores,
+            users_max,
+        },
+    )
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let lists = (vec(text(), 0..4), vec((text(), text()), 0..4), vec(text(), 0..4));
+    let times = (0..=SPAN_MS_MAX, 0..=SPAN_MS_MAX);
+    (of(text()), lists, vec(text(), 0..4), any::<u64>(), times, any::<bool>()).prop_map(
+        |(host, (allow_hosts, args, tags), exclude_tags, seed, times, insecure)| Settings {
+            host,
+            allow_hosts,
+            seed,
+            args,
+            tags,
+            exclude_tags,
+            stop_timeout_ms: times.0,
+            request_timeout_ms: times.1,
+            insecure,
+        },
+    )
+}
+
+pub(super) fn order() -> impl Strategy<Value = Order> {
+    let users = btree_map(0..CLASSES_MAX, btree_set(any::<u32>(), 0..50), 0..5);
+    let users = users.prop_map(|classes| {
+        let users = |(class, ids): (u32, std::collections::BTreeSet<u32>)| ClassUsers {
+            class,
+            ids: ids.into_iter().collect(),
+        };
+        classes.into_iter().map(users).rev().collect::<Vec<_>>()
+    });
+    let numbers = (any::<u64>(), any::<u32>(), 0..=CLOCK_MS_MAX, 0..=SPAN_MS_MAX);
+    (numbers, any::<[u8; 32]>(), users, settings()).prop_map(
+        |((number, test, test_start_ms, spread_ms), module, users, settings)| Order {
+            number,
+            test,
+            module,
+            test_start_ms,
+            spread_ms,
+            users,
+            settings,
+        },
+    )
+}
+
+pub(super) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
+    let state = prop_oneof![
+        Just(WorkerState::Preparing),
+        Just(WorkerState::Ready),
+        Just(WorkerState::Spawning),
+        Just(WorkerState::Running),
+        Just(WorkerState::Stopping),
+    ];
+    let users = btree_map(0..CLASSES_MAX, any::<u32>(), 0..5);
+    let finished = btree_set(any::<u32>(), 0..5);
+    let problem = of(text());
+    (state, any::<u64>(), users, finished, 0f32..1e6, any::<u64>(), problem).prop_map(
+        |(state, order_done, users, finished, cpu_percent, memory_bytes, problem)| Heartbeat {
+            state,
+            order_done,
+            users: users.into_iter().collect(),
+            finished: finished.into_iter().collect(),
+            cpu_percent,
+            memory_bytes,
+            problem,
+        },
+    )
+}
+
+/// Times in microseconds, the longer the rarer, some longer than a histogram can tell.
+fn time_us() -> impl Strategy<Value = u64> {
+    prop_oneof![0..10_000u64, 0..10_000_000u64, 0..4_000_000_000u64]
+}
+
+pub(super) fn times() -> impl Strategy<Value = Histogram<u64>> {
+    (vec(time_us(), 0..40), any::<bool>()).prop_map(|(times, grows)| histogram(&times, grows))
+}
+
+/// Histograms of a fixed size and those that grow must both travel.
+fn histogram(times: &[u64], grows: bool) -> Histogram<u64> {
+    let mut histogram = match grows {
+        true => Histogram::new(3).unwrap(),
+        false => Histogram::new_with_bounds(1, 3_600_000_000, 3).unwrap(),
+    };
+    for time in times {
+        histogram.record((*time).min(3_600_000_000)).unwrap();
+    }
+    histogram
+}
+
+fn entry() -> impl Strategy<Value = EntryDelta> {
+    let samples = (vec(time_us(), 0..40), any::<bool>(), any::<prop::sample::Index>());
+    (text(), text(), 0..=SUM_MAX, samples).prop_map(
+        |(method, name, bytes, (samples, grows, failed))| EntryDelta {
+            method,
+            name,
+            requests: samples.len() as u64,
+            failures: failed.index(samples.len() + 1) as u64,
+            bytes,
+            times: histogram(&samples, grows),
+            sum_us: samples.iter().sum(),
+            min_us: samples.iter().min().copied().unwrap_or(u64::MAX),
+            max_us: samples.iter().max().copied().unwrap_or(0),
+        },
+    )
+}
+
+fn error() -> impl Strategy<Value = ErrorDelta> {
+    let times = (0..=CLOCK_MS_MAX, 0..=CLOCK_MS_MAX);
+    (text(), text(), text(), 0..=COUNT_MAX, times).prop_map(
+        |(method, name, error, occurrences, (a, b))| ErrorDelta {
+            method,
+            name,
+            error,
+            occurrences,
+            first_ms: a.min(b),
+            last_ms: a.max(b),
+        },
+    )
+}
+
+fn exception() -> impl Strategy<Value = ExceptionDelta> {
+    (text(), text(), 0..=COUNT_MAX).prop_map(|(message, trace, occurrences)| ExceptionDelta {
+        message,
+        trace,
+        occurrences,
+    })
+}
+
+fn metric_value() -> impl Strategy<Value = MetricValue> {
+    let number = || -1e12..1e12f64;
+    prop_oneof![
+        (number(), 0..=COUNT_MAX).prop_map(|(sum, updates)| MetricValue::Count { sum, updates }),
+        ([number(), number(), number()], 0..=CLOCK_MS_MAX).prop_map(|(mut numbers, last_ms)| {
+            numbers.sort_by(f64::total_cmp);
+            let [min, last, max] = numbers;
+            MetricValue::Gauge { last, last_ms, min, max }
+        }),
+        (vec(any::<u64>(), 1..20), number(), number()).prop_map(
+            |(values, a, b): (Vec<u64>, f64, f64)| {
+                let mut histogram = Histogram::new(3).unwrap();
+                for value in values {
+                    histogram.record(value / 2).unwrap();
+                }
+                MetricValue::Trend { values: histogram, sum: a + b, min: a.min(b), max: a.max(b) }
+            }
+        ),
+        Just(MetricValue::Trend {
+            values: Histogram::new(3).unwrap(),
+            sum: 0.0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+        }),
+        (0..=COUNT_MAX, 0..=COUNT_MAX)
+            .prop_map(|(passes, fails)| MetricValue::Check { passes, fails }),
+    ]
+}
+
+fn delta() -> impl Strategy<Value = Delta> {
+    let metric = (text(), metric_value()).prop_map(|(name, value)| MetricDelta { name, value });
+    let lists = (vec(entry(), 0..6), vec(error(), 0..4), vec(exception(), 0..4), vec(metric, 0..6));
+    (lists, 0..=COUNT_MAX, 0..=COUNT_MAX, of(times())).prop_map(
+        |((entries, errors, exceptions, metrics), interrupted, names_overflowed, lateness)| Delta {
+            entries,
+            errors,
+            exceptions,
+            metrics,
+            interrupted,
+            names_overflowed,
+            lateness,
+        },
+    )
+}
+
+pub(super) fn report() -> impl Strategy<Value = Report> {
+    let numbers = (any::<u64>(), 1..=u64::MAX, 0..=CLOCK_MS_MAX, 0..=CLOCK_MS_MAX, any::<u32>());
+    (numbers, delta()).prop_map(|((stream, sequence, a, b, test), delta)| Report {
+        stream,
+        sequence,
+        from_ms: a.min(b),
+        to_ms: a.max(b),
+        test,
+        delta,
+    })
+}
+
+/// A report with some of everything.
+pub(super) fn sample_report() -> Report {
+    let samples = [900, 1_000, 52_000];
+    let entry = EntryDelta {
+        method: "GET".into(),
+        name: "/product/[id]".into(),
+        requests: 3,
+        failures: 1,
+        bytes: 4_096,
+        times: histogram(&samples, true),
+        sum_us: samples.iter().sum(),
+        min_us: 900,
+        max_us: 52_000,
+    };
+    let error = ErrorDelta {
+        method: "GET".into(),
+        name: "/product/[id]".into(),
+        error: "status 503".into(),
+        occurrences: 1,
+        first_ms: 1_700_000_000_000,
+        last_ms: 1_700_000_000_000,
+    };
+    let exception =
+        ExceptionDelta { message: "unreachable".into(), trace: "  0: run".into(), occurrences: 1 };
+    let metric = MetricDelta {
+        name: "cart".into(),
+        value: MetricValue::Trend {
+            values: histogram(&[1_000, 2_000], true),
+            sum: 3.0,
+            min: 1.0,
+            max: 2.0,
+        },
+    };
+    Report {
+        stream: 7,
+        sequence: 1,
+        from_ms: 1_700_000_000_000,
+        to_ms: 1_700_000_001_000,
+        test: 1,
+        delta: Delta {
+            entries: vec![entry.clone(), entry],
+            errors: vec![error],
+            exceptions: vec![exception],
+            metrics: vec![metric],
+            interrupted: 2,
+            names_overflowed: 0,
+            lateness: Some(histogram(&[1, 2, 3], true)),
+        },
+    }
+}

@@ -1,0 +1,73 @@
+//! Why and when a connection ended: the first cause wins, and everybody can wait for it.
+
+use std::rc::Rc;
+
+use tokio::sync::watch;
+
+use crate::error::WireError;
+
+/// Shared by all that belongs to one connection.
+#[derive(Clone)]
+pub(crate) struct End(Rc<watch::Sender<Option<Rc<str>>>>);
+
+impl End {
+    pub(crate) fn new() -> End {
+        End(Rc::new(watch::Sender::new(None)))
+    }
+
+    /// Ends the connection, unless it has ended already.
+    pub(crate) fn set(&self, reason: &str) {
+        self.0.send_if_modified(|slot| {
+            let first = slot.is_none();
+            if first {
+                *slot = Some(reason.into());
+            }
+            first
+        });
+    }
+
+    /// Why it has ended, if it has.
+    pub(crate) fn reason(&self) -> Option<Rc<str>> {
+        self.0.borrow().clone()
+    }
+
+    /// Waits for the end. Cancel safe.
+    pub(crate) async fn wait(&self) -> Rc<str> {
+        let mut receiver = self.0.subscribe();
+        let ended = receiver.wait_for(Option::is_some).await;
+        ended
+            .ok()
+            .and_then(|reason| reason.clone())
+            .expect("self holds the sender, the slot is set")
+    }
+
+    /// What a call made after the end, or cut off by it, fails with.
+    pub(crate) async fn error(&self) -> WireError {
+        WireError::Closed(self.wait().await.to_string())
+    }
+
+    /// Waits for the answer to a call, but not longer than the connection lasts: a call that is
+    /// left behind by the end would wait for ever.
+    pub(crate) async fn call<T>(
+        &self,
+        answer: impl Future<Output = capnp::Result<T>>,
+    ) -> Result<T, WireError> {
+        let answer = tokio::select! {
+            biased;
+            error = self.error() => return Err(error),
+            answer = answer => answer,
+        };
+        answer.map_err(|error| match self.reason() {
+            Some(reason) => WireError::Closed(reason.to_string()),
+            None => WireError::Remote(said(&error)),
+        })
+    }
+}
+
+/// The words of an error that came over the connection, without the library's frame.
+pub(crate) fn said(error: &capnp::Error) -> String {
+    match error.extra.strip_prefix("remote exception: ").unwrap_or(&error.extra) {
+        "" => error.kind.to_string(),
+        words => words.to_owned(),
+    }
+}

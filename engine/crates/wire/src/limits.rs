@@ -1,0 +1,82 @@
+//! What one side accepts from the other. Both sides check: the sender so that its error names
+//! the field before anything is sent, the receiver because it trusts nobody.
+
+use std::time::Duration;
+
+/// A connection on which no worker is registered after this time is closed; a worker that gets
+/// no answer to its registration within it gives up.
+pub const REGISTER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of the largest message from a peer that is not registered yet.
+pub const UNREGISTERED_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Messages that a peer may send before it is registered. Registering takes two.
+pub const UNREGISTERED_MESSAGES_MAX: u32 = 32;
+/// Bytes of the largest message at all. The receiver allocates it before its bytes are there.
+pub const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Words that may be visited while one message is read: twice the largest message, so that a
+/// message whose pointers overlap cannot pretend to be much larger than it is.
+pub const TRAVERSAL_WORDS_MAX: usize = 2 * MESSAGE_BYTES_MAX / 8;
+/// Pointers that may be followed one after the other while a message is read.
+pub const NESTING_MAX: i32 = 32;
+/// Messages that wait to be written. A peer that lets more of them pile up does not read, and is
+/// cut off.
+pub const MESSAGES_QUEUED_MAX: usize = 1_024;
+/// Heartbeats and reports of one worker that are being answered at the same time.
+pub const CALLS_IN_FLIGHT_MAX: usize = 8;
+
+/// Bytes of a module that travel in one message.
+pub const MODULE_CHUNK_BYTES: usize = 64 * 1024;
+/// Chunks that a receiver holds until its sink takes them. The sender's flow control keeps two
+/// on their way.
+pub const MODULE_CHUNKS_QUEUED_MAX: usize = 8;
+/// Bytes of the largest module.
+pub const MODULE_BYTES_MAX: u64 = 1 << 30;
+
+/// Bytes of a worker's id.
+pub const WORKER_ID_BYTES_MAX: usize = 256;
+/// Bytes of a program version.
+pub const VERSION_BYTES_MAX: usize = 256;
+/// Threads of a worker.
+pub const CORES_MAX: u32 = 65_536;
+/// Bytes of a reason for a refusal, a problem, an end.
+pub const REASON_BYTES_MAX: usize = 16 * 1024;
+
+/// Classes in an order or a heartbeat, and the highest class index plus one.
+pub const CLASSES_MAX: u32 = 10_000;
+/// User ids in one order, all classes together.
+pub const ORDER_IDS_MAX: u32 = 1_000_000;
+/// Items in each list of the settings.
+pub const SETTINGS_LIST_MAX: u32 = 10_000;
+/// Bytes of each text in the settings.
+pub const SETTINGS_TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// (method, name) pairs in one report.
+pub const REPORT_ENTRIES_MAX: u32 = 10_000;
+/// Kinds of failures in one report.
+pub const REPORT_ERRORS_MAX: u32 = 50_000;
+/// Kinds of exceptions in one report.
+pub const REPORT_EXCEPTIONS_MAX: u32 = 10_000;
+/// Metrics of the guest's own in one report.
+pub const REPORT_METRICS_MAX: u32 = 2_000;
+/// Bytes of a method, and of a metric's name.
+pub const METHOD_BYTES_MAX: usize = 1_024;
+/// Bytes of a name or an error text.
+pub const NAME_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of an exception's message or trace.
+pub const TRACE_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of one encoded histogram. All its cells filled to [`COUNT_MAX`] take less.
+pub const HISTOGRAM_BYTES_MAX: usize = 512 * 1024;
+/// Decimal digits that every histogram keeps.
+pub const HISTOGRAM_DIGITS: u8 = 3;
+/// Largest value of a histogram of times, in microseconds: 1 h and what shares its cell.
+pub const HISTOGRAM_TIME_US_MAX: u64 = 3_600_809_983;
+
+/// Largest count in one report. Room for 16 million such reports in a sum of 64 bits.
+pub const COUNT_MAX: u64 = 1 << 40;
+/// Largest sum of bytes or microseconds in one report.
+pub const SUM_MAX: u64 = 1 << 53;
+/// Latest time of a clock, in milliseconds: about 8,900 years.
+pub const CLOCK_MS_MAX: u64 = 1 << 48;
+/// Longest span of time, in milliseconds: a bit more than ten years.
+pub const SPAN_MS_MAX: u64 = 320_000_000_000;

@@ -1,0 +1,246 @@
+//! Flags as typed. Locust's names where the meaning is the same; each also as `SWARM_...` in the
+//! environment.
+
+mod values;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use values::{argument, rate, seconds, users};
+
+/// A WebAssembly-scripted, distributed HTTP load engine.
+#[derive(Debug, Parser)]
+#[command(name = "swarm", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Least severe log lines to print.
+    #[arg(short = 'L', long = "loglevel", global = true, env = "SWARM_LOGLEVEL")]
+    #[arg(value_enum, default_value = "info", ignore_case = true)]
+    pub(crate) log_level: LogLevel,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a test in one process: master, worker and web page.
+    Run(RunArgs),
+    /// Coordinate workers: web page, module, users, merged statistics. Runs no user itself.
+    Master(MasterArgs),
+    /// Run users for a master.
+    Worker(WorkerArgs),
+    /// Validate a scenario and print what it consists of.
+    Check(CheckArgs),
+    /// Start the demo server, a target for trying things out.
+    Target(TargetArgs),
+}
+
+/// Severity of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    Debug,
+    Info,
+    #[value(alias = "warn")]
+    Warning,
+    #[value(alias = "critical")]
+    Error,
+    Off,
+}
+
+/// What a test consists of, for `run` and `master`.
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Base URL of the target, such as http://localhost:8080; it may carry a base path.
+    #[arg(short = 'H', long, env = "SWARM_HOST")]
+    pub(crate) host: Option<String>,
+
+    /// Users in the whole test.
+    #[arg(short = 'u', long, env = "SWARM_USERS", value_parser = users)]
+    pub(crate) users: Option<u32>,
+
+    /// Users to start (or end) each second.
+    #[arg(short = 'r', long, env = "SWARM_SPAWN_RATE", value_parser = rate)]
+    pub(crate) spawn_rate: Option<f64>,
+
+    /// Stop after this long, from the start of the test: 300, 300s, 20m, 1h30m.
+    #[arg(short = 't', long, env = "SWARM_RUN_TIME", value_parser = values::run_time)]
+    pub(crate) run_time: Option<Duration>,
+
+    /// Start at once, without the web page, and end with the test.
+    #[arg(long, env = "SWARM_HEADLESS")]
+    pub(crate) headless: bool,
+
+    /// Start at once, with the web page.
+    #[arg(long, env = "SWARM_AUTOSTART", conflicts_with = "headless")]
+    pub(crate) autostart: bool,
+
+    /// How long users may finish their tasks when the test stops: 0, 10, 1m.
+    #[arg(short = 's', long, env = "SWARM_STOP_TIMEOUT")]
+    #[arg(default_value = "0", value_parser = seconds)]
+    pub(crate) stop_timeout: Duration,
+
+    /// Run only tasks with one of these tags.
+    #[arg(short = 'T', long, env = "SWARM_TAGS", value_delimiter = ',', value_name = "TAG,...")]
+    pub(crate) tags: Vec<String>,
+
+    /// Do not run tasks with one of these tags.
+    #[arg(short = 'E', long, env = "SWARM_EXCLUDE_TAGS", value_delimiter = ',')]
+    #[arg(value_name = "TAG,...")]
+    pub(crate) exclude_tags: Vec<String>,
+
+    /// What the scenario's `args.get(NAME)` answers.
+    #[arg(long = "arg", env = "SWARM_ARGS", value_delimiter = ';', value_parser = argument)]
+    #[arg(value_name = "NAME=VALUE")]
+    pub(crate) args: Vec<(String, String)>,
+
+    /// Hosts besides the target that scenarios may reach.
+    #[arg(long, env = "SWARM_ALLOW_HOST", value_delimiter = ',', value_name = "HOST[:PORT],...")]
+    pub(crate) allow_host: Vec<String>,
+
+    /// Seed of all randomness of the test, to repeat it. Random unless given.
+    #[arg(long, env = "SWARM_SEED")]
+    pub(crate) seed: Option<u64>,
+
+    /// Time limit of a request, unless the scenario sets one.
+    #[arg(long, env = "SWARM_REQUEST_TIMEOUT")]
+    #[arg(default_value = "60", value_parser = values::time_limit)]
+    pub(crate) request_timeout: Duration,
+
+    /// Accept any certificate of the target.
+    #[arg(long, env = "SWARM_INSECURE")]
+    pub(crate) insecure: bool,
+
+    /// Address of the web page.
+    #[arg(long, env = "SWARM_WEB_HOST", default_value = "127.0.0.1")]
+    pub(crate) web_host: String,
+
+    /// Port of the web page; 0 takes a free one.
+    #[arg(short = 'P', long, env = "SWARM_WEB_PORT", default_value = "8089")]
+    pub(crate) web_port: u16,
+
+    /// Write the result as JSON to this file.
+    #[arg(long, env = "SWARM_JSON_FILE", value_name = "FILE")]
+    pub(crate) json_file: Option<PathBuf>,
+
+    /// Write the result as CSV to files that begin with this.
+    #[arg(long, env = "SWARM_CSV", value_name = "PREFIX")]
+    pub(crate) csv: Option<PathBuf>,
+
+    /// Exit code of a test with failures or exceptions.
+    #[arg(long, env = "SWARM_EXIT_CODE_ON_ERROR", default_value = "1")]
+    pub(crate) exit_code_on_error: u8,
+}
+
+/// `swarm run`
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The scenario, a WebAssembly component. Without it: the embedded `website`.
+    #[arg(env = "SWARM_SCENARIO")]
+    pub(crate) scenario: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) test: TestArgs,
+
+    /// Threads that run users. Default: one for each core.
+    #[arg(long, env = "SWARM_THREADS", value_parser = values::threads)]
+    pub(crate) threads: Option<usize>,
+
+    /// Computing time of one call into the scenario (a task, a start); waiting does not count.
+    #[arg(long, env = "SWARM_TASK_CPU_LIMIT", default_value = "5", value_name = "SECONDS")]
+    #[arg(value_parser = values::cpu_limit)]
+    pub(crate) task_cpu_limit: Duration,
+}
+
+/// `swarm master`
+#[derive(Debug, Args)]
+pub(crate) struct MasterArgs {
+    /// The scenario, a WebAssembly component.
+    #[arg(env = "SWARM_SCENARIO")]
+    pub(crate) scenario: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) test: TestArgs,
+
+    /// Address that workers connect to; 0.0.0.0 to let other machines in.
+    #[arg(long, env = "SWARM_MASTER_BIND_HOST", default_value = "127.0.0.1")]
+    pub(crate) master_bind_host: String,
+
+    /// Port that workers connect to; 0 takes a free one.
+    #[arg(long, env = "SWARM_MASTER_BIND_PORT", default_value = "5557")]
+    pub(crate) master_bind_port: u16,
+
+    /// With --headless or --autostart: start when this many workers are ready.
+    #[arg(long, env = "SWARM_EXPECT_WORKERS", default_value = "1")]
+    pub(crate) expect_workers: u32,
+
+    /// Give up when the expected workers are not there after this long; 0 waits for ever.
+    #[arg(long, env = "SWARM_EXPECT_WORKERS_MAX_WAIT", default_value = "0", value_parser = seconds)]
+    pub(crate) expect_workers_max_wait: Duration,
+}
+
+/// `swarm worker`
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    /// The master's address.
+    #[arg(long, env = "SWARM_MASTER_HOST", default_value = "127.0.0.1")]
+    pub(crate) master_host: String,
+
+    /// The master's port.
+    #[arg(long, env = "SWARM_MASTER_PORT", default_value = "5557")]
+    pub(crate) master_port: u16,
+
+    /// Give up when the master is not there for this long; 0 tries for ever.
+    #[arg(long, env = "SWARM_MASTER_MAX_WAIT", default_value = "0", value_parser = seconds)]
+    pub(crate) master_max_wait: Duration,
+
+    /// How long to carry on with the load when the master is gone.
+    #[arg(long, env = "SWARM_MASTER_GRACE", default_value = "30", value_parser = seconds)]
+    pub(crate) master_grace: Duration,
+
+    /// Name of this worker, unique among the master's. Default: HOSTNAME_RANDOM.
+    #[arg(long, env = "SWARM_WORKER_ID")]
+    pub(crate) id: Option<String>,
+
+    /// Most users that this worker takes.
+    #[arg(long, env = "SWARM_MAX_USERS", value_parser = users)]
+    pub(crate) max_users: Option<u32>,
+
+    /// Threads that run users. Default: one for each core.
+    #[arg(long, env = "SWARM_THREADS", value_parser = values::threads)]
+    pub(crate) threads: Option<usize>,
+
+    /// Computing time of one call into the scenario (a task, a start); waiting does not count.
+    #[arg(long, env = "SWARM_TASK_CPU_LIMIT", default_value = "5", value_name = "SECONDS")]
+    #[arg(value_parser = values::cpu_limit)]
+    pub(crate) task_cpu_limit: Duration,
+}
+
+/// `swarm check`
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The scenario, a WebAssembly component.
+    pub(crate) scenario: PathBuf,
+
+    /// Print as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `swarm target`
+#[derive(Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// Address to listen on.
+    #[arg(long, env = "SWARM_TARGET_HOST", default_value = "127.0.0.1")]
+    pub(crate) host: String,
+
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, env = "SWARM_TARGET_PORT", default_value = "8080")]
+    pub(crate) port: u16,
+
+    /// Threads that answer. Default: one for each core.
+    #[arg(long, env = "SWARM_TARGET_THREADS", value_parser = values::threads)]
+    pub(crate) threads: Option<usize>,
+}

@@ -1,0 +1,67 @@
+//! `swarm master`: coordinates workers.
+
+use std::hash::{BuildHasher, RandomState};
+
+use swarm_core::message::Settings;
+use swarm_guest::test;
+use swarm_node::master::{Master, MasterConfig, Workers};
+
+use crate::cli::{MasterArgs, TestArgs};
+use crate::exit::{Exit, Failure, OrExit};
+use crate::output::Files;
+use crate::scenario::{self, Loaded};
+use crate::session::{self, Expected, raise_file_limit};
+
+pub(crate) fn run(args: &MasterArgs) -> Result<Exit, Failure> {
+    raise_file_limit();
+    let runtime = scenario::runtime(None)?;
+    let config = config(scenario::load(&runtime, Some(&args.scenario))?, &args.test)?;
+    let files = Files::open(&args.test)?;
+    let (host, port) = (args.master_bind_host.as_str(), args.master_bind_port);
+    let workers = session::bind(host, port, "workers", "choose another with --master-bind-port")?;
+    let page = session::bind_page(&args.test)?;
+    if let Ok(address) = workers.local_addr() {
+        tracing::info!("master listening on {address}");
+    }
+    let master = Master::start(config, Workers::Tcp(workers));
+    let master = master.or_exit(Exit::Internal, || "start the control thread".to_owned())?;
+    let expected =
+        Expected { workers: args.expect_workers, max_wait: args.expect_workers_max_wait };
+    session::conduct(master, page, &args.test, expected, files)
+}
+
+/// The master's settings, checked against the scenario as far as they are known before the start.
+pub(super) fn config(loaded: Loaded, args: &TestArgs) -> Result<MasterConfig, Failure> {
+    let settings = Settings {
+        host: args.host.clone(),
+        allow_hosts: args.allow_host.clone(),
+        // A hasher's keys are random: enough to make two tests differ.
+        seed: args.seed.unwrap_or_else(|| RandomState::new().hash_one(0)),
+        args: args.args.clone(),
+        tags: args.tags.clone(),
+        exclude_tags: args.exclude_tags.clone(),
+        stop_timeout_ms: millis(args.stop_timeout),
+        request_timeout_ms: millis(args.request_timeout),
+        insecure: args.insecure,
+    };
+    match test::check(&loaded.plan, &settings) {
+        // The form of the page asks for it.
+        Err(test::TestError::NoHost { .. }) if !args.headless && !args.autostart => {}
+        Err(error) => return Err(Failure::new(Exit::Settings, error)),
+        Ok(_) => {}
+    }
+    Ok(MasterConfig {
+        scenario: loaded.name,
+        module: loaded.bytes,
+        digest: loaded.module.digest(),
+        plan: loaded.plan,
+        settings,
+        users: args.users,
+        spawn_rate: args.spawn_rate,
+        run_time: args.run_time,
+    })
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

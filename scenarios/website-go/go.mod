@@ -1,0 +1,3 @@
+module website
+
+go 1.24
