@@ -1,1 +1,42 @@
-//! Placeholder.
+//! The harness for tests of the real binary: real processes, real sockets, ports that are free.
+//!
+//! ```no_run
+//! use swarm_tests::{Swarm, scenario};
+//!
+//! let swarm = Swarm::new();
+//! let target = swarm.target(&[]);
+//! let master = swarm.master(&scenario("website"), &["--host", &target.url()]);
+//! let worker = swarm.worker(&master, &["--threads", "1"]);
+//! master.page().wait_for_workers(1);
+//! master.page().start(10, 10.0);
+//! target.wait_for_requests(100);
+//! master.page().stop();
+//! ```
+//!
+//! Everything here panics when something is not as it should be, with the place in the test, and
+//! every process then prints its last lines. No process outlives its test: it is killed when its
+//! handle is dropped, and by a guard when the test's process is itself killed.
+//!
+//! # Layout
+//!
+//! - [`Swarm`]: one test's surroundings, which starts everything else; handles of the parts.
+//! - [`Process`] and [`Lines`]: a child, what it printed, how it ended.
+//! - [`Page`]: the web interface as a client sees it; [`get`] and [`post`]: plain requests.
+//! - [`scenario`], [`binary`]: what has to be built before.
+//! - [`wait_until`], [`wait_for`]: waiting for what takes a while.
+
+mod built;
+mod http;
+mod lines;
+mod page;
+mod process;
+mod swarm;
+mod wait;
+
+pub use built::{binary, scenario};
+pub use http::{Response, get, post, request};
+pub use lines::Lines;
+pub use page::Page;
+pub use process::{Process, Signal};
+pub use swarm::{Master, Run, Swarm, Target, Worker};
+pub use wait::{PATIENCE, wait_for, wait_until};

@@ -1,0 +1,122 @@
+//! What is printed: tables, and bars that are met or missed.
+
+use std::fmt::Display;
+use std::time::Instant;
+
+use crate::options::Options;
+
+/// The tables are printed at once, the bars at the end.
+#[derive(Debug)]
+pub(crate) struct Report {
+    begun: Instant,
+    part: &'static str,
+    bars: Vec<Bar>,
+}
+
+#[derive(Debug)]
+struct Bar {
+    part: &'static str,
+    what: String,
+    measured: String,
+    wanted: String,
+    met: bool,
+}
+
+impl Report {
+    /// Prints what the figures were measured on.
+    pub(crate) fn new(options: &Options) -> Self {
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        println!("# Session: {} users on {cores} cores ({})", options.users, processor());
+        Self { begun: Instant::now(), part: "", bars: Vec::new() }
+    }
+
+    /// A part begins.
+    pub(crate) fn begin(&mut self, part: &'static str) {
+        self.part = part;
+        println!("\n## {part}");
+    }
+
+    /// Says how far it is, to whoever watches.
+    pub(crate) fn step(&self, text: impl Display) {
+        eprintln!("[{:>5.0} s] {}: {text}", self.begun.elapsed().as_secs_f64(), self.part);
+    }
+
+    /// Prints a table.
+    pub(crate) fn table(&self, head: &[&str], rows: &[Vec<String>]) {
+        let head: Vec<String> = head.iter().map(ToString::to_string).collect();
+        print!("\n{}", markdown(&head, rows));
+    }
+
+    /// Prints what one has to know to read a table.
+    pub(crate) fn note(&self, text: &str) {
+        println!("\n{text}");
+    }
+
+    /// A bar that is met or missed.
+    pub(crate) fn bar(
+        &mut self,
+        what: impl Display,
+        measured: impl Display,
+        wanted: impl Display,
+        met: bool,
+    ) {
+        let (what, measured, wanted) = (what.to_string(), measured.to_string(), wanted.to_string());
+        self.step(format_args!("{} {what}: {measured}", if met { "met:" } else { "MISSED:" }));
+        self.bars.push(Bar { part: self.part, what, measured, wanted, met });
+    }
+
+    /// Prints the bars. Whether all were met.
+    pub(crate) fn finish(self) -> bool {
+        println!("\n## Bars");
+        let rows: Vec<_> = self.bars.into_iter().map(Bar::row).collect();
+        let met = rows.iter().all(|(met, _)| *met);
+        let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
+        let head = ["part", "bar", "measured", "wanted", ""].map(ToOwned::to_owned);
+        println!("\n{}", markdown(&head, &rows));
+        println!("{:.0} s in all", self.begun.elapsed().as_secs_f64());
+        met
+    }
+}
+
+impl Bar {
+    fn row(self) -> (bool, Vec<String>) {
+        let verdict = if self.met { "met" } else { "**MISSED**" }.to_owned();
+        (self.met, vec![self.part.to_owned(), self.what, self.measured, self.wanted, verdict])
+    }
+}
+
+/// A table with columns of even width. Columns of numbers are to the right.
+fn markdown(head: &[String], rows: &[Vec<String>]) -> String {
+    let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
+    let width = |column: usize| {
+        let widest = cells(column).map(|cell| cell.chars().count()).max().unwrap_or(0);
+        widest.max(head[column].chars().count()).max(2)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let is_number = |cell: &String| cell.starts_with(|c: char| c.is_ascii_digit());
+    let right = |column: usize| cells(column).all(is_number);
+    let line = |row: &[String]| {
+        let padded = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
+            if right(column) { format!(" {cell:>width$} |") } else { format!(" {cell:<width$} |") }
+        });
+        format!("|{}\n", padded.collect::<String>())
+    };
+    let rule = widths.iter().enumerate().map(|(column, width)| match right(column) {
+        true => format!("-{}:|", "-".repeat(*width)),
+        false => format!("-{}-|", "-".repeat(*width)),
+    });
+    let rule = format!("|{}\n", rule.collect::<String>());
+    line(head) + &rule + &rows.iter().map(|row| line(row)).collect::<String>()
+}
+
+/// A number of bytes for people.
+pub(crate) fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("model name"));
+    let name = line.and_then(|line| line.split_once(':')).map(|(_, name)| name.trim());
+    name.unwrap_or("processor unknown").to_owned()
+}

@@ -1,0 +1,203 @@
+//! Settings that make no sense, whoever gives them: flags, the environment, the page.
+
+use std::net::TcpListener;
+
+use swarm_core::plan::Order;
+use swarm_tests::{PATIENCE, Process, Swarm};
+
+use crate::guests::{Guest, class, fixed, task};
+use crate::verdict::{BIND, OUTPUT, SETTINGS, USAGE, refused, refused_as};
+
+/// A run of a sound scenario with these flags beside what it needs.
+#[track_caller]
+fn run_is_refused(swarm: &Swarm, flags: &[&str], exit: i32, parts: &[&str]) {
+    let run = ["run", "sound.wasm", "--headless"];
+    refused(swarm, &[&run, flags].concat(), exit, parts);
+}
+
+fn swarm_with_scenario() -> Swarm {
+    let swarm = Swarm::new();
+    Guest::visiting(&["/"]).write(&swarm, "sound");
+    swarm
+}
+
+#[test]
+fn numbers_and_times() {
+    let swarm = swarm_with_scenario();
+    let bad: [(&str, &[&str], &str); 9] = [
+        ("--users", &["0", "-1", "1.5", "ten", "10000001", "99999999999999999999", ""], "10000000"),
+        ("--spawn-rate", &["0", "-1", "fast", "NaN", "inf", "1e9", ""], "above 0"),
+        (
+            "--run-time",
+            &["0", "-5", "soon", "1x", "5 10", "99999999999999999999", ""],
+            "--run-time",
+        ),
+        ("--stop-timeout", &["-5", "later", "NaN", "1e300", ""], "--stop-timeout"),
+        ("--request-timeout", &["0", "-1", "never"], "--request-timeout"),
+        ("--threads", &["0", "-1", "257", "all"], "256"),
+        ("--task-cpu-limit", &["0", "0.001", "-1", "little"], "--task-cpu-limit"),
+        ("--web-port", &["65536", "-1", "http"], "--web-port"),
+        ("--exit-code-on-error", &["256", "-1", "yes"], "--exit-code-on-error"),
+    ];
+    for (flag, values, part) in bad {
+        for value in values {
+            let given = format!("{flag}={value}");
+            run_is_refused(&swarm, &["-H", "http://127.0.0.1:1", &given], USAGE, &[flag, part]);
+        }
+    }
+}
+
+#[test]
+fn the_environment_is_checked_like_flags() {
+    let swarm = swarm_with_scenario();
+    let bad = [
+        ("SWARM_USERS", "0", "--users"),
+        ("SWARM_USERS", "-3", "--users"),
+        ("SWARM_USERS", "many", "--users"),
+        ("SWARM_SPAWN_RATE", "0", "--spawn-rate"),
+        ("SWARM_RUN_TIME", "soon", "--run-time"),
+        ("SWARM_TASK_CPU_LIMIT", "0", "--task-cpu-limit"),
+    ];
+    for (name, value, flag) in bad {
+        let arguments = ["run", "sound.wasm", "--headless", "-H", "http://127.0.0.1:1"];
+        let mut command = swarm.command(&arguments);
+        command.env(name, value);
+        let mut process = Process::spawn("run", command);
+        let code = process.wait(PATIENCE).code();
+        refused_as(&process, code, &[name, value], USAGE, &[flag, value]);
+    }
+}
+
+#[test]
+fn flags_that_do_not_exist() {
+    let swarm = swarm_with_scenario();
+    run_is_refused(&swarm, &["--user", "5"], USAGE, &["--user", "--users"]);
+    run_is_refused(&swarm, &["--frobnicate"], USAGE, &["--frobnicate"]);
+    run_is_refused(&swarm, &["second.wasm"], USAGE, &["second.wasm"]);
+    run_is_refused(&swarm, &["--autostart"], USAGE, &["--autostart", "--headless"]);
+    run_is_refused(&swarm, &["--arg", "nameless"], USAGE, &["NAME=VALUE"]);
+    refused(&swarm, &["walk"], USAGE, &["walk"]);
+    refused(&swarm, &["master"], USAGE, &["SCENARIO"]);
+}
+
+#[test]
+fn hosts() {
+    let swarm = swarm_with_scenario();
+    let bad = [
+        ("ftp://127.0.0.1", "only http and https"),
+        ("127.0.0.1:8080", "has no scheme"),
+        ("localhost", "write `http://localhost`"),
+        ("http://", "names no host"),
+        ("http://a b", "not a URL"),
+        ("http://127.0.0.1:99999", "not a URL"),
+        ("http://127.0.0.1:0", "port 0"),
+        ("http://user:secret@127.0.0.1", "user or password"),
+        ("http://127.0.0.1/?q=1", "query or fragment"),
+        ("", "has no scheme"),
+    ];
+    for (host, part) in bad {
+        for mode in ["--headless", "--web-port=0"] {
+            let run = ["run", "sound.wasm", mode, "-H", host];
+            refused(&swarm, &run, SETTINGS, &["host", part]);
+        }
+    }
+    run_is_refused(&swarm, &[], SETTINGS, &["Visitor", "no host", "--host"]);
+    refused(&swarm, &["run", "sound.wasm", "--autostart"], SETTINGS, &["no host", "--host"]);
+    let allow = ["-H", "http://127.0.0.1:1", "--allow-host", "http://a.test"];
+    run_is_refused(&swarm, &allow, SETTINGS, &["http://a.test", "HOST:PORT"]);
+}
+
+#[test]
+fn a_class_with_a_host_that_is_not_allowed() {
+    let swarm = Swarm::new();
+    let of = |host: &str| {
+        let mut class = fixed("Elsewhere", 1, 0);
+        class.host = Some(host.to_owned());
+        Guest::new(vec![class])
+    };
+    of("http://other.test").write(&swarm, "sound");
+    let host = ["-H", "http://127.0.0.1:1"];
+    let parts = ["Elsewhere", "other.test:80", "--allow-host other.test:80"];
+    run_is_refused(&swarm, &host, SETTINGS, &parts);
+    refused(&swarm, &["run", "sound.wasm", "-P", "0"], SETTINGS, &parts);
+    of("gopher://other.test").write(&swarm, "sound");
+    run_is_refused(&swarm, &host, SETTINGS, &["Elsewhere", "gopher", "only http and https"]);
+}
+
+#[test]
+fn tags_that_leave_no_task() {
+    let swarm = Swarm::new();
+    let mut buy = task(0, "buy");
+    buy.tags = vec!["shop".to_owned()];
+    Guest::new(vec![class("Buyer", Order::Weighted, vec![buy])]).write(&swarm, "sound");
+    for flags in [["--tags", "nothing"], ["--exclude-tags", "shop"], ["-T", "Shop"]] {
+        let flags = [&["-H", "http://127.0.0.1:1"], &flags[..]].concat();
+        run_is_refused(&swarm, &flags, SETTINGS, &["Buyer", "no task is left", flags[3]]);
+    }
+}
+
+#[test]
+fn addresses_that_cannot_be_opened() {
+    let swarm = swarm_with_scenario();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let address = taken.local_addr().expect("it is bound");
+    let port = address.port().to_string();
+    let in_use = [&*address.to_string(), "in use"];
+    let web = ["run", "sound.wasm", "--web-port", &port];
+    refused(&swarm, &web, BIND, &[&in_use[..], &["web page", "--web-port"]].concat());
+    let master = ["master", "sound.wasm", "--web-port", "0", "--master-bind-port", &port];
+    refused(&swarm, &master, BIND, &[&in_use[..], &["workers", "--master-bind-port"]].concat());
+    let master = ["master", "sound.wasm", "--web-port", &port, "--master-bind-port", "0"];
+    refused(&swarm, &master, BIND, &[&in_use[..], &["web page"]].concat());
+    let web = ["run", "sound.wasm", "--web-host", "256.1.1.1"];
+    refused(&swarm, &web, BIND, &["256.1.1.1"]);
+}
+
+#[test]
+fn files_that_cannot_be_written() {
+    let swarm = swarm_with_scenario();
+    let host = ["-H", "http://127.0.0.1:1"];
+    for (flag, path) in [("--json-file", "no/where.json"), ("--csv", "no/where")] {
+        let flags = [&host[..], &[flag, path]].concat();
+        run_is_refused(&swarm, &flags, OUTPUT, &[flag, path, "No such file"]);
+    }
+    let folder = [&host[..], &["--json-file", "."]].concat();
+    run_is_refused(&swarm, &folder, OUTPUT, &["--json-file", "directory"]);
+}
+
+#[test]
+fn what_the_page_refuses_starts_nothing() {
+    let swarm = swarm_with_scenario();
+    let target = swarm.target(&[]);
+    let run = swarm.run("sound.wasm".as_ref(), &["-H", &target.url()]);
+    let page = run.page();
+    let bad = [
+        ("0", "1", "http://127.0.0.1:1", "", "number of users"),
+        ("-1", "1", "", "", "number of users"),
+        ("10000001", "1", "", "", "number of users"),
+        ("ten", "1", "", "", "not `ten`"),
+        ("5", "0", "", "", "spawn rate"),
+        ("5", "-1", "", "", "spawn rate"),
+        ("5", "NaN", "", "", "spawn rate"),
+        ("5", "1e300", "", "", "spawn rate"),
+        ("5", "fast", "", "", "not `fast`"),
+        ("5", "1", "ftp://127.0.0.1", "", "host"),
+        ("5", "1", "127.0.0.1:80", "", "host"),
+        ("5", "1", "http://user:secret@127.0.0.1", "", "user or password"),
+        ("5", "1", "", "soon", "run time"),
+        ("5", "1", "", "-5", "run time"),
+    ];
+    for (users, rate, host, run_time, part) in bad {
+        let form =
+            [("user_count", users), ("spawn_rate", rate), ("host", host), ("run_time", run_time)];
+        let answer = page.post("/swarm", &form);
+        assert!((400..500).contains(&answer.status), "{form:?}: {}", answer.head);
+        assert!(answer.body.contains(part), "{form:?}: {}", answer.body);
+        assert!(answer.body.contains("\"success\":false"), "{form:?}: {}", answer.body);
+    }
+    assert_eq!(page.stats()["state"], "ready");
+    assert_eq!(target.counts().total, 0);
+    // And it still does what is right.
+    page.start(1, 1.0);
+    target.wait_for_requests(3);
+}

@@ -1,0 +1,284 @@
+//! Scenarios that misbehave while they run: contained, counted, and no harm to their neighbours.
+
+use std::io::ErrorKind;
+use std::net::TcpListener;
+
+use swarm_core::plan::{Scenario, Sharing, UserClass, Wait};
+use swarm_target::Counts;
+use swarm_tests::Swarm;
+
+use crate::guests::{Guest, error, fixed, visit};
+use crate::verdict::{Ended, FAILURES, run_until};
+
+/// Task ids of the two classes of most tests here.
+const VILLAIN: u32 = 0;
+const NEIGHBOUR: u32 = 1;
+
+/// Users of the neighbours' class, and requests that are enough to see that it is well.
+const NEIGHBOURS: u32 = 3;
+const ENOUGH: u64 = 30;
+
+/// A path with 10 MB behind it.
+const LARGE: &str = "/bytes/10000000";
+
+/// One user misbehaves in its task; others visit `/about` meanwhile.
+fn villain_and_neighbours(villain: &str) -> Guest {
+    let classes = vec![fixed("Villain", 1, VILLAIN), fixed("Neighbour", NEIGHBOURS, NEIGHBOUR)];
+    let run = format!(
+        "(if (i32.eq (local.get $task) (i32.const {NEIGHBOUR})) (then {}) (else {villain}))",
+        visit("about")
+    );
+    Guest::new(classes).text("about", "/about").text("index", "/").run(&run)
+}
+
+/// Runs both classes on one thread.
+#[track_caller]
+fn run(swarm: &Swarm, guest: &Guest, enough: impl Fn(&Counts) -> bool) -> Ended {
+    let target = swarm.target(&[]);
+    let path = guest.write(swarm, "guest");
+    let ended = run_until(swarm, &target, &path, &["-u", "4", "--threads", "1"], enough);
+    assert_eq!(ended.code, Some(FAILURES), "{}", ended.log);
+    ended.agree_on("/about", ENOUGH);
+    assert!(!ended.log.contains("panicked"), "{}", ended.log);
+    ended
+}
+
+fn requests(counts: &Counts, path: &str) -> u64 {
+    counts.paths.get(path).copied().unwrap_or(0)
+}
+
+fn enough(counts: &Counts) -> bool {
+    requests(counts, "/about") >= ENOUGH
+}
+
+#[test]
+fn a_trap_in_every_third_run() {
+    let swarm = Swarm::new();
+    let villain = format!(
+        "(if (i32.eq (global.get $runs) (i32.const 3)) (then (unreachable))) {}",
+        visit("index")
+    );
+    let guest = villain_and_neighbours(&villain);
+    let ended = run(&swarm, &guest, |counts| enough(counts) && requests(counts, "/") >= 10);
+    ended.agree_on("/", 10);
+    let (visits, traps) = (ended.requests("/"), ended.exceptions("unreachable"));
+    // Two visits in each life of the instance, but for the last.
+    assert!(traps == visits / 2 || traps + 1 == visits / 2, "{visits} visits, {traps} traps");
+    assert_eq!(traps, ended.exceptions(""));
+    assert_eq!(ended.summary.total.num_failures, 0);
+    let trace = &ended.summary.exceptions[0].trace;
+    assert!(trace.contains("wasm backtrace"), "{trace}");
+}
+
+#[test]
+fn a_task_without_end() {
+    let swarm = Swarm::new();
+    let guest = villain_and_neighbours("(loop $again (br $again))");
+    let target = swarm.target(&[]);
+    let path = guest.write(&swarm, "guest");
+    let flags = ["-u", "4", "--threads", "1", "--task-cpu-limit", "0.3"];
+    let ended =
+        run_until(&swarm, &target, &path, &flags, |counts| requests(counts, "/about") >= 300);
+    assert_eq!(ended.code, Some(FAILURES), "{}", ended.log);
+    ended.agree_on("/about", 300);
+    let (seconds, spent) =
+        (ended.summary.duration_s, ended.exceptions("computed for more than 0.3"));
+    assert_eq!(spent, ended.exceptions(""), "{:?}", ended.summary.exceptions);
+    // A limit of 0.3 s, and a rest; more time may have passed on a busy machine.
+    let most = seconds / 0.3 + 1.0;
+    assert!(spent >= 1 && spent as f64 <= most, "{spent} in {seconds} s");
+    // A neighbour rests 10 ms and then waits for a slice of 10 ms, at worst for every answer, too.
+    let rate = ended.requests("/about") as f64 / seconds / f64::from(NEIGHBOURS);
+    assert!(rate > 10.0, "{rate} requests a second of each neighbour");
+}
+
+/// Each run is too short to be interrupted, and no rest is between them.
+#[test]
+fn a_user_that_only_computes() {
+    let swarm = Swarm::new();
+    let villain = "(local.set $left (i32.const 3000000))
+        (loop $again
+          (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+          (br_if $again (local.get $left)))";
+    let mut guest = villain_and_neighbours(&format!("{villain} {}", error("why")));
+    guest.class(0).wait = Wait::None;
+    let guest = guest.text("why", "on purpose");
+    let ended = run(&swarm, &guest, |counts| requests(counts, "/about") >= 300);
+    let seconds = ended.summary.duration_s;
+    let rate = ended.requests("/about") as f64 / seconds / f64::from(NEIGHBOURS);
+    assert!(rate > 10.0, "{rate} requests a second of each neighbour");
+    assert!(ended.exceptions("on purpose") > 0);
+}
+
+#[test]
+fn a_task_that_eats_memory() {
+    let swarm = Swarm::new();
+    let villain = "(loop $again (drop (memory.grow (i32.const 16))) (br $again))";
+    let ended = run(&swarm, &villain_and_neighbours(villain), enough);
+    let hungry = ended.exceptions("needs more than the 64 MiB of memory");
+    assert!(hungry >= 1, "{:?}", ended.summary.exceptions);
+    assert_eq!(hungry, ended.exceptions(""));
+}
+
+#[test]
+fn a_task_that_returns_an_error() {
+    let swarm = Swarm::new();
+    let guest = villain_and_neighbours(&format!("{} {}", visit("index"), error("why")));
+    let guest = guest.text("why", "the basket is empty");
+    let ended = run(&swarm, &guest, |counts| enough(counts) && requests(counts, "/") >= 5);
+    ended.agree_on("/", 5);
+    assert_eq!(ended.exceptions("the basket is empty"), ended.requests("/"));
+    assert_eq!(ended.summary.total.num_failures, 0);
+}
+
+#[test]
+fn a_start_that_fails() {
+    let swarm = Swarm::new();
+    let start =
+        format!("(if (i32.eqz (local.get $class)) (then {} {}))", visit("index"), error("why"));
+    let guest = villain_and_neighbours(&visit("never")).start(&start);
+    let guest = guest.text("never", "/never").text("why", "no such account");
+    let ended = run(&swarm, &guest, |counts| enough(counts) && requests(counts, "/") >= 2);
+    // It is tried again, a second later.
+    ended.agree_on("/", 2);
+    assert_eq!(ended.exceptions("start: no such account"), ended.requests("/"));
+    assert_eq!(requests(&ended.counts, "/never"), 0, "a user that has not started runs no task");
+}
+
+#[test]
+fn a_stop_that_traps() {
+    let swarm = Swarm::new();
+    let guest = villain_and_neighbours(&visit("index")).stop("(unreachable)");
+    // More than the neighbours can do while users are still being started.
+    let ended = run(&swarm, &guest, |counts| requests(counts, "/about") >= 600);
+    let traps = ended.exceptions("stop: ");
+    assert_eq!(traps, u64::from(NEIGHBOURS + 1), "{:?}", ended.summary.exceptions);
+}
+
+#[test]
+fn responses_that_are_never_dropped() {
+    let swarm = Swarm::new();
+    let villain = "(local.set $left (i32.const 500))
+        (loop $again
+          (drop (call $get (global.get $index) (global.get $index_len)))
+          (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+          (br_if $again (local.get $left)))";
+    let ended = held(&swarm, villain, "/", 10_000);
+    assert_eq!(ended.requests("/"), 10_000, "the limit of open responses");
+    assert!(ended.exceptions("10000 responses are open; drop those") > 0);
+}
+
+#[test]
+fn large_responses_that_are_never_dropped() {
+    let swarm = Swarm::new();
+    let villain = "(drop (call $get (global.get $large) (global.get $large_len)))";
+    let ended = held(&swarm, villain, LARGE, 7);
+    let large = ended.requests(LARGE);
+    assert_eq!(large, 7, "the first that are more than 64 MiB");
+    assert!(ended.exceptions("more than 64 MiB: drop those") > 0);
+}
+
+/// A villain that holds responses, until it is refused more of them.
+#[track_caller]
+fn held(swarm: &Swarm, villain: &str, path: &str, most: u64) -> Ended {
+    let guest = villain_and_neighbours(villain).text("large", LARGE);
+    let about = std::cell::Cell::new(0);
+    let ended = run(swarm, &guest, |counts| {
+        // The neighbours' next requests are counted from when the limit was reached.
+        if requests(counts, path) < most {
+            about.set(requests(counts, "/about"));
+        }
+        requests(counts, "/about") >= about.get() + ENOUGH
+    });
+    ended.agree_on(path, most);
+    assert_eq!(ended.summary.total.num_failures, 0, "what is not sent is no request");
+    ended
+}
+
+#[test]
+fn requests_that_are_never_sent() {
+    let swarm = Swarm::new();
+    let villain = "(loop $again
+        (call $request.body
+          (call $new_request (global.get $index) (global.get $index_len)
+            (global.get $index) (global.get $index_len))
+          (i32.const 0) (i32.const 60000))
+        (br $again))";
+    let ended = run(&swarm, &villain_and_neighbours(villain), enough);
+    assert!(ended.exceptions("open requests and responses hold more than 64 MiB") > 0);
+    assert_eq!(requests(&ended.counts, "/"), 0);
+}
+
+#[test]
+fn another_host_is_not_reached() {
+    let swarm = Swarm::new();
+    let other = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    other.set_nonblocking(true).expect("a listener can do without waiting");
+    let address = other.local_addr().expect("it is bound");
+    let guest = villain_and_neighbours(&format!("{} {}", visit("other"), visit("index")))
+        .text("other", &format!("http://{address}/secret"));
+    let ended = run(&swarm, &guest, |counts| enough(counts) && requests(counts, "/") >= 5);
+    ended.agree_on("/", 5);
+    let nobody = other.accept().expect_err("nobody connects");
+    assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
+    let failures = ended.failures();
+    let ((_, text), &count) = failures.iter().next().expect("the refusal is a failure");
+    assert!(text.contains(&address.to_string()) && text.contains("--allow-host"), "{text}");
+    assert_eq!((failures.len(), count), (1, ended.requests("/")));
+}
+
+#[test]
+fn a_flood_of_log_lines() {
+    let swarm = Swarm::new();
+    let villain = "(local.set $left (i32.const 20000))
+        (loop $again
+          (call $log (i32.const 1) (global.get $line) (global.get $line_len))
+          (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+          (br_if $again (local.get $left)))";
+    let guest = villain_and_neighbours(&format!("{villain} {} {}", visit("index"), error("why")))
+        .text("line", "one more line")
+        .text("why", "on purpose");
+    let ended = run(&swarm, &guest, |counts| enough(counts) && requests(counts, "/") >= 3);
+    ended.agree_on("/", 3);
+    assert!(ended.log.contains("log lines in one second left out"), "{}", ended.log);
+    let kept = ended.log.lines().filter(|line| line.contains("one more line")).count();
+    let most = (ended.summary.duration_s + 2.0) * 1000.0;
+    assert!(kept > 100 && (kept as f64) < most, "{kept} lines in {} s", ended.summary.duration_s);
+}
+
+/// Users of one instance: what one of them does to it is made good for the others.
+#[test]
+fn a_trap_in_a_shared_instance() {
+    let swarm = Swarm::new();
+    let class = |name: &str, users, id| -> UserClass { fixed(name, users, id) };
+    let classes = vec![class("Villain", 1, VILLAIN), class("Neighbour", NEIGHBOURS, NEIGHBOUR)];
+    let plan = Scenario { classes, sharing: Sharing::Shared(10) };
+    let run_body =
+        format!("(if (i32.eqz (local.get $task)) (then (unreachable))) {}", visit("about"));
+    let guest = Guest::planned(plan).text("about", "/about").run(&run_body);
+    let ended = run(&swarm, &guest, enough);
+    assert!(ended.exceptions("unreachable") > 0);
+    assert_eq!(
+        ended.exceptions("unreachable"),
+        ended.exceptions(""),
+        "{:?}",
+        ended.summary.exceptions
+    );
+}
+
+#[test]
+fn a_stop_without_end() {
+    let swarm = Swarm::new();
+    let guest = villain_and_neighbours(&visit("index"));
+    let guest = guest.stop("(loop $again (br_if $again (i32.eqz (local.get $user))))");
+    let target = swarm.target(&[]);
+    let path = guest.write(&swarm, "guest");
+    let flags = ["-u", "4", "--threads", "1", "--task-cpu-limit", "0.3"];
+    let ended = run_until(&swarm, &target, &path, &flags, |counts| {
+        enough(counts) && requests(counts, "/") >= 5
+    });
+    assert_eq!(ended.code, Some(FAILURES), "{}", ended.log);
+    ended.agree_on("/", 5);
+    assert_eq!(ended.exceptions("stop: computed for more than 0.3"), 1);
+    assert_eq!(ended.exceptions(""), 1, "{:?}", ended.summary.exceptions);
+}

@@ -1,0 +1,13 @@
+//! Tests of the real binary, `target/release/swarm`: run `cargo build --release` first.
+
+mod bad_scenarios;
+mod bad_settings;
+mod cluster;
+mod guest_faults;
+mod guests;
+mod harness;
+mod languages;
+mod page;
+mod peer_faults;
+mod target_faults;
+mod verdict;
