@@ -103,9 +103,14 @@ struct Test {
 }
 
 impl Test {
+    /// Its users run, or are about to.
+    fn is_live(&self) -> bool {
+        matches!(self.state, State::Spawning | State::Running)
+    }
+
     /// Nobody is being ended but to start elsewhere.
     fn only_grows(&self) -> bool {
-        !self.falls && matches!(self.state, State::Spawning | State::Running)
+        !self.falls && self.is_live()
     }
 }
 
@@ -285,7 +290,7 @@ impl Cluster {
             Some(test) if test.state == State::Stopping => {
                 return Err("the last test is still stopping; wait until it has stopped".to_owned());
             }
-            Some(test) if matches!(test.state, State::Spawning | State::Running) => {
+            Some(test) if test.is_live() => {
                 if test.load.settings.host != load.settings.host {
                     return Err("the host cannot change during a test; stop it first".to_owned());
                 }
@@ -335,7 +340,7 @@ impl Cluster {
     pub fn stop(&mut self, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         if let Some(test) = &mut self.test
-            && matches!(test.state, State::Spawning | State::Running)
+            && test.is_live()
         {
             test.state = State::Stopping;
             test.stopping = now;
@@ -354,8 +359,7 @@ impl Cluster {
         self.ramp(now, &mut actions);
         let over = self.test.as_ref().is_some_and(|test| {
             let time = test.load.run_time;
-            matches!(test.state, State::Spawning | State::Running)
-                && time.is_some_and(|time| now >= test.start + time)
+            test.is_live() && time.is_some_and(|time| now >= test.start + time)
         });
         if over {
             actions.extend(self.stop(now));

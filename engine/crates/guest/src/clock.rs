@@ -45,3 +45,8 @@ impl Clock {
         u64::try_from(ours.saturating_add(self.offset_ms.load(Ordering::Relaxed))).unwrap_or(0)
     }
 }
+
+/// A time in whole microseconds, as statistics take it.
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::bindings::swarm::scenario::plan as wit;
+use crate::clock::micros;
 use crate::instance::Trap;
 use crate::runtime::SLICE;
 use crate::slot::{Slot, Slots};
@@ -305,8 +306,4 @@ impl<'a> User<'a> {
         tracing::debug!(user = self.id, "{message}");
         self.shard.record.lock().exception(message, trace);
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -11,6 +11,7 @@ use swarm_stats::recorder::{EntryId, Sample};
 use wasmtime::component::Resource;
 
 use crate::bindings::swarm::scenario::http as wit;
+use crate::clock::micros;
 use crate::ctx::Ctx;
 use crate::test::Record;
 
@@ -65,10 +66,6 @@ impl Response {
         };
         record.lock().record(entry, sample);
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Counts a request as interrupted when it is given up before it ended.

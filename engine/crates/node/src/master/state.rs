@@ -21,7 +21,6 @@ use super::{MasterConfig, Outcome, view};
 /// Notices kept for the reader of the result; the first ones, for they tell how it began.
 const NOTICES_MAX: usize = 1000;
 
-/// Requests a user can make in a second are bounded; how many tests a master can run is not.
 /// Tests are numbered from the seconds since 1970, so that a restarted master's numbers are new.
 fn first_test(origin: SystemTime) -> u32 {
     let seconds = origin.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
