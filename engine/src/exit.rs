@@ -31,6 +31,8 @@ pub enum Exit {
     Output,
     /// Ended by a second interrupt, before the test had stopped.
     Interrupted,
+    /// One of several processes that run as one ended with this code, the highest of all.
+    Part(u8),
     /// A fault of this program or of the machine.
     Internal,
 }
@@ -40,7 +42,7 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::Failures(code) => code,
+            Self::Failures(code) | Self::Part(code) => code,
             Self::Usage => 2,
             Self::Scenario => 3,
             Self::Settings => 4,

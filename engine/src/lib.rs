@@ -6,6 +6,7 @@
 //! - `commands`: one file for each subcommand.
 //! - `scenario`: reading and compiling a scenario, or taking the embedded one.
 //! - `session`: a master's life around its test: page, headless runs, interrupts.
+//! - `processes`: several processes as one.
 //! - `console`, `output`: what is printed, and the files that are written.
 //! - [`exit`]: exit codes.
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@ mod console;
 pub mod exit;
 mod logging;
 mod output;
+mod processes;
 mod scenario;
 mod session;
 

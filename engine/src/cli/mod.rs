@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use swarm_core::message::Connections;
 
-use values::{argument, rate, seconds, users};
+use crate::processes::Part;
+use values::{Sources, argument, rate, seconds, users};
 
 /// A WebAssembly-scripted, distributed HTTP load engine.
 #[derive(Debug, Parser)]
@@ -113,6 +115,12 @@ pub(crate) struct TestArgs {
     #[arg(long, env = "SWARM_INSECURE")]
     pub(crate) insecure: bool,
 
+    /// Whose connections carry the requests: per-user, or shared:N for N to each host and load
+    /// thread. Users that share have no cookies. Only for scenarios of the async world.
+    #[arg(long, env = "SWARM_CONNECTIONS", default_value = "per-user")]
+    #[arg(value_parser = values::connections, value_name = "per-user|shared:N")]
+    pub(crate) connections: Connections,
+
     /// Address of the web page.
     #[arg(long, env = "SWARM_WEB_HOST", default_value = "127.0.0.1")]
     pub(crate) web_host: String,
@@ -152,6 +160,19 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "SWARM_TASK_CPU_LIMIT", default_value = "5", value_name = "SECONDS")]
     #[arg(value_parser = values::cpu_limit)]
     pub(crate) task_cpu_limit: Duration,
+
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
+}
+
+/// Where connections come from, for `run` and `worker`.
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// Local addresses that users connect from, in turn; each brings its own local ports, some
+    /// 28,000 towards one target. Addresses, ranges (127.0.0.2-9) and blocks (127.1.0.0/28).
+    #[arg(long = "source-address", env = "SWARM_SOURCE_ADDRESS", value_delimiter = ',')]
+    #[arg(value_parser = values::sources, value_name = "ADDRESS,...")]
+    pub(crate) addresses: Vec<Sources>,
 }
 
 /// `swarm master`
@@ -216,6 +237,19 @@ pub(crate) struct WorkerArgs {
     #[arg(long, env = "SWARM_TASK_CPU_LIMIT", default_value = "5", value_name = "SECONDS")]
     #[arg(value_parser = values::cpu_limit)]
     pub(crate) task_cpu_limit: Duration,
+
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
+
+    /// Processes to run as, each a worker of its own to the master (ID-1, ID-2...) with its part of
+    /// the cores; -1 is one for each core. The limits of memory maps and open files are by process.
+    #[arg(long, env = "SWARM_PROCESSES", default_value = "1", allow_negative_numbers = true)]
+    #[arg(value_parser = values::processes)]
+    pub(crate) processes: u32,
+
+    /// Set by the parent: which of its processes this is.
+    #[arg(long, hide = true)]
+    pub(crate) part: Option<Part>,
 }
 
 /// `swarm check`
@@ -243,4 +277,15 @@ pub(crate) struct TargetArgs {
     /// Threads that answer. Default: one for each core.
     #[arg(long, env = "SWARM_TARGET_THREADS", value_parser = values::threads)]
     pub(crate) threads: Option<usize>,
+
+    /// Processes to serve from, on one port and with one sum of counts, each with its part of the
+    /// cores; -1 is one for each core. Sessions of the shop belong to the process that began them:
+    /// with several, a client must keep its connection from login to checkout.
+    #[arg(long, env = "SWARM_TARGET_PROCESSES", default_value = "1")]
+    #[arg(allow_negative_numbers = true, value_parser = values::processes)]
+    pub(crate) processes: u32,
+
+    /// Set by the parent: which of its processes this is.
+    #[arg(long, hide = true)]
+    pub(crate) part: Option<Part>,
 }

@@ -1,14 +1,22 @@
 //! Checks of single values. Every message says what is allowed.
 
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use swarm_core::message::Connections;
 use swarm_guest::runtime::SLICE;
+
+use crate::processes::PROCESSES_MAX;
 
 /// Most users of a test.
 const USERS_MAX: u32 = 10_000_000;
 
 /// Most users to start in a second.
 const RATE_MAX: f64 = 1_000_000.0;
+
+/// Most connections to a host that the users of a load thread share.
+const CONNECTIONS_MAX: u32 = 10_000;
 
 /// Most threads of a worker or a target.
 const THREADS_MAX: usize = 256;
@@ -30,10 +38,100 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// `per-user` or `shared:N`.
+pub(super) fn connections(text: &str) -> Result<Connections, String> {
+    let shared = text.strip_prefix("shared:").map(str::parse);
+    match (text, shared) {
+        ("per-user", _) => Ok(Connections::PerUser),
+        (_, Some(Ok(connections))) if (1..=CONNECTIONS_MAX).contains(&connections) => {
+            Ok(Connections::Shared(connections))
+        }
+        _ => Err(format!("give per-user, or shared:N with N from 1 to {CONNECTIONS_MAX}")),
+    }
+}
+
 pub(super) fn threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(threads) if (1..=THREADS_MAX).contains(&threads) => Ok(threads),
         _ => Err(format!("give a whole number from 1 to {THREADS_MAX}")),
+    }
+}
+
+/// A number of processes; -1 is one for each core.
+pub(super) fn processes(text: &str) -> Result<u32, String> {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    match text.parse::<i64>() {
+        Ok(-1) => Ok(u32::try_from(cores()).unwrap_or(PROCESSES_MAX).min(PROCESSES_MAX)),
+        Ok(count) if (1..=i64::from(PROCESSES_MAX)).contains(&count) => {
+            Ok(u32::try_from(count).expect("at most PROCESSES_MAX"))
+        }
+        _ => Err(format!("give a number from 1 to {PROCESSES_MAX}, or -1 for one each core")),
+    }
+}
+
+/// Most addresses that connections are made from.
+const SOURCES_MAX: u32 = 4096;
+
+/// Local addresses: one, a range `127.0.0.2-127.0.0.9` or `127.0.0.2-9`, or a block
+/// `127.1.0.0/28`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sources(pub(crate) Vec<IpAddr>);
+
+pub(super) fn sources(text: &str) -> Result<Sources, String> {
+    let wrong = || "write ADDRESS, FIRST-LAST or ADDRESS/BITS".to_owned();
+    let address = |text: &str| text.parse::<IpAddr>().map_err(|_| wrong());
+    if let Some((base, bits)) = text.split_once('/') {
+        return block(address(base)?, bits.parse().map_err(|_| wrong())?);
+    }
+    let Some((first, last)) = text.split_once('-') else {
+        return address(text).map(|address| Sources(vec![address]));
+    };
+    let first = address(first)?;
+    // The last number alone stands for an address that begins like the first.
+    let last = match (first, last.parse::<u8>()) {
+        (IpAddr::V4(first), Ok(last)) => {
+            let [a, b, c, _] = first.octets();
+            IpAddr::from([a, b, c, last])
+        }
+        _ => address(last)?,
+    };
+    range(first, last)
+}
+
+fn block(base: IpAddr, bits: u32) -> Result<Sources, String> {
+    let width = if base.is_ipv4() { 32 } else { 128 };
+    let free =
+        u32::checked_sub(width, bits).ok_or_else(|| format!("a block has 0 to {width} bits"))?;
+    let mask = 1_u128.checked_shl(free).map_or(u128::MAX, |size| size - 1);
+    let number = number(base);
+    range(base_like(base, number & !mask), base_like(base, number | mask))
+}
+
+fn range(first: IpAddr, last: IpAddr) -> Result<Sources, String> {
+    if first.is_ipv4() != last.is_ipv4() || first > last {
+        return Err(format!("a range goes from a lower to a higher address, not {first}-{last}"));
+    }
+    let (from, to) = (number(first), number(last));
+    if to - from >= u128::from(SOURCES_MAX) {
+        return Err(format!("{SOURCES_MAX} addresses are the most; {first}-{last} are more"));
+    }
+    Ok(Sources((from..=to).map(|number| base_like(first, number)).collect()))
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+/// The address of this number, in the family of another.
+fn base_like(like: IpAddr, number: u128) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => {
+            IpAddr::V4(u32::try_from(number).expect("within the family's range").into())
+        }
+        IpAddr::V6(_) => IpAddr::V6(number.into()),
     }
 }
 
@@ -69,4 +167,54 @@ pub(super) fn cpu_limit(text: &str) -> Result<Duration, String> {
 pub(super) fn argument(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Vec<String> {
+        let sources = sources(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        sources.0.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn source_addresses_come_singly_in_ranges_and_in_blocks() {
+        assert_eq!(of("10.0.0.7"), ["10.0.0.7"]);
+        assert_eq!(of("127.0.0.2-4"), ["127.0.0.2", "127.0.0.3", "127.0.0.4"]);
+        assert_eq!(of("127.0.0.255-127.0.1.0"), ["127.0.0.255", "127.0.1.0"]);
+        assert_eq!(of("127.0.0.6/30"), ["127.0.0.4", "127.0.0.5", "127.0.0.6", "127.0.0.7"]);
+        assert_eq!(of("10.1.2.3/32"), ["10.1.2.3"]);
+        assert_eq!(of("fe80::fe-fe80::100"), ["fe80::fe", "fe80::ff", "fe80::100"]);
+        assert_eq!(of("::1/127"), ["::", "::1"]);
+        assert_eq!(of("10.0.0.0/20").len(), SOURCES_MAX as usize);
+    }
+
+    #[test]
+    fn other_source_addresses_are_refused() {
+        let bad = [
+            ("", "write ADDRESS"),
+            ("localhost", "write ADDRESS"),
+            ("10.0.0.1/x", "write ADDRESS"),
+            ("10.0.0.1/33", "0 to 32 bits"),
+            ("10.0.0.9-3", "from a lower to a higher"),
+            ("10.0.0.1-::1", "from a lower to a higher"),
+            ("10.0.0.0/8", "4096 addresses are the most"),
+            ("::/0", "4096 addresses are the most"),
+            ("10.0.0.1-300", "write ADDRESS"),
+        ];
+        for (text, part) in bad {
+            let error = sources(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn processes_are_counted_or_left_to_the_cores() {
+        assert_eq!(processes("6"), Ok(6));
+        assert!(processes("-1").is_ok_and(|count| count >= 1));
+        for wrong in ["0", "-2", "257", "many", ""] {
+            processes(wrong).expect_err(wrong);
+        }
+    }
 }

@@ -43,7 +43,10 @@ pub(super) fn config(loaded: Loaded, args: &TestArgs) -> Result<MasterConfig, Fa
         stop_timeout_ms: millis(args.stop_timeout),
         request_timeout_ms: millis(args.request_timeout),
         insecure: args.insecure,
+        connections: args.connections,
     };
+    test::check_connections(&loaded.module, &settings)
+        .map_err(|error| Failure::new(Exit::Settings, error))?;
     match test::check(&loaded.plan, &settings) {
         // The form of the page asks for it.
         Err(test::TestError::NoHost { .. }) if !args.headless && !args.autostart => {}
@@ -59,6 +62,7 @@ pub(super) fn config(loaded: Loaded, args: &TestArgs) -> Result<MasterConfig, Fa
         users: args.users,
         spawn_rate: args.spawn_rate,
         run_time: args.run_time,
+        capacity: None,
     })
 }
 

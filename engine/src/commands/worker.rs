@@ -1,39 +1,41 @@
 //! `swarm worker`: runs users for a master.
 
 use std::hash::{BuildHasher, RandomState};
-use std::num::NonZeroUsize;
+use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use swarm_guest::Runtime;
 use swarm_node::worker::{MasterAddress, Worker, WorkerConfig, WorkerEnd};
 
-use crate::cli::WorkerArgs;
+use crate::cli::{SourceArgs, WorkerArgs};
 use crate::exit::{Exit, Failure, OrExit};
+use crate::processes::{self, Children, Output, Part, orphaned};
 use crate::scenario;
 use crate::session::{interrupted, raise_file_limit};
 
 pub(crate) fn run(args: WorkerArgs) -> Result<Exit, Failure> {
     raise_file_limit();
+    if args.part.is_none() && args.processes > 1 {
+        // What a process would refuse is told once.
+        source_addresses(&args.sources)?;
+        return run_several(&args);
+    }
     let runtime = scenario::runtime(Some(args.task_cpu_limit))?;
-    let (id, users, grace) = (args.id, args.max_users, args.master_grace);
-    let config = config(&runtime, args.threads, id, users, args.master_max_wait, grace)?;
+    let part = args.part.as_ref();
+    let defaults = config(&runtime, &args.sources, part)?;
+    let config = WorkerConfig {
+        id: part.map(part_id).or(args.id).unwrap_or(defaults.id),
+        threads: args.threads.unwrap_or(defaults.threads),
+        users_max: args.max_users.map(|users| part.map_or(users, |part| part.share(users))),
+        master_max_wait: args.master_max_wait,
+        master_grace: args.master_grace,
+        ..defaults
+    };
     let address = MasterAddress::Tcp { host: args.master_host, port: args.master_port };
     let worker = Worker::start(config, address);
-    let mut worker = worker.or_exit(Exit::Internal, || "start the load threads".to_owned())?;
-    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let waiting = waiting.or_exit(Exit::Internal, || "set up a thread".to_owned())?;
-    let end = waiting.block_on(async {
-        tokio::select! {
-            end = worker.ended() => return end,
-            () = interrupted() => worker.leave(),
-        }
-        tracing::info!("leaving; interrupt again to end at once");
-        tokio::select! {
-            end = worker.ended() => end,
-            () = interrupted() => WorkerEnd::Left,
-        }
-    });
-    match end {
+    let worker = worker.or_exit(Exit::Internal, || "start the load threads".to_owned())?;
+    match waiting()?.block_on(attend(worker, part.is_some())) {
         WorkerEnd::Quit | WorkerEnd::Left => Ok(Exit::Success),
         WorkerEnd::Refused(reason) => {
             let error = anyhow::anyhow!("the master refused this worker: {reason}");
@@ -48,28 +50,97 @@ pub(crate) fn run(args: WorkerArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// The settings of a worker.
+/// The runtime of the thread that waits for the end.
+fn waiting() -> Result<tokio::runtime::Runtime, Failure> {
+    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    waiting.or_exit(Exit::Internal, || "set up a thread".to_owned())
+}
+
+/// Waits for the end of a worker, which may be told to leave.
+async fn attend(mut worker: Worker, is_part: bool) -> WorkerEnd {
+    let parent_gone = async {
+        match is_part {
+            true => orphaned().await,
+            false => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        end = worker.ended() => return end,
+        () = interrupted() => {}
+        () = parent_gone => {}
+    }
+    worker.leave();
+    tracing::info!("leaving; interrupt again to end at once");
+    tokio::select! {
+        end = worker.ended() => end,
+        () = interrupted() => WorkerEnd::Left,
+    }
+}
+
+/// Runs as several processes, each a worker of its own, until all have ended.
+fn run_several(args: &WorkerArgs) -> Result<Exit, Failure> {
+    let id = args.id.clone().unwrap_or_else(|| random_id(RandomState::new().hash_one(1)));
+    waiting()?.block_on(async {
+        let mut workers = Children::start(args.processes, &id, Output::Shared)?;
+        tracing::info!("worker {id} runs as {} processes", args.processes);
+        let mut worst = Exit::Success;
+        let mut told = Box::pin(interrupted());
+        loop {
+            tokio::select! {
+                ended = workers.ended() => match ended {
+                    Some(ended) => worst = workers.worse(worst, &ended),
+                    None => return Ok(worst),
+                },
+                () = &mut told => {
+                    told = Box::pin(interrupted());
+                    workers.signal(Signal::INT);
+                }
+            }
+        }
+    })
+}
+
+/// The id of one of several processes.
+fn part_id(part: &Part) -> String {
+    format!("{}-{}", part.of, part.index + 1)
+}
+
+/// The settings of a worker that nobody has chosen otherwise.
 pub(super) fn config(
     runtime: &Runtime,
-    threads: Option<usize>,
-    id: Option<String>,
-    users_max: Option<u32>,
-    master_max_wait: Duration,
-    master_grace: Duration,
+    sources: &SourceArgs,
+    part: Option<&Part>,
 ) -> Result<WorkerConfig, Failure> {
-    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let stream = RandomState::new().hash_one(1);
     Ok(WorkerConfig {
-        id: id.unwrap_or_else(|| format!("{}_{:06x}", host_name(), stream & 0xff_ffff)),
+        id: random_id(stream),
         stream,
-        threads: threads.unwrap_or_else(cores),
-        users_max,
-        master_max_wait,
-        master_grace,
+        threads: processes::threads(part).get(),
+        users_max: None,
+        master_max_wait: Duration::ZERO,
+        master_grace: Duration::MAX,
         runtime: runtime.clone(),
         cache_dir: scenario::cache_dir()?,
         module: None,
+        processes: part.map_or(1, |part| part.count),
+        source_addresses: source_addresses(sources)?,
     })
+}
+
+/// The addresses to connect from, which are this machine's.
+fn source_addresses(sources: &SourceArgs) -> Result<Vec<IpAddr>, Failure> {
+    let addresses: Vec<_> = sources.addresses.iter().flat_map(|some| some.0.clone()).collect();
+    for address in &addresses {
+        // No port is taken from the users by this: it is another protocol's.
+        UdpSocket::bind((*address, 0)).or_exit(Exit::Settings, || {
+            format!("cannot connect from {address} (--source-address)")
+        })?;
+    }
+    Ok(addresses)
+}
+
+fn random_id(number: u64) -> String {
+    format!("{}_{:06x}", host_name(), number & 0xff_ffff)
 }
 
 /// The machine's name; an underscore in it would split the id at the wrong place.

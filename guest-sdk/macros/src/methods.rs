@@ -20,6 +20,7 @@ pub(crate) struct Methods {
 /// What generated code needs to know of a method.
 pub(crate) struct Method {
     pub(crate) ident: Ident,
+    pub(crate) is_async: bool,
     /// The tokens that a wrong return type is shown at.
     pub(crate) returns: TokenStream,
     /// The `#[cfg]`s, which must stand on every mention of the method.
@@ -33,6 +34,15 @@ pub(crate) struct Task {
     pub(crate) name: Option<Expr>,
     pub(crate) tags: Vec<Expr>,
     pub(crate) set: Option<Ident>,
+}
+
+impl Methods {
+    /// Has any of them to be waited for?
+    pub(crate) fn any_async(&self) -> bool {
+        let hooks = self.on_start.iter().chain(&self.on_stop);
+        let mut methods = self.tasks.iter().map(|task| &task.method).chain(hooks);
+        methods.any(|method| method.is_async)
+    }
 }
 
 /// A mark outside of an impl marked `#[tasks]`.
@@ -99,11 +109,6 @@ fn hook(slot: &mut Option<Method>, method: Method, mark: &Attribute, mistakes: &
 /// Can the method be called with a user and nothing else?
 fn shape_is_right(mark: &str, function: &ImplItemFn, mistakes: &mut Mistakes) -> bool {
     let signature = &function.sig;
-    if let Some(keyword) = &signature.asyncness {
-        let message = "not `async`: a request holds up this user only; drop the word";
-        mistakes.at(keyword, message);
-        return false;
-    }
     if let Some(keyword) = &signature.unsafety {
         mistakes.at(keyword, "a method that the host calls is not `unsafe`; drop the word");
         return false;
@@ -140,7 +145,13 @@ impl Method {
         };
         let is_cfg = |attribute: &&Attribute| attribute.path().is_ident("cfg");
         let cfgs = function.attrs.iter().filter(is_cfg).map(|cfg| quote!(#cfg)).collect();
-        Self { ident, returns, cfgs }
+        let is_async = function.sig.asyncness.is_some();
+        Self { ident, is_async, returns, cfgs }
+    }
+
+    /// What a call of it has behind the parentheses.
+    pub(crate) fn wait(&self) -> TokenStream {
+        if self.is_async { quote!(.await) } else { TokenStream::new() }
     }
 
     /// The method's name for people.

@@ -158,10 +158,11 @@ fn implementation(class: &Type, methods: &Methods, sets: &Sets) -> TokenStream {
     let sdk = sdk();
     let table = table(class, methods, sets);
     let runs = methods.tasks.iter().zip(0_u32..).map(|(task, id)| {
-        let Method { ident, returns, cfgs } = &task.method;
+        let Method { ident, returns, cfgs, .. } = &task.method;
+        let wait = task.method.wait();
         let at = place(returns);
         let sdk = sdk_at(at);
-        let run = quote_spanned!(at=> #sdk::Outcome::outcome(self.#ident()));
+        let run = quote_spanned!(at=> #sdk::Outcome::outcome(self.#ident()#wait));
         quote!(#(#cfgs)* #id => #run,)
     });
     let start = methods.on_start.as_ref().map(|method| {
@@ -175,6 +176,10 @@ fn implementation(class: &Type, methods: &Methods, sets: &Sets) -> TokenStream {
         let cfgs = &method.cfgs;
         quote!(#(#cfgs)* #call?;)
     });
+    let work = if methods.any_async() { quote!(waiting) } else { quote!(plain) };
+    let started = quote!(::core::result::Result<(), ::std::string::String>);
+    let ran = quote!(::core::result::Result<#sdk::Then, ::std::string::String>);
+    let stopped = quote!(::core::result::Result<(), #sdk::TaskError>);
     quote! {
         const _: () = {
             const SETS: &[#sdk::TaskSet] = #table;
@@ -182,24 +187,27 @@ fn implementation(class: &Type, methods: &Methods, sets: &Sets) -> TokenStream {
             impl #sdk::Tasks for #class {
                 const SETS: &'static [#sdk::TaskSet] = SETS;
 
-                fn start(&mut self) -> ::core::result::Result<(), ::std::string::String> {
-                    #start
-                    ::core::result::Result::Ok(())
+                fn start(&mut self) -> #sdk::Work!(#started) {
+                    #sdk::work!(#work {
+                        #start
+                        ::core::result::Result::<(), ::std::string::String>::Ok(())
+                    })
                 }
 
-                fn run(
-                    &mut self,
-                    task: u32,
-                ) -> ::core::result::Result<#sdk::Then, ::std::string::String> {
-                    match task {
-                        #(#runs)*
-                        _ => #sdk::no_such_task(),
-                    }
+                fn run(&mut self, task: u32) -> #sdk::Work!(#ran) {
+                    #sdk::work!(#work {
+                        match task {
+                            #(#runs)*
+                            _ => #sdk::no_such_task(),
+                        }
+                    })
                 }
 
-                fn stop(&mut self) -> ::core::result::Result<(), #sdk::TaskError> {
-                    #stop
-                    ::core::result::Result::Ok(())
+                fn stop(&mut self) -> #sdk::Work!(#stopped) {
+                    #sdk::work!(#work {
+                        #stop
+                        ::core::result::Result::<(), #sdk::TaskError>::Ok(())
+                    })
                 }
             }
         };
@@ -208,9 +216,10 @@ fn implementation(class: &Type, methods: &Methods, sets: &Sets) -> TokenStream {
 
 fn call_hook(method: &Method) -> TokenStream {
     let Method { ident, returns, .. } = method;
+    let wait = method.wait();
     let at = place(returns);
     let sdk = sdk_at(at);
-    quote_spanned!(at=> #sdk::Hook::hook(self.#ident()))
+    quote_spanned!(at=> #sdk::Hook::hook(self.#ident()#wait))
 }
 
 /// The table of sets. The ways into nested sets are the last tasks of the root.

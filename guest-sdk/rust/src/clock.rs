@@ -1,6 +1,9 @@
 //! The test's clock.
 
-use crate::bindings::swarm::scenario::clock as wit;
+#[cfg(not(feature = "dense"))]
+pub(crate) use crate::bindings::swarm::scenario::clock as wit;
+#[cfg(feature = "dense")]
+pub(crate) use crate::bindings::swarm::scenario::clock_async as wit;
 use std::time::Duration;
 
 /// Time since the test began.
@@ -10,6 +13,7 @@ pub fn now() -> Duration {
 }
 
 /// Waits inside a task, rounded up to whole milliseconds. Between tasks, the class's `wait` does.
+#[cfg(not(feature = "dense"))]
 pub fn sleep(time: Duration) {
     wit::sleep(milliseconds(time));
 }

@@ -1,13 +1,11 @@
 //! Requests on behalf of one user, and their answers.
 
 use crate::bindings::swarm::scenario::http as wit;
+use crate::response::{Response, answer};
 use crate::runtime::{FromSeat, Seat};
 use crate::{Error, form};
 use std::rc::Rc;
 use std::time::Duration;
-
-/// From this status on an answer counts as failed, unless the scenario says otherwise.
-const STATUS_FAILED: u16 = 400;
 
 /// A user's HTTP client: its connections, its cookies, its statistics.
 ///
@@ -19,15 +17,11 @@ pub struct Http {
 
 impl FromSeat for Http {
     fn from_seat(seat: &Seat) -> Self {
-        seat.http.clone().expect("the host starts every user with a client")
+        Self { client: seat.client() }
     }
 }
 
 impl Http {
-    pub(crate) fn new(client: wit::Client) -> Self {
-        Self { client: Rc::new(client) }
-    }
-
     /// Sends a GET. `url` is a path on the test's host, or a whole URL.
     ///
     /// The sample's name in the statistics is the path; [`Http::request`] can give another one.
@@ -94,13 +88,6 @@ impl Http {
     }
 }
 
-fn answer(result: Result<wit::Response, wit::Error>) -> Result<Response, Error> {
-    match result {
-        Ok(inner) => Ok(Response { inner, expected: false }),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// A request before it is sent.
 #[derive(Debug)]
 #[must_use = "a request goes out with `.send()` or `http.batch(..)`"]
@@ -162,112 +149,5 @@ impl Request {
     /// No answer: timeout, no connection, not HTTP. An answer with an error status is an answer.
     pub fn send(self) -> Result<Response, Error> {
         answer(self.client.send(self.inner))
-    }
-}
-
-/// The answer to a request.
-///
-/// It counts as failed with a status of 400 or more, unless [`Response::fail`],
-/// [`Response::succeed`] or an expectation decides otherwise. The first decision stands; without
-/// one, the request is counted when this is dropped or the task ends.
-#[derive(Debug)]
-pub struct Response {
-    inner: wit::Response,
-    /// An error status that the scenario expects: a success, unless something else is wrong.
-    expected: bool,
-}
-
-impl Drop for Response {
-    fn drop(&mut self) {
-        if self.expected {
-            self.inner.succeed();
-        }
-    }
-}
-
-impl Response {
-    /// The status code.
-    #[must_use]
-    pub fn status(&self) -> u16 {
-        self.inner.status()
-    }
-
-    /// Is the status below 400?
-    #[must_use]
-    pub fn ok(&self) -> bool {
-        self.status() < STATUS_FAILED
-    }
-
-    /// The first header of this name, in any case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<String> {
-        self.inner.header(name)
-    }
-
-    /// The body, decoded.
-    #[must_use]
-    pub fn body(&self) -> Vec<u8> {
-        self.inner.body()
-    }
-
-    /// The body as text.
-    #[must_use]
-    pub fn text(&self) -> String {
-        self.inner.text()
-    }
-
-    /// From when the request was due to its last byte.
-    #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        crate::clock::duration(self.inner.elapsed())
-    }
-
-    /// Counts the request as failed, for this reason.
-    pub fn fail(&self, reason: &str) {
-        self.inner.fail(reason);
-    }
-
-    /// Counts the request as succeeded, whatever its status.
-    pub fn succeed(&self) {
-        self.inner.succeed();
-    }
-
-    /// Insists on a status: with any other the request fails. An error status that is expected is
-    /// a success once the response is dropped, unless a later expectation fails.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) with another status. The request is
-    /// counted as failed; `?` ends the task.
-    pub fn expect_status(mut self, expected: u16) -> Result<Self, Error> {
-        let status = self.status();
-        if status == expected {
-            self.expected = status >= STATUS_FAILED;
-            return Ok(self);
-        }
-        let mut reason = String::from("status ");
-        reason.push_str(&status.to_string());
-        reason.push_str(", expected ");
-        reason.push_str(&expected.to_string());
-        Err(self.reject(reason))
-    }
-
-    /// Insists that the body contains a text.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) without it. The request is counted as
-    /// failed; `?` ends the task.
-    pub fn expect_text(self, expected: &str) -> Result<Self, Error> {
-        if self.text().contains(expected) {
-            return Ok(self);
-        }
-        let mut reason = String::from("no `");
-        reason.push_str(expected);
-        reason.push_str("` in the body");
-        Err(self.reject(reason))
-    }
-
-    fn reject(self, reason: String) -> Error {
-        self.fail(&reason);
-        Error::rejected(reason)
     }
 }

@@ -65,6 +65,8 @@
 //! a task of the class that enters the set, and `#[task(set = cart)]` puts a task into it. The
 //! user stays in the set until a task returns [`Then::Leave`].
 //!
+//! With `async` tasks, see [`asynchronous`], one source runs in both worlds of the contract.
+//!
 //! # Failures
 //! - A request without an answer is an [`Error`] and in the statistics already; `?` ends the task
 //!   quietly.
@@ -77,7 +79,8 @@
 //! - A panic costs the user (or the instance, when users share one). Its message is in the log.
 //!
 //! # Layout
-//! - [`http`](Http): requests and responses; `form` encodes forms.
+//! - [`http`](Http): requests; `response`: what came back; `form` encodes forms.
+//! - [`asynchronous`]: the same for `async` tasks; `work`: what calls of the host give.
 //! - [`log`], [`clock`], [`args`], [`metrics`]: the rest of what the host offers.
 //! - `plan`: the plan as constants, checked while the scenario compiles.
 //! - `runtime`: the users of an instance and the calls of the host.
@@ -94,20 +97,25 @@ extern crate self as swarm_sdk;
 static HEAP: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
 pub mod args;
+pub mod asynchronous;
 pub mod clock;
 pub mod log;
 pub mod metrics;
 
 mod error;
 mod form;
+#[cfg(not(feature = "dense"))]
 mod http;
 mod outcome;
 mod plan;
 mod random;
+mod response;
 mod runtime;
+mod work;
 
 #[doc(hidden)]
 #[rustfmt::skip]
+#[cfg_attr(feature = "dense", path = "bindings_dense.rs")]
 #[allow(
     unsafe_code, missing_docs, unreachable_pub, clippy::pedantic, clippy::restriction,
     clippy::all, reason = "generated: the canonical ABI is raw memory"
@@ -116,14 +124,18 @@ pub mod bindings;
 
 pub use bindings::swarm::scenario::plan::Then;
 pub use error::{Error, ErrorKind, TaskError, TaskResult};
-pub use http::{Http, Request, Response};
+#[cfg(not(feature = "dense"))]
+pub use http::{Http, Request};
 pub use random::Random;
+pub use response::Response;
 pub use runtime::User;
 pub use swarm_sdk_macros::{on_start, on_stop, task, tasks, user};
 
 /// What a scenario needs: `use swarm_sdk::prelude::*;`.
 pub mod prelude {
-    pub use crate::{Error, ErrorKind, Http, Random, Request, Response, TaskResult, Then, User};
+    pub use crate::{Error, ErrorKind, Random, Response, TaskResult, Then, User};
+    #[cfg(not(feature = "dense"))]
+    pub use crate::{Http, Request};
     pub use crate::{args, clock, log, metrics};
     pub use crate::{on_start, on_stop, task, tasks, user};
     pub use std::time::Duration;
@@ -142,6 +154,9 @@ pub mod __private {
     pub use crate::runtime::{
         Class, FromSeat, Scenario, Seat, Tasks, UserClass, no_such_task, started,
     };
+    #[cfg(not(feature = "dense"))]
+    pub use crate::work::finish;
+    pub use crate::{__Work as Work, __component as component, __work as work};
     pub use crate::{TaskError, Then};
 }
 
@@ -169,29 +184,7 @@ macro_rules! scenario {
             #[allow(dead_code, reason = "used where it is exported")]
             struct Component;
 
-            impl sdk::Guest for Component {
-                fn describe() -> ::core::result::Result<sdk::Plan, ::std::string::String> {
-                    ::core::result::Result::Ok(SCENARIO.describe())
-                }
-
-                fn start(
-                    user: sdk::User,
-                    client: sdk::Client,
-                ) -> ::core::result::Result<(), ::std::string::String> {
-                    SCENARIO.start(user, client)
-                }
-
-                fn run(
-                    user: u32,
-                    task: u32,
-                ) -> ::core::result::Result<$crate::Then, ::std::string::String> {
-                    SCENARIO.run(user, task)
-                }
-
-                fn stop(user: u32) {
-                    SCENARIO.stop(user);
-                }
-            }
+            sdk::component!(Component, SCENARIO);
 
             #[cfg(target_family = "wasm")]
             $crate::bindings::export!(Component with_types_in $crate::bindings);
@@ -201,5 +194,69 @@ macro_rules! scenario {
         ::core::compile_error!(
             "write `scenario!(ClassA, ClassB)` or `scenario!(ClassA, ClassB; sharing = 100)`"
         );
+    };
+}
+
+/// The exports of a scenario's component.
+#[cfg(not(feature = "dense"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __component {
+    ($component:ident, $scenario:ident) => {
+        impl sdk::Guest for $component {
+            fn describe() -> ::core::result::Result<sdk::Plan, ::std::string::String> {
+                ::core::result::Result::Ok($scenario.describe())
+            }
+
+            fn start(
+                user: sdk::User,
+                client: sdk::Client,
+            ) -> ::core::result::Result<(), ::std::string::String> {
+                $scenario.start(user, client)
+            }
+
+            fn run(
+                user: u32,
+                task: u32,
+            ) -> ::core::result::Result<$crate::Then, ::std::string::String> {
+                $scenario.run(user, task)
+            }
+
+            fn stop(user: u32) {
+                $scenario.stop(user);
+            }
+        }
+    };
+}
+
+/// The exports of a scenario's component.
+#[cfg(feature = "dense")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __component {
+    ($component:ident, $scenario:ident) => {
+        impl sdk::Guest for $component {
+            fn describe() -> ::core::result::Result<sdk::Plan, ::std::string::String> {
+                ::core::result::Result::Ok($scenario.describe())
+            }
+
+            async fn start(
+                user: sdk::User,
+                client: sdk::Client,
+            ) -> ::core::result::Result<(), ::std::string::String> {
+                $scenario.start(user, client).await
+            }
+
+            async fn run(
+                user: u32,
+                task: u32,
+            ) -> ::core::result::Result<$crate::Then, ::std::string::String> {
+                $scenario.run(user, task).await
+            }
+
+            async fn stop(user: u32) {
+                $scenario.stop(user).await;
+            }
+        }
     };
 }

@@ -7,29 +7,38 @@ use std::path::Path;
 use wit_bindgen_core::{Files, WorldGenerator, wit_parser::Resolve};
 use wit_bindgen_rust::Opts;
 
-const WIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/scenario.wit");
+const WIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit");
 const BINDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bindings.rs");
-const WORLD: &str = "scenario";
+const DENSE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bindings_dense.rs");
 
 #[test]
 fn the_shipped_bindings_are_those_of_the_contract() {
-    let generated = generate();
+    check("scenario", BINDINGS);
+}
+
+#[test]
+fn the_shipped_bindings_of_the_async_world_are_those_of_the_contract() {
+    check("scenario-async", DENSE);
+}
+
+fn check(world: &str, file: &str) {
+    let generated = generate(world);
     if std::env::var_os("SWARM_WRITE_BINDINGS").is_some() {
-        std::fs::write(BINDINGS, &generated).unwrap();
+        std::fs::write(file, &generated).expect("the folder is there");
     }
-    let shipped = std::fs::read_to_string(BINDINGS).unwrap();
+    let shipped = std::fs::read_to_string(file).expect("it is shipped");
     // Not assert_eq: a thousand lines of difference help nobody.
     assert!(
         shipped == generated,
-        "src/bindings.rs is not what wit/scenario.wit gives; write it anew with \
+        "{file} is not what wit/ gives; write it anew with \
          SWARM_WRITE_BINDINGS=1 cargo test --release -p swarm-sdk --test bindings"
     );
 }
 
-fn generate() -> String {
+fn generate(world: &str) -> String {
     let mut resolve = Resolve::default();
-    let package = resolve.push_file(Path::new(WIT)).expect("the contract parses");
-    let world = resolve.select_world(&[package], Some(WORLD)).expect("the world is there");
+    let (package, _) = resolve.push_dir(Path::new(WIT)).expect("the contract parses");
+    let world = resolve.select_world(&[package], Some(world)).expect("the world is there");
     let options = Opts {
         format: true,
         // `scenario!` expands in the author's crate, which depends on the SDK alone.

@@ -147,7 +147,7 @@ pub(crate) struct WorkerView {
 }
 
 impl View {
-    fn of(stats: &Value) -> Self {
+    pub(crate) fn of(stats: &Value) -> Self {
         let workers = stats["workers"].as_array().expect("a list of workers").iter();
         let worker = |row: &Value| {
             let (state, users) = (text(&row["state"]), number(&row["user_count"]));

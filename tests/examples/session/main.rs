@@ -10,7 +10,7 @@
 //! - `cluster`: target, master and workers, and what the page says of them.
 //! - `plateau`: figures of a constant load. `usage`: what a process takes of the machine.
 //! - `browser`: a person at the page.
-//! - `classic`, `joins`, `kill`, `single`, `languages`: the parts.
+//! - `classic`, `joins`, `kill`, `single`, `languages`, `many`: the parts.
 
 mod browser;
 mod classic;
@@ -18,6 +18,7 @@ mod cluster;
 mod joins;
 mod kill;
 mod languages;
+mod many;
 mod options;
 mod plateau;
 mod report;

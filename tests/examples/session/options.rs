@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::report::Report;
-use crate::{classic, joins, kill, languages, single};
+use crate::{classic, joins, kill, languages, many, single};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask session [PART...] [OPTIONS]
@@ -15,6 +15,7 @@ Parts, all of them by default:
   kill       one of ten workers is killed
   single     the same load from one process, with a scenario and with the embedded one
   languages  size, start, memory a user and CPU a request of the same scenario in each language
+  many       ten times the users, that rest most of the time, with default limits
 
 Options:
   --users N          users of the whole test, a multiple of 100 [default: 10000]
@@ -52,10 +53,12 @@ pub(crate) enum Part {
     Kill,
     Single,
     Languages,
+    Many,
 }
 
 impl Part {
-    const ALL: [Self; 5] = [Self::Classic, Self::Joins, Self::Kill, Self::Single, Self::Languages];
+    const ALL: [Self; 6] =
+        [Self::Classic, Self::Joins, Self::Kill, Self::Single, Self::Languages, Self::Many];
 
     /// As typed.
     pub(crate) fn name(self) -> &'static str {
@@ -65,6 +68,7 @@ impl Part {
             Self::Kill => "kill",
             Self::Single => "single",
             Self::Languages => "languages",
+            Self::Many => "many",
         }
     }
 
@@ -75,6 +79,7 @@ impl Part {
             Self::Kill => kill::run(options, report),
             Self::Single => single::run(options, report),
             Self::Languages => languages::run(options, report),
+            Self::Many => many::run(options, report),
         }
     }
 }

@@ -52,6 +52,20 @@ impl Usage {
     }
 }
 
+/// The processes that a process has started.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").expect("the system has it");
+    let ids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let parent = |id: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // State and parent follow the name, which is in brackets.
+        stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    let mut children: Vec<u32> = ids.filter(|id| parent(id) == Some(pid)).collect();
+    children.sort_unstable();
+    children
+}
+
 fn rss(pid: u32) -> u64 {
     let status = read(pid, "status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -3,10 +3,12 @@
 mod bad_scenarios;
 mod bad_settings;
 mod cluster;
+mod dense;
 mod guest_faults;
 mod guests;
 mod harness;
 mod languages;
+mod limits;
 mod page;
 mod peer_faults;
 mod target_faults;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p swarm-client --example idle_memory -- 5000
+//! cargo run --release -p swarm-client --example idle_memory -- 5000 tls
 //! ```
 //! The server is a second process of the same program, so that its memory does not count. The
 //! kernel's socket buffers are not part of the figures.
@@ -10,9 +11,11 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use swarm_client::{AllowList, BaseUrl, ClientConfig, Request, Session, Shared};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -24,12 +27,14 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nserver: test\r\ndate: Thu, 01 Jan 197
 
 fn main() -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match std::env::args().nth(1).ok_or("usage: idle_memory SESSIONS")?.as_str() {
-        "serve" => runtime.block_on(serve()),
+    let tls = std::env::args().nth(2).is_some_and(|argument| argument == "tls");
+    match std::env::args().nth(1).ok_or("usage: idle_memory SESSIONS [tls]")?.as_str() {
+        "serve" => runtime.block_on(serve(tls)),
         sessions => {
             let sessions: usize = sessions.parse()?;
-            let program = std::env::current_exe()?;
-            let mut server = Command::new(program).arg("serve").stdout(Stdio::piped()).spawn()?;
+            let mut program = Command::new(std::env::current_exe()?);
+            program.args(["serve", if tls { "tls" } else { "plain" }]).stdout(Stdio::piped());
+            let mut server = program.spawn()?;
             let output = server.stdout.take().ok_or("no output")?;
             let mut url = String::new();
             BufReader::new(output).read_line(&mut url)?;
@@ -41,27 +46,54 @@ fn main() -> Result<(), Failure> {
     }
 }
 
-async fn serve() -> Result<(), Failure> {
+async fn serve(tls: bool) -> Result<(), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("http://{}", listener.local_addr()?);
+    let scheme = if tls { "https" } else { "http" };
+    println!("{scheme}://{}", listener.local_addr()?);
+    let acceptor = tls.then(acceptor).transpose()?;
     loop {
-        let (mut stream, _) = listener.accept().await?;
+        let (stream, _) = listener.accept().await?;
+        let acceptor = acceptor.clone();
         tokio::spawn(async move {
-            let mut buffer = [0; 1024];
-            while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
-                if stream.write_all(ANSWER).await.is_err() {
-                    return;
+            match acceptor {
+                Some(acceptor) => {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        answer(stream).await;
+                    }
                 }
+                None => answer(stream).await,
             }
         });
     }
+}
+
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut buffer = [0; 1024];
+    while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+        if stream.write_all(ANSWER).await.is_err() || stream.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A server's side of TLS with a certificate made up on the spot.
+fn acceptor() -> Result<TlsAcceptor, Failure> {
+    let certified = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
+    let key = PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key.into())?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 async fn measure(url: &str, count: usize) -> Result<(), Failure> {
     let base: BaseUrl = url.parse()?;
     let mut allowed = AllowList::default();
     allowed.target(&base);
-    let shared = Shared::new(ClientConfig::default(), allowed)?;
+    let config = ClientConfig { insecure: true, ..ClientConfig::default() };
+    let shared = Shared::new(config, allowed)?;
     // What the first request of a process allocates is not a session's.
     Session::new(Arc::clone(&shared), Some(base.clone())).send(Request::get("/")).await?;
 

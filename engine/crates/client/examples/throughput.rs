@@ -3,8 +3,9 @@
 //! ```text
 //! cargo run --release -p swarm-client --example throughput -- http://127.0.0.1:8080/ 64 5
 //! ```
-//! Arguments: URL (loopback only), connections (64), seconds (5). One thread; each connection is
-//! a session of its own that sends one request after the other.
+//! Arguments: URL (loopback only, any certificate), connections (64), seconds (5). One thread; each
+//! connection is a session of its own that sends one request after the other and counts the bytes
+//! of the answers. Compare with `wrk -t1 -c64` in the same minutes.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -36,7 +37,8 @@ fn main() -> Result<(), Failure> {
     }
     let mut allowed = AllowList::default();
     allowed.target(&base);
-    let shared = Shared::new(ClientConfig::default(), allowed)?;
+    let config = ClientConfig { insecure: true, ..ClientConfig::default() };
+    let shared = Shared::new(config, allowed)?;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let totals = Rc::new(Totals::default());
@@ -56,14 +58,14 @@ fn main() -> Result<(), Failure> {
     println!("body bytes  {}", totals.bytes.get());
     let micros = |ticks: u64| ticks as f64 * TICK_MICROS / requests.max(1) as f64;
     let (user, system) = (cpu_after.0 - cpu_before.0, cpu_after.1 - cpu_before.1);
-    println!("CPU each    {:.1} µs user + {:.1} µs system", micros(user), micros(system));
+    println!("CPU each    {:.2} µs user + {:.2} µs system", micros(user), micros(system));
     Ok(())
 }
 
 async fn drive(session: Session, totals: Rc<Totals>, end: Instant) {
     // `Instant::now` once a request: the response tells how long it took.
     while Instant::now() < end {
-        match session.send(Request::get("")).await {
+        match session.send(Request { keep_body: false, ..Request::get("") }).await {
             Ok(response) => {
                 totals.requests.set(totals.requests.get() + 1);
                 totals.bytes.set(totals.bytes.get() + response.body_bytes);

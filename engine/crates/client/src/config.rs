@@ -1,9 +1,10 @@
 //! Limits and defaults of the client, and their check.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::HeaderValue;
+use crate::headers::is_value;
 
 /// What is the same for all sessions of a process.
 #[derive(Debug, Clone)]
@@ -26,6 +27,13 @@ pub struct ClientConfig {
     /// Connections of one session to one host, busy and idle. Default 6. A request that finds all
     /// busy waits.
     pub connections_per_host_max: usize,
+    /// Sessions keep cookies and send them back. Default yes.
+    pub cookies: bool,
+    /// Addresses of this machine that new connections are made from, one after the other. Empty,
+    /// the default, leaves it to the kernel. Each has ports of its own (28,232 by Linux' default)
+    /// towards one address and port of a target. A target can be reached from addresses of its
+    /// family only.
+    pub source_addresses: Vec<IpAddr>,
     /// Takes any certificate of anybody. Default no.
     pub insecure: bool,
     /// PEM file with certificates to trust beside those of the system. Default none.
@@ -44,6 +52,8 @@ impl Default for ClientConfig {
             headers_max: 100,
             redirects_max: 30,
             connections_per_host_max: 6,
+            cookies: true,
+            source_addresses: Vec::new(),
             insecure: false,
             ca_file: None,
             user_agent: concat!("swarm/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -75,6 +85,14 @@ pub enum ConfigError {
     /// The user agent cannot stand in a header.
     #[error("user agent {0:?} holds a control character: remove it")]
     UserAgent(String),
+    /// Connections cannot come from this address.
+    #[error("source address {address}: {reason}: give an address of this machine")]
+    SourceAddress {
+        /// As configured.
+        address: IpAddr,
+        /// Why not.
+        reason: String,
+    },
     /// The CA file cannot be read or holds no certificate.
     #[error("CA file `{}`: {reason}", path.display())]
     CaFile {
@@ -85,12 +103,12 @@ pub enum ConfigError {
     },
 }
 
-/// hyper's smallest read buffer.
 const HEAD_BYTES_MIN: usize = 8 << 10;
 const HEAD_BYTES_MAX: usize = 16 << 20;
 const HEADERS_MAX: usize = 10_000;
 const BODY_BYTES_MAX: usize = 4 << 30;
 const CONNECTIONS_MAX: usize = 10_000;
+const SOURCE_ADDRESSES_MAX: usize = 4096;
 
 impl ClientConfig {
     /// Checks every field that has a range.
@@ -100,6 +118,7 @@ impl ClientConfig {
             ("head_bytes_max", self.head_bytes_max, HEAD_BYTES_MIN, HEAD_BYTES_MAX),
             ("headers_max", self.headers_max, 1, HEADERS_MAX),
             ("connections_per_host_max", self.connections_per_host_max, 1, CONNECTIONS_MAX),
+            ("source_addresses", self.source_addresses.len(), 0, SOURCE_ADDRESSES_MAX),
         ];
         for (name, value, min, max) in ranges {
             if !(min..=max).contains(&value) {
@@ -113,12 +132,10 @@ impl ClientConfig {
                 return Err(ConfigError::ZeroTimeout { name });
             }
         }
-        self.user_agent_value().map(drop)
-    }
-
-    pub(crate) fn user_agent_value(&self) -> Result<HeaderValue, ConfigError> {
-        HeaderValue::from_bytes(self.user_agent.as_bytes())
-            .map_err(|_invalid| ConfigError::UserAgent(self.user_agent.clone()))
+        if !is_value(&self.user_agent) {
+            return Err(ConfigError::UserAgent(self.user_agent.clone()));
+        }
+        Ok(())
     }
 }
 
@@ -134,10 +151,13 @@ mod tests {
     #[test]
     fn each_bad_value_is_named() {
         type Spoil = fn(&mut ClientConfig);
-        let bad: [(&str, Spoil); 6] = [
+        let bad: [(&str, Spoil); 7] = [
             ("head_bytes_max is 100", |c| c.head_bytes_max = 100),
             ("headers_max is 0", |c| c.headers_max = 0),
             ("connections_per_host_max is 0", |c| c.connections_per_host_max = 0),
+            ("source_addresses is 5000", |c| {
+                c.source_addresses = vec![[127, 0, 0, 1].into(); 5000];
+            }),
             ("request_timeout is zero", |c| c.request_timeout = Duration::ZERO),
             ("connect_timeout is zero", |c| c.connect_timeout = Duration::ZERO),
             ("user agent \"a\\nb\"", |c| c.user_agent = "a\nb".into()),

@@ -1,11 +1,15 @@
 //! What can go wrong with a request.
 //!
 //! Failures are grouped by their text in the statistics, so a message holds nothing that differs
-//! from sample to sample: no local port, no resolved address, no measured time.
+//! from sample to sample: no local port, no resolved address, no measured time. A source address
+//! is named, as the operator gave it and there are few.
 
 use std::borrow::Cow;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
+
+use crate::url::Origin;
 
 /// Why a request has no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,6 +69,18 @@ impl Fault {
         Self::new(ErrorKind::Connect, io_text(error))
     }
 
+    /// What the operating system said when a connection to `origin` was to be made, from `source`
+    /// where that was configured.
+    pub(crate) fn connecting(error: &io::Error, source: Option<IpAddr>, origin: &Origin) -> Self {
+        if !matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse) {
+            return Self::io(error);
+        }
+        let from = source.map_or_else(|| "this machine".to_owned(), |source| source.to_string());
+        let target = origin.host_and_port();
+        let message = format!("no free port from {from} to {target}: add `--source-address`");
+        Self::new(ErrorKind::Connect, message)
+    }
+
     pub(crate) fn after(self, elapsed: Duration) -> Error {
         Error { kind: self.kind, message: self.message.into_owned(), elapsed }
     }
@@ -75,13 +91,24 @@ pub(crate) fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// Too many open files in this process, and in the system. Linux and the BSDs agree on both.
-const FILES_MAX_ERRNO: [i32; 2] = [24, 23];
+/// What this process or machine has run out of, by error number, and how there is more of it.
+/// Linux and the BSDs agree on all but the last, which has a number of each.
+const EXHAUSTED: [(i32, &str); 5] = [
+    (24, "no free file descriptor: raise `ulimit -n`"),
+    (23, "no free file descriptor in the system: raise `sysctl fs.file-max`"),
+    (12, NO_KERNEL_MEMORY),
+    (105, NO_KERNEL_MEMORY),
+    (55, NO_KERNEL_MEMORY),
+];
+
+const NO_KERNEL_MEMORY: &str =
+    "no kernel memory for another connection: raise `sysctl net.ipv4.tcp_mem` or lower the users";
 
 fn io_text(error: &io::Error) -> Cow<'static, str> {
     use io::ErrorKind as Kind;
-    if error.raw_os_error().is_some_and(|errno| FILES_MAX_ERRNO.contains(&errno)) {
-        return "too many open files: raise the limit with `ulimit -n`".into();
+    let exhausted = |errno| EXHAUSTED.iter().find(|(number, _)| *number == errno);
+    if let Some((_, text)) = error.raw_os_error().and_then(exhausted) {
+        return (*text).into();
     }
     match error.kind() {
         Kind::ConnectionRefused => "connection refused".into(),
@@ -92,9 +119,6 @@ fn io_text(error: &io::Error) -> Cow<'static, str> {
         Kind::TimedOut => "connection timed out (operating system)".into(),
         Kind::NetworkUnreachable => "network unreachable".into(),
         Kind::HostUnreachable => "host unreachable".into(),
-        Kind::AddrNotAvailable => {
-            "no free local port: all ephemeral ports towards the target are in use".into()
-        }
         _ => error.to_string().into(),
     }
 }
@@ -124,6 +148,8 @@ pub(crate) fn bytes_text(bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use nix::errno::Errno;
+
     use super::*;
 
     #[test]
@@ -137,9 +163,35 @@ mod tests {
     }
 
     #[test]
-    fn file_limit_names_the_fix() {
-        let fault = Fault::io(&io::Error::from_raw_os_error(24));
-        assert_eq!(fault.kind, ErrorKind::Connect);
-        assert!(fault.message.contains("ulimit -n"), "{}", fault.message);
+    fn what_is_exhausted_has_its_name_and_fix() {
+        let origin = crate::url::Origin::of(&url::Url::parse("http://a.test:81").expect("URL"));
+        let origin = origin.expect("origin");
+        let source = Some(IpAddr::from([127, 0, 0, 1]));
+        for (errno, source, message) in [
+            (Errno::EMFILE as i32, source, "no free file descriptor: raise `ulimit -n`"),
+            (
+                Errno::ENFILE as i32,
+                None,
+                "no free file descriptor in the system: raise `sysctl fs.f",
+            ),
+            (Errno::ENOMEM as i32, None, "no kernel memory for another connection: raise"),
+            (Errno::ENOBUFS as i32, None, "no kernel memory for another connection: raise"),
+            (
+                Errno::EADDRNOTAVAIL as i32,
+                source,
+                "no free port from 127.0.0.1 to a.test:81: add `--source-address`",
+            ),
+            (
+                Errno::EADDRINUSE as i32,
+                None,
+                "no free port from this machine to a.test:81: add `--source-address`",
+            ),
+            (Errno::ECONNREFUSED as i32, source, "connection refused"),
+        ] {
+            let error = io::Error::from_raw_os_error(errno);
+            let fault = Fault::connecting(&error, source, &origin);
+            assert_eq!(fault.kind, ErrorKind::Connect);
+            assert!(fault.message.starts_with(message), "{errno}: {}", fault.message);
+        }
     }
 }

@@ -1,247 +1,199 @@
-//! From what a scenario wrote to the headers that are sent.
+//! Header lines as they are sent: their check, and what is the same for all requests of a session.
 //!
-//! Precedence: the request's own, then the session's, then the automatic ones (`host`,
-//! `user-agent`, `accept`, `content-length`). No `accept-encoding` is sent unless a scenario asks
-//! for it: bodies arrive as sent and are not decoded.
-
-use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Uri};
+//! Names go out in lower case. No `accept-encoding` is sent unless a scenario asks for it: bodies
+//! arrive as sent and are not decoded.
 
 use crate::error::Fault;
-use crate::message::Request;
-use crate::target::Target;
 
 /// Most header lines of a session, and of a request.
 pub(crate) const HEADERS_MAX: usize = 256;
 
-/// What must not follow a redirect to another origin.
-const PRIVATE: [HeaderName; 4] =
-    [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, header::HOST];
-
-/// What describes a body, gone when a redirect drops it.
-const CONTENT: [HeaderName; 4] = [
-    header::CONTENT_TYPE,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LANGUAGE,
-    header::CONTENT_LOCATION,
-];
+/// Lines of a template that are not the session's own.
+const AUTOMATIC: usize = 2;
 
 /// Checks one header of a session or a request.
-pub(crate) fn parse(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Fault> {
-    let parsed = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_invalid| Fault::other(format!("header name {name:?} is not a token")))?;
-    let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_invalid| {
-        Fault::other(format!("header `{parsed}` holds a line break or another control character"))
-    })?;
-    if parsed == header::TRANSFER_ENCODING {
+pub(crate) fn check(name: &str, value: &str) -> Result<(), Fault> {
+    if !is_token(name) {
+        return Err(Fault::other(format!("header name {name:?} is not a token")));
+    }
+    if !is_value(value) {
+        let name = name.to_ascii_lowercase();
+        return Err(Fault::other(format!(
+            "header `{name}` holds a line break or another control character"
+        )));
+    }
+    if name.eq_ignore_ascii_case("transfer-encoding") {
         return Err(Fault::other("header `transfer-encoding` is the client's own: leave it out"));
     }
-    Ok((parsed, value))
+    Ok(())
 }
 
-/// Checks a header that every request of a session will have.
-pub(crate) fn parse_default(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Fault> {
-    let (name, value) = parse(name, value)?;
-    if name == header::CONTENT_LENGTH {
-        return Err(Fault::other("header `content-length` depends on the body: leave it out"));
-    }
-    Ok((name, value))
+/// RFC 9110, 5.6.2: what methods and header names consist of.
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| TOKEN[usize::from(byte)])
 }
 
-/// A checked request, as it changes from redirect to redirect.
-#[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) method: Method,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    body: Bytes,
-    /// Was it ever redirected to another origin?
-    foreign: bool,
+/// Can this text stand behind the colon of a header line?
+pub(crate) fn is_value(text: &str) -> bool {
+    text.bytes().all(|byte| !byte.is_ascii_control() || byte == b'\t')
 }
 
-impl Call {
-    pub(crate) fn new(request: &Request) -> Result<Self, Fault> {
-        let method = match request.method.as_str() {
-            "" => Method::GET,
-            "CONNECT" => return Err(Fault::other("method CONNECT is not supported")),
-            name => Method::from_bytes(name.as_bytes())
-                .map_err(|_invalid| Fault::other(format!("method {name:?} is not a token")))?,
-        };
-        if request.headers.len() > HEADERS_MAX {
-            return Err(Fault::other(format!("request with more than {HEADERS_MAX} headers")));
-        }
-        let mut headers = Vec::with_capacity(request.headers.len());
-        for (name, value) in &request.headers {
-            let (name, value) = parse(name, value)?;
-            if name == header::CONTENT_LENGTH {
-                // The client counts for itself; a wrong count would be another request.
-                if value.as_bytes() != request.body.len().to_string().as_bytes() {
-                    return Err(Fault::other(
-                        "header `content-length` is not the length of the body: leave it out",
-                    ));
-                }
-                continue;
-            }
-            headers.push((name, value));
-        }
-        Ok(Self { method, headers, body: request.body.clone(), foreign: false })
-    }
+const TOKEN: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
-    /// For a redirect that is followed with GET.
-    pub(crate) fn become_get(&mut self) {
-        if self.method != Method::HEAD {
-            self.method = Method::GET;
-        }
-        self.body = Bytes::new();
-        self.headers.retain(|(name, _)| !CONTENT.contains(name));
+/// A table of the letters and digits of ASCII, and `others`.
+pub(crate) const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
     }
-
-    /// For a redirect to another origin: from now on without what was meant for the first.
-    pub(crate) fn become_foreign(&mut self) {
-        self.foreign = true;
-        self.headers.retain(|(name, _)| !PRIVATE.contains(name));
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
     }
-
-    /// Did the scenario write a `cookie` header itself? Then the jar stays closed.
-    pub(crate) fn has_cookie(&self, session: Option<&HeaderMap>) -> bool {
-        self.headers.iter().any(|(name, _)| name == header::COOKIE)
-            || (!self.foreign && session.is_some_and(|map| map.contains_key(header::COOKIE)))
-    }
-
-    /// The request for one exchange.
-    pub(crate) fn build(
-        &self,
-        target: &Target,
-        session: Option<&HeaderMap>,
-        automatic: &Automatic,
-        cookie: Option<HeaderValue>,
-    ) -> http::Request<Bytes> {
-        let mut map = HeaderMap::with_capacity(self.headers.len() + 8);
-        map.insert(header::HOST, target.origin.authority.clone());
-        map.insert(header::USER_AGENT, automatic.user_agent.clone());
-        map.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-        for (name, value) in session.into_iter().flatten() {
-            if !(self.foreign && PRIVATE.contains(name)) {
-                map.insert(name, value.clone());
-            }
-        }
-        for (index, (name, value)) in self.headers.iter().enumerate() {
-            if self.headers[..index].iter().any(|(earlier, _)| earlier == name) {
-                map.append(name, value.clone());
-            } else {
-                map.insert(name, value.clone());
-            }
-        }
-        if let Some(cookie) = cookie {
-            map.insert(header::COOKIE, cookie);
-        }
-        if self.body.is_empty() && is_sending(&self.method) {
-            map.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-        let mut request = http::Request::new(self.body.clone());
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = Uri::from(target.path.clone());
-        *request.headers_mut() = map;
-        request
-    }
+    table
 }
 
-/// Methods whose request says that it has no body.
-fn is_sending(method: &Method) -> bool {
-    *method == Method::POST || *method == Method::PUT || *method == Method::PATCH
+/// Appends `name: value` and the line's end. Both were checked.
+pub(crate) fn write_line(head: &mut Vec<u8>, name: &str, value: &str) {
+    let begin = head.len();
+    head.extend_from_slice(name.as_bytes());
+    head[begin..].make_ascii_lowercase();
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value.as_bytes());
+    head.extend_from_slice(b"\r\n");
 }
 
-/// Values of automatic headers that are the same for every request.
-#[derive(Debug)]
-pub(crate) struct Automatic {
-    pub(crate) user_agent: HeaderValue,
+/// Does the value of a `connection` header end the connection?
+pub(crate) fn says_close(value: &str) -> bool {
+    value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"))
+}
+
+/// The header lines that every request of a session starts with, ready to be copied: automatic
+/// ones and the session's own, but for `host`, which depends on where the request goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    lines: Vec<u8>,
+    /// Does the session say itself who the host is? Its line is the first one then.
+    pub(crate) has_host: bool,
+    pub(crate) has_cookie: bool,
+    /// Does the session want its connections closed after each request?
+    pub(crate) closes: bool,
+}
+
+impl Template {
+    /// Of a session without headers of its own.
+    pub(crate) fn automatic(user_agent: &str) -> Self {
+        let mut lines = Vec::new();
+        write_line(&mut lines, "user-agent", user_agent);
+        write_line(&mut lines, "accept", "*/*");
+        Self { lines, has_host: false, has_cookie: false, closes: false }
+    }
+
+    /// Sets a header of the session, in place of one of the same name.
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), Fault> {
+        check(name, value)?;
+        let name = name.to_ascii_lowercase();
+        if name == "content-length" {
+            return Err(Fault::other("header `content-length` depends on the body: leave it out"));
+        }
+        let others = self.lines().filter(|(other, _)| *other != name.as_bytes());
+        if others.clone().count() >= HEADERS_MAX + AUTOMATIC {
+            return Err(Fault::other(format!("session with more than {HEADERS_MAX} headers")));
+        }
+        let mut lines = Vec::with_capacity(self.lines.len() + name.len() + value.len() + 4);
+        if name == "host" {
+            write_line(&mut lines, &name, value);
+        }
+        others.for_each(|(_, line)| lines.extend_from_slice(line));
+        match name.as_str() {
+            "host" => self.has_host = true,
+            "cookie" => self.has_cookie = true,
+            "connection" => self.closes = says_close(value),
+            _ => {}
+        }
+        if name != "host" {
+            write_line(&mut lines, &name, value);
+        }
+        self.lines = lines;
+        Ok(())
+    }
+
+    /// All lines as they are sent.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.lines
+    }
+
+    /// Names, and lines with their end, one by one.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        self.lines.split_inclusive(|&byte| byte == b'\n').map(|line| {
+            let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
+            (&line[..colon], line)
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn automatic() -> Automatic {
-        Automatic { user_agent: HeaderValue::from_static("agent") }
+    fn text(template: &Template) -> &str {
+        std::str::from_utf8(template.as_bytes()).expect("text")
     }
 
-    fn target() -> Target {
-        Target::resolve(None, "http://a.test/x").expect("URL")
+    #[test]
+    fn a_session_header_replaces_what_was_there() {
+        let mut template = Template::automatic("agent");
+        assert_eq!(text(&template), "user-agent: agent\r\naccept: */*\r\n");
+        template.set("X-A", "1").expect("header");
+        template.set("Accept", "a:b").expect("header");
+        template.set("x-a", "2").expect("header");
+        assert_eq!(text(&template), "user-agent: agent\r\naccept: a:b\r\nx-a: 2\r\n");
+        template.set("Host", "mine").expect("header");
+        assert!(text(&template).starts_with("host: mine\r\n") && template.has_host);
+        template.set("Cookie", "a=b").expect("header");
+        template.set("connection", "x, Close").expect("header");
+        assert!(template.has_cookie && template.closes);
     }
 
-    fn with_headers(method: &str, headers: &[(&str, &str)], body: &'static str) -> Request {
-        Request {
-            headers: headers.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
-            body: Bytes::from_static(body.as_bytes()),
-            ..Request::new(method, "/x")
+    #[test]
+    fn the_number_of_session_headers_is_limited() {
+        let mut template = Template::automatic("agent");
+        for n in 0..HEADERS_MAX {
+            template.set(&format!("x-{n}"), "v").expect("header");
         }
+        template.set("x-0", "again").expect("replaced");
+        template.set("accept", "again").expect("replaced");
+        assert!(template.set("x-one-more", "v").is_err());
     }
 
     #[test]
-    fn precedence_is_request_session_automatic() {
-        let mut session = HeaderMap::new();
-        session.insert("accept", HeaderValue::from_static("session"));
-        session.insert("x-s", HeaderValue::from_static("session"));
-        let request = with_headers("GET", &[("X-S", "request"), ("x-s", "again")], "");
-        let call = Call::new(&request).expect("call");
-        let built = call.build(&target(), Some(&session), &automatic(), None);
-        let values: Vec<_> = built.headers().get_all("x-s").iter().collect();
-        assert_eq!(values, ["request", "again"]);
-        assert_eq!(built.headers()["accept"], "session");
-        assert_eq!(built.headers()["user-agent"], "agent");
-        assert_eq!(built.headers()["host"], "a.test");
-        assert!(!built.headers().contains_key("accept-encoding"));
-        assert!(!built.headers().contains_key("content-length"));
-    }
-
-    #[test]
-    fn wrong_requests_are_refused() {
-        let wrong = [
-            (with_headers("GE T", &[], ""), "not a token"),
-            (with_headers("CONNECT", &[], ""), "CONNECT"),
-            (with_headers("GET", &[("a b", "c")], ""), "not a token"),
-            (with_headers("GET", &[("", "c")], ""), "not a token"),
-            (with_headers("GET", &[("a", "b\r\nc: d")], ""), "line break"),
-            (with_headers("GET", &[("transfer-encoding", "chunked")], ""), "leave it out"),
-            (with_headers("POST", &[("content-length", "3")], "four"), "leave it out"),
-            (with_headers("GET", &[("a", "b"); HEADERS_MAX + 1], ""), "more than"),
-        ];
-        for (request, part) in wrong {
-            let fault = Call::new(&request).expect_err(part);
-            assert!(fault.message.contains(part), "{}", fault.message);
+    fn lines_that_cannot_be_sent_are_refused() {
+        for (name, value, part) in [
+            ("a b", "c", "not a token"),
+            ("", "c", "not a token"),
+            ("ü", "c", "not a token"),
+            ("a:", "c", "not a token"),
+            ("A", "b\r\nc: d", "header `a` holds a line break"),
+            ("a", "\0", "control character"),
+            ("a", "\u{7f}", "control character"),
+            ("Transfer-Encoding", "chunked", "leave it out"),
+            ("Content-Length", "1", "leave it out"),
+        ] {
+            let fault = Template::automatic("agent").set(name, value).expect_err(part);
+            assert!(fault.message.contains(part), "{name:?}: {}", fault.message);
         }
-        Call::new(&with_headers("POST", &[("content-length", "4")], "four")).expect("right");
-        assert!(parse_default("content-length", "4").is_err());
+        check("a", "\tb ü").expect("tabs and other alphabets");
     }
 
     #[test]
-    fn secrets_do_not_follow_to_another_origin() {
-        let mut session = HeaderMap::new();
-        session.insert("authorization", HeaderValue::from_static("secret"));
-        session.insert("x-s", HeaderValue::from_static("kept"));
-        let secrets = [("cookie", "secret"), ("host", "mine"), ("x-r", "kept")];
-        let mut call = Call::new(&with_headers("GET", &secrets, "")).expect("call");
-        assert!(call.has_cookie(None));
-        call.become_foreign();
-        assert!(!call.has_cookie(None));
-        let built = call.build(&target(), Some(&session), &automatic(), None);
-        for name in ["authorization", "cookie"] {
-            assert!(!built.headers().contains_key(name), "{name}");
+    fn tokens_are_those_of_the_http_crate() {
+        for byte in 0..=255u8 {
+            let text = char::from(byte).to_string();
+            let theirs = http::Method::from_bytes(text.as_bytes()).is_ok();
+            assert_eq!(is_token(&text), theirs, "{byte}");
         }
-        assert_eq!(built.headers()["host"], "a.test");
-        assert_eq!(built.headers()["x-s"], "kept");
-        assert_eq!(built.headers()["x-r"], "kept");
-    }
-
-    #[test]
-    fn a_redirected_post_loses_its_body() {
-        let request = with_headers("POST", &[("content-type", "a/b"), ("x", "y")], "four");
-        let mut call = Call::new(&request).expect("call");
-        call.become_get();
-        let built = call.build(&target(), None, &automatic(), None);
-        assert_eq!(built.method(), Method::GET);
-        assert!(built.body().is_empty());
-        assert!(!built.headers().contains_key("content-type"));
-        assert_eq!(built.headers()["x"], "y");
     }
 }

@@ -26,9 +26,12 @@
 //! - `config`, `shared`: limits and defaults, and what the sessions of a process have in common.
 //! - `url`, `target`, `allow`: where a request goes, and whether it may.
 //! - `name`: what it is called in the statistics.
-//! - `message`, `headers`, `redirect`, `cookies`: what is asked and answered.
-//! - `pool`, `connect`, `dns`, `tls`, `stream`: how a connection comes to be and is used again.
-//! - `h1`: one exchange on one connection. The only module that knows hyper.
+//! - `message`, `method`, `head`: what is asked and answered.
+//! - `headers`, `call`: the bytes of a request's head.
+//! - `redirect`, `cookies`: what an answer changes for the next request.
+//! - `pool`, `connect`, `sources`, `ports`, `dns`, `tls`, `stream`: how a connection comes to be
+//!   and is used again.
+//! - `h1`: one exchange on one connection.
 //! - `error`: what can go wrong, in words that do not vary from sample to sample.
 //!
 //! # What is measured
@@ -42,19 +45,24 @@
 #![forbid(unsafe_code)]
 
 mod allow;
+mod call;
 mod config;
 mod connect;
 mod cookies;
 mod dns;
 mod error;
 mod h1;
+mod head;
 mod headers;
 mod message;
+mod method;
 mod name;
 mod pool;
+mod ports;
 mod redirect;
 mod session;
 mod shared;
+mod sources;
 mod stream;
 mod target;
 mod tls;
@@ -63,7 +71,11 @@ mod url;
 pub use allow::{AllowList, AllowListError};
 pub use config::{ClientConfig, ConfigError};
 pub use error::{Error, ErrorKind};
+#[cfg(fuzzing)]
+pub use h1::fuzz;
+pub use head::Headers;
 pub use message::{Phases, Request, Response};
+pub use method::Method;
 pub use name::sample_name;
 pub use session::Session;
 pub use shared::Shared;

@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+
+use crate::head::Headers;
+use crate::method::Method;
 
 /// One request as a scenario wrote it. Checked when it is sent.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Request {
-    /// `GET`, `POST`, ...: any token but `CONNECT`. Empty means `GET`.
-    pub method: String,
+    /// Any token but `CONNECT`.
+    pub method: Method,
     /// Path below the base URL, or a whole URL.
     pub url: String,
     /// All are sent, a repeated name in repeated lines. They replace the session's headers and
@@ -22,47 +24,61 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// In place of the configured number of redirects.
     pub redirects: Option<u32>,
+    /// Hand over the body of the response? Default yes; if not, it is read, checked and counted,
+    /// and [`Response::body`] stays empty.
+    pub keep_body: bool,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            method: Method::Get,
+            url: String::new(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            timeout: None,
+            redirects: None,
+            keep_body: true,
+        }
+    }
 }
 
 impl Request {
     /// A request without headers and body.
     #[must_use]
-    pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
+    pub fn new(method: impl Into<Method>, url: impl Into<String>) -> Self {
         Self { method: method.into(), url: url.into(), ..Self::default() }
     }
 
     /// `GET url`.
     #[must_use]
     pub fn get(url: impl Into<String>) -> Self {
-        Self::new("GET", url)
+        Self::new(Method::Get, url)
     }
 }
 
-/// The final response to a request, with its body.
+/// The final response to a request.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// 100 to 999, as sent.
     pub status: u16,
     /// As sent; the body is what they describe (`content-encoding` included).
-    pub headers: HeaderMap,
-    /// As sent, without the chunks' frames.
+    pub headers: Headers,
+    /// As sent, without the chunks' frames. Empty if the request did not want it.
     pub body: Bytes,
-    /// Length of the body as received.
+    /// Length of the body as received, in bytes, kept or not.
     pub body_bytes: u64,
     /// From the call to the last byte.
     pub elapsed: Duration,
     /// Where the time went.
     pub phases: Phases,
-    /// Path of the original request, not of where it was redirected to; see
-    /// [`sample_name`](crate::sample_name).
-    pub path: String,
 }
 
 impl Response {
     /// Value of a header whatever its case. Lines of the same name are joined with `, `.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        let mut values = self.headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let mut values = self.headers.get_all(name);
         let first = String::from_utf8_lossy(values.next()?);
         Some(values.fold(first, |joined, value| {
             Cow::Owned(format!("{joined}, {}", String::from_utf8_lossy(value)))
@@ -99,9 +115,7 @@ mod tests {
 
     #[test]
     fn headers_are_found_in_any_case_and_joined() {
-        let mut headers = HeaderMap::new();
-        headers.append("x-a", "1".parse().expect("value"));
-        headers.append("x-a", "2".parse().expect("value"));
+        let headers = Headers::from_pairs([("x-a", "1"), ("x-a", "2")]).expect("headers");
         let response = Response {
             status: 200,
             headers,
@@ -109,7 +123,6 @@ mod tests {
             body_bytes: 0,
             elapsed: Duration::ZERO,
             phases: Phases::default(),
-            path: "/".into(),
         };
         assert_eq!(response.header("X-A").as_deref(), Some("1, 2"));
         assert_eq!(response.header("x-b"), None);

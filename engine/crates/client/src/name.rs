@@ -6,6 +6,10 @@ use crate::url::{BaseUrl, Origin};
 
 /// Does the URL start with a scheme and `//`? A colon alone is allowed in a path.
 pub(crate) fn is_absolute(url: &str) -> bool {
+    // Nearly all are paths: not searched for a colon.
+    if url.starts_with('/') {
+        return false;
+    }
     let Some((scheme, _)) = url.split_once("://") else {
         return false;
     };
@@ -19,12 +23,12 @@ pub(crate) fn is_absolute(url: &str) -> bool {
 /// Of a relative URL it is the path as written, without the base path; an absolute URL below
 /// `base` has the same name as the relative one that leads there.
 #[must_use]
-pub fn sample_name(url: &str, base: Option<&BaseUrl>) -> String {
+pub fn sample_name<'u>(url: &'u str, base: Option<&BaseUrl>) -> &'u str {
     let relative = if is_absolute(url) { below(url, base) } else { url };
-    let path = relative.split(['?', '#']).next().unwrap_or_default();
-    match path {
-        "" => "/".to_owned(),
-        path => path.to_owned(),
+    let end = relative.bytes().position(|byte| matches!(byte, b'?' | b'#'));
+    match &relative[..end.unwrap_or(relative.len())] {
+        "" => "/",
+        path => path,
     }
 }
 

@@ -1,10 +1,9 @@
 //! Whether a response sends the client elsewhere, and as what.
 
-use http::header::{self, HeaderMap};
-use http::{Method, StatusCode};
-
+use crate::call::Call;
 use crate::error::{ErrorKind, Fault};
-use crate::headers::Call;
+use crate::head::Headers;
+use crate::method::Method;
 use crate::target::Target;
 
 /// The next destination, with `call` changed to what is sent there; `None` if the response is the
@@ -14,21 +13,21 @@ use crate::target::Target;
 /// To another origin (scheme, host or port) no `authorization`, `cookie` or `host` header of the
 /// scenario goes along.
 pub(crate) fn next(
-    status: StatusCode,
-    headers: &HeaderMap,
-    from: &Target,
-    call: &mut Call,
-) -> Result<Option<Target>, Fault> {
+    status: u16,
+    headers: &Headers,
+    from: &Target<'_>,
+    call: &mut Call<'_>,
+) -> Result<Option<Target<'static>>, Fault> {
     let to_get = match status {
-        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => call.method == Method::POST,
-        StatusCode::SEE_OTHER => true,
-        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => false,
+        301 | 302 => *call.method() == Method::Post,
+        303 => true,
+        307 | 308 => false,
         _ => return Ok(None),
     };
-    let Some(location) = headers.get(header::LOCATION) else {
+    let Some(location) = headers.get("location") else {
         return Ok(None);
     };
-    let location = std::str::from_utf8(location.as_bytes())
+    let location = std::str::from_utf8(location)
         .map_err(|_invalid| Fault::new(ErrorKind::Protocol, "redirect to a URL not in UTF-8"))?;
     let target = from
         .redirected(location)
@@ -44,19 +43,20 @@ pub(crate) fn next(
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
     use crate::message::Request;
 
-    fn follow(status: u16, method: &str) -> Method {
+    fn location(url: &str) -> Headers {
+        Headers::from_pairs([("location", url)]).expect("headers")
+    }
+
+    fn follow(status: u16, method: &str) -> String {
         let from = Target::resolve(None, "http://a.test/").expect("URL");
-        let mut call = Call::new(&Request::new(method, "/")).expect("call");
-        let mut headers = HeaderMap::new();
-        headers.insert("location", HeaderValue::from_static("/next"));
-        let status = StatusCode::from_u16(status).expect("status");
-        next(status, &headers, &from, &mut call).expect("redirect").expect("followed");
-        call.method
+        let request = Request::new(method, "/");
+        let mut call = Call::new(&request).expect("call");
+        let target = next(status, &location("/next"), &from, &mut call).expect("redirect");
+        assert_eq!(target.expect("followed").path, "/next");
+        call.method().to_string()
     }
 
     #[test]
@@ -78,16 +78,15 @@ mod tests {
     #[test]
     fn what_is_no_redirect() {
         let from = Target::resolve(None, "http://a.test/").expect("URL");
-        let mut call = Call::new(&Request::get("/")).expect("call");
-        let mut headers = HeaderMap::new();
-        let found = StatusCode::FOUND;
-        assert!(next(found, &headers, &from, &mut call).expect("no location").is_none());
-        headers.insert("location", HeaderValue::from_static("/next"));
-        for status in [StatusCode::OK, StatusCode::NOT_MODIFIED, StatusCode::MULTIPLE_CHOICES] {
-            assert!(next(status, &headers, &from, &mut call).expect("final").is_none());
+        let request = Request::get("/");
+        let mut call = Call::new(&request).expect("call");
+        let none = Headers::default();
+        assert!(next(302, &none, &from, &mut call).expect("no location").is_none());
+        for status in [200, 304, 300] {
+            assert!(next(status, &location("/x"), &from, &mut call).expect("final").is_none());
         }
-        headers.insert("location", HeaderValue::from_static("gopher://a.test"));
-        let fault = next(found, &headers, &from, &mut call).expect_err("scheme");
+        let headers = location("gopher://a.test");
+        let fault = next(302, &headers, &from, &mut call).expect_err("scheme");
         assert_eq!(fault.kind, ErrorKind::Protocol);
     }
 }

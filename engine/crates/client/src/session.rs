@@ -1,20 +1,39 @@
 //! One virtual user's client: where connections, cookies, headers and redirects come together.
+//!
+//! # The common request
+//! A relative URL without anything to encode, no headers of the request, no cookies, a kept
+//! connection, no redirect: nothing of it is parsed, looked up by name or allocated here. The head
+//! is copied together from pieces that are ready (`headers`, `call`) into memory of the thread,
+//! two uncontended locks are taken (for the connection, and to give it back), and the clock is
+//! read once here and once or twice by the connection. What is rare is in futures of its own on
+//! the heap: waiting for a slot, connecting, redirects.
+//!
+//! Measured on one core with 64 connections, nginx on the other, all in the same minutes: 3.9 µs
+//! of CPU a request, 0.8 of them outside the kernel; wrk takes 4.3 and 0.5, a session over hyper
+//! took 6.1 and 2.6 (`examples/throughput.rs`). One allocation, the header lines of the answer; a
+//! second one for a body that is kept (`tests/allocations.rs`).
+//!
+//! # Memory
+//! A session at rest has 128 bytes, its one kept connection included, and the runtime's
+//! registration of that: together 511 bytes measured (`examples/idle_memory.rs`). A request under
+//! way is a future of 936 bytes and a buffer for its head.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
-use http::header::{HeaderValue, SET_COOKIE};
 use tokio::time::timeout_at;
 
+use crate::call::{Call, HeadBuffer};
 use crate::connect;
 use crate::cookies::Jar;
 use crate::error::{Error, ErrorKind, Fault, duration_text};
-use crate::h1::{Answer, Connection};
-use crate::headers::{self, Call, HEADERS_MAX};
+use crate::h1::{Answer, Connection, Outgoing};
+use crate::head::Headers;
+use crate::headers::Template;
 use crate::message::{Phases, Request, Response, add};
-use crate::name::sample_name;
-use crate::pool::{Pool, Slot};
+use crate::method::Method;
+use crate::pool::{Pool, Slot, Taken};
 use crate::redirect;
 use crate::shared::Shared;
 use crate::target::Target;
@@ -28,15 +47,18 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 pub struct Session {
     shared: Arc<Shared>,
     base: Option<BaseUrl>,
+    /// Asked once: most requests go to the base URL.
+    base_allowed: bool,
     pool: Pool,
-    state: Mutex<State>,
+    /// Made when there is something to keep: there may be a million sessions without.
+    own: OnceLock<Box<Mutex<Own>>>,
 }
 
-/// Boxed where most sessions have none: there may be a hundred thousand of them.
+/// What a session has that others have not.
 #[derive(Debug, Default)]
-struct State {
-    headers: Option<Box<HeaderMap>>,
-    cookies: Option<Box<Jar>>,
+struct Own {
+    template: Option<Template>,
+    cookies: Option<Jar>,
 }
 
 /// Clock and phases of one request.
@@ -51,8 +73,8 @@ impl Session {
     /// only absolute URLs can be sent. `base` has to be allowed like any other host.
     #[must_use]
     pub fn new(shared: Arc<Shared>, base: Option<BaseUrl>) -> Self {
-        let pool = Pool::new(shared.config.connections_per_host_max);
-        Self { shared, base, pool, state: Mutex::default() }
+        let base_allowed = base.as_ref().is_some_and(|base| shared.allowed.permits(base));
+        Self { shared, base, base_allowed, pool: Pool::default(), own: OnceLock::new() }
     }
 
     /// Sets a header of every request from now on. The last value of a name wins.
@@ -61,16 +83,9 @@ impl Session {
     /// [`ErrorKind::Other`] if the name is no token, the value holds a line break, the header is
     /// the client's own (`content-length`, `transfer-encoding`), or there are too many.
     pub fn header(&self, name: &str, value: &str) -> Result<(), Error> {
-        let parsed = headers::parse_default(name, value);
-        let (name, value) = parsed.map_err(|fault| fault.after(Duration::ZERO))?;
-        let mut state = self.state();
-        let map = state.headers.get_or_insert_default();
-        if map.len() >= HEADERS_MAX && !map.contains_key(&name) {
-            let fault = Fault::other(format!("session with more than {HEADERS_MAX} headers"));
-            return Err(fault.after(Duration::ZERO));
-        }
-        map.insert(name, value);
-        Ok(())
+        let mut own = lock(self.own.get_or_init(Box::default));
+        let template = own.template.get_or_insert_with(|| self.shared.template.clone());
+        template.set(name, value).map_err(|fault| fault.after(Duration::ZERO))
     }
 
     /// Where relative URLs lead.
@@ -89,136 +104,196 @@ impl Session {
     ///
     /// # Errors
     /// See [`ErrorKind`]. Any status is a response, not an error.
-    pub async fn send(&self, request: Request) -> Result<Response, Error> {
-        let start = Instant::now();
-        let timeout = request.timeout.unwrap_or(self.shared.config.request_timeout);
-        let deadline = start + timeout.min(TIMEOUT_MAX);
-        let outcome = match timeout_at(deadline.into(), self.follow(request, start)).await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => {
-                let limit = duration_text(timeout);
-                let message = format!("timed out after {limit} (request timeout)");
-                Err(Fault::new(ErrorKind::Timeout, message))
-            }
-        };
-        outcome.map_err(|fault| fault.after(Instant::now() - start))
-    }
-
-    async fn follow(&self, request: Request, start: Instant) -> Result<Response, Fault> {
-        let mut target = Target::resolve(self.base.as_ref(), &request.url)?;
-        let mut call = Call::new(&request)?;
-        let limit = request.redirects.unwrap_or(self.shared.config.redirects_max);
-        let mut watch = Watch { mark: start, phases: Phases::default() };
-        let mut followed = 0;
-        loop {
-            self.shared.allowed.check(&target.origin)?;
-            let answer = self.exchange(&call, &target, &mut watch).await?;
-            self.keep_cookies(&answer.headers, &target)?;
-            if limit > 0
-                && let Some(next) =
-                    redirect::next(answer.status, &answer.headers, &target, &mut call)?
-            {
-                if followed == limit {
-                    return Err(Fault::other(format!("more than {limit} redirects")));
-                }
-                followed += 1;
-                target = next;
-                continue;
-            }
-            return Ok(Response {
-                status: answer.status.as_u16(),
-                headers: answer.headers,
-                body_bytes: answer.body.len() as u64,
-                body: answer.body,
-                elapsed: answer.done_at - start,
-                phases: watch.phases,
-                path: sample_name(&request.url, self.base.as_ref()),
-            });
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` holds its arguments twice")]
+    pub fn send(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+        async move {
+            let start = Instant::now();
+            let deadline = start + self.timeout(&request).min(TIMEOUT_MAX);
+            let outcome = match timeout_at(deadline.into(), self.run(&request, start)).await {
+                Ok(outcome) => outcome,
+                Err(_elapsed) => Err(timed_out(self.timeout(&request))),
+            };
+            outcome.map_err(|fault| fault.after(Instant::now() - start))
         }
     }
 
-    /// One request and its response, on a kept connection or a new one.
-    async fn exchange(
+    fn timeout(&self, request: &Request) -> Duration {
+        request.timeout.unwrap_or(self.shared.config.request_timeout)
+    }
+
+    async fn run(&self, request: &Request, start: Instant) -> Result<Response, Fault> {
+        let target = Target::resolve(self.base.as_ref(), &request.url)?;
+        let mut call = Call::new(request)?;
+        let mut watch = Watch { mark: start, phases: Phases::default() };
+        let mut answer = self.exchange(&call, &target, &mut watch).await?;
+        let limit = request.redirects.unwrap_or(self.shared.config.redirects_max);
+        if limit > 0
+            && let Some(next) = redirect::next(answer.status, &answer.headers, &target, &mut call)?
+        {
+            answer = Box::pin(self.follow(call, next, limit, &mut watch)).await?;
+        }
+        Ok(Response {
+            status: answer.status,
+            headers: answer.headers,
+            body: answer.body,
+            body_bytes: answer.body_bytes,
+            elapsed: answer.done_at - start,
+            phases: watch.phases,
+        })
+    }
+
+    /// What follows a first redirect, up to the final answer.
+    async fn follow(
         &self,
-        call: &Call,
-        target: &Target,
+        mut call: Call<'_>,
+        mut target: Target<'static>,
+        limit: u32,
         watch: &mut Watch,
     ) -> Result<Answer, Fault> {
-        let slot = self.slot(target, watch).await?;
-        while let Some(mut connection) = self.pool.take_idle(&slot) {
-            if !connection.ready().await {
-                continue;
+        for _followed in 0..limit {
+            let answer = self.exchange(&call, &target, watch).await?;
+            match redirect::next(answer.status, &answer.headers, &target, &mut call)? {
+                Some(next) => target = next,
+                None => return Ok(answer),
             }
-            let request = self.build(call, target)?;
-            match connection.exchange(request, &self.shared.h1).await {
-                Ok(answer) => return Ok(self.finish(slot, connection, answer, watch)),
-                Err(failure) if failure.unanswered => break,
+        }
+        Err(Fault::other(format!("more than {limit} redirects")))
+    }
+
+    /// One request and its response, on a kept connection or a new one, if the host is allowed.
+    async fn exchange(
+        &self,
+        call: &Call<'_>,
+        target: &Target<'_>,
+        watch: &mut Watch,
+    ) -> Result<Answer, Fault> {
+        // Only the base URL's origin is borrowed.
+        if !(self.base_allowed && matches!(target.origin, Cow::Borrowed(_))) {
+            self.shared.allowed.check(&target.origin)?;
+        }
+        let slots_max = self.shared.config.connections_per_host_max;
+        let (slot, connection) = match self.pool.take(&target.origin, slots_max)? {
+            Some(taken) => taken,
+            None => Box::pin(self.wait(target, watch)).await?,
+        };
+        let mut head = HeadBuffer::take();
+        let closes = self.write(call, target, &mut head.0)?;
+        let mut exchange = Exchange { session: self, call, target, connection, slot, head, closes };
+        if let Some(connection) = &mut exchange.connection {
+            let outgoing = outgoing(call, &exchange.head);
+            match connection.exchange(outgoing, &self.shared.h1).await {
+                Ok(answer) => return exchange.finish(answer, watch),
+                Err(failure) if failure.unanswered => exchange.connection = None,
                 Err(failure) => return Err(failure.fault),
             }
         }
-        // Boxed: few requests need a new connection, and its future is large.
-        let mut connection = Box::pin(self.connect(target, watch)).await?;
-        let request = self.build(call, target)?;
-        let answer = connection.exchange(request, &self.shared.h1).await;
-        let answer = answer.map_err(|failure| failure.fault)?;
-        Ok(self.finish(slot, connection, answer, watch))
+        Box::pin(exchange.on_new_connection(watch)).await
     }
 
-    async fn slot(&self, target: &Target, watch: &mut Watch) -> Result<Slot, Fault> {
-        if let Some(slot) = self.pool.try_slot(&target.origin)? {
-            return Ok(slot);
-        }
-        let slot = self.pool.slot(&target.origin).await?;
+    /// Waits until one of the session's connections to the host may be used.
+    async fn wait<'a>(
+        &'a self,
+        target: &'a Target<'_>,
+        watch: &mut Watch,
+    ) -> Result<Taken<'a>, Fault> {
+        let slots_max = self.shared.config.connections_per_host_max;
+        let taken = self.pool.wait(&target.origin, slots_max).await?;
         let now = Instant::now();
         add(&mut watch.phases.blocked, watch.mark, now);
         watch.mark = now;
-        Ok(slot)
+        Ok(taken)
     }
 
-    async fn connect(&self, target: &Target, watch: &mut Watch) -> Result<Connection, Fault> {
-        let begun = Instant::now();
-        let opened = connect::open(&self.shared, &target.origin, begun, &mut watch.phases).await;
-        let (stream, done) = opened?;
-        watch.mark = done;
-        Connection::open(stream, &self.shared.h1).await
-    }
-
-    fn build(&self, call: &Call, target: &Target) -> Result<http::Request<bytes::Bytes>, Fault> {
-        let state = self.state();
-        let session = state.headers.as_deref();
-        let cookie = match &state.cookies {
-            Some(jar) if !call.has_cookie(session) => jar.header(&target.url()?),
+    /// Writes the head of a request. Does the scenario want the connection closed after it?
+    fn write(
+        &self,
+        call: &Call<'_>,
+        target: &Target<'_>,
+        head: &mut Vec<u8>,
+    ) -> Result<bool, Fault> {
+        let Some(own) = self.own.get() else {
+            let template = &self.shared.template;
+            call.write(head, target, template, None);
+            return Ok(call.closes(template));
+        };
+        let own = lock(own);
+        let template = own.template.as_ref().unwrap_or(&self.shared.template);
+        let cookie = match &own.cookies {
+            Some(jar) if !call.has_cookie(template) => jar.header(&target.url()?),
             _ => None,
         };
-        Ok(call.build(target, session, &self.shared.automatic, cookie))
+        call.write(head, target, template, cookie.as_deref());
+        Ok(call.closes(template))
     }
 
-    fn finish(
-        &self,
-        slot: Slot,
-        connection: Connection,
-        answer: Answer,
-        watch: &mut Watch,
-    ) -> Answer {
-        self.pool.put(slot, connection);
+    #[cold]
+    fn keep_cookies(&self, headers: &Headers, target: &Target<'_>) -> Result<(), Fault> {
+        let url = target.url()?;
+        let mut own = lock(self.own.get_or_init(Box::default));
+        own.cookies.get_or_insert_default().keep(headers.get_all(SET_COOKIE), &url);
+        Ok(())
+    }
+}
+
+const SET_COOKIE: &str = "set-cookie";
+
+/// One exchange that has a slot.
+struct Exchange<'a, 'r> {
+    session: &'a Session,
+    call: &'a Call<'r>,
+    target: &'a Target<'a>,
+    /// The one in use, if there is one already. Before the slot: it is closed before that is free.
+    connection: Option<Connection>,
+    slot: Slot<'a>,
+    head: HeadBuffer,
+    /// Must the connection not be used again?
+    closes: bool,
+}
+
+impl Exchange<'_, '_> {
+    async fn on_new_connection(mut self, watch: &mut Watch) -> Result<Answer, Fault> {
+        let (shared, begun) = (&self.session.shared, Instant::now());
+        let opened = connect::open(shared, &self.target.origin, begun, &mut watch.phases).await;
+        let (stream, done) = opened?;
+        watch.mark = done;
+        let connection = self.connection.insert(Connection::new(stream));
+        let answer = connection.exchange(outgoing(self.call, &self.head), &shared.h1).await;
+        self.finish(answer.map_err(|failure| failure.fault)?, watch)
+    }
+
+    /// Gives the connection back, and takes from the answer what the session keeps.
+    fn finish(self, answer: Answer, watch: &mut Watch) -> Result<Answer, Fault> {
+        let Self { session, target, slot, connection, closes, .. } = self;
+        if let Some(connection) = connection
+            && !closes
+        {
+            slot.put(connection);
+        }
         add(&mut watch.phases.first_byte, watch.mark, answer.head_at);
         add(&mut watch.phases.receive, answer.head_at, answer.done_at);
         watch.mark = answer.done_at;
-        answer
-    }
-
-    fn keep_cookies(&self, headers: &HeaderMap<HeaderValue>, target: &Target) -> Result<(), Fault> {
-        if !headers.contains_key(SET_COOKIE) {
-            return Ok(());
+        if session.shared.config.cookies && answer.headers.contains(SET_COOKIE) {
+            session.keep_cookies(&answer.headers, target)?;
         }
-        let url = target.url()?;
-        let mut state = self.state();
-        let jar = state.cookies.get_or_insert_default();
-        jar.keep(headers.get_all(SET_COOKIE).iter(), &url);
-        Ok(())
+        Ok(answer)
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+fn outgoing<'a>(call: &'a Call<'_>, head: &'a HeadBuffer) -> Outgoing<'a> {
+    Outgoing {
+        head: &head.0,
+        body: call.body(),
+        head_only: *call.method() == Method::Head,
+        keep_body: call.keep_body(),
     }
+}
+
+#[cold]
+fn timed_out(timeout: Duration) -> Fault {
+    let limit = duration_text(timeout);
+    Fault::new(ErrorKind::Timeout, format!("timed out after {limit} (request timeout)"))
+}
+
+fn lock(own: &Mutex<Own>) -> MutexGuard<'_, Own> {
+    own.lock().unwrap_or_else(PoisonError::into_inner)
 }

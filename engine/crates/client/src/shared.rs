@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::allow::AllowList;
 use crate::config::{ClientConfig, ConfigError};
-use crate::headers::Automatic;
+use crate::headers::Template;
+use crate::ports::Ports;
+use crate::sources::Sources;
 use crate::{dns, h1, tls};
 
 /// Configuration, allow list, trust and DNS cache of all sessions. One per process or per shard.
@@ -12,21 +14,27 @@ use crate::{dns, h1, tls};
 pub struct Shared {
     pub(crate) config: ClientConfig,
     pub(crate) allowed: AllowList,
-    pub(crate) automatic: Automatic,
+    /// Header lines of sessions without headers of their own.
+    pub(crate) template: Template,
+    pub(crate) sources: Sources,
+    pub(crate) ports: Ports,
     pub(crate) h1: h1::Options,
     pub(crate) dns: dns::Cache,
     pub(crate) tls: tls::Tls,
 }
 
 impl Shared {
-    /// Checks the configuration and reads the CA file, if there is one.
+    /// Checks the configuration and the source addresses, and reads the CA file, if there is one.
     ///
     /// # Errors
-    /// If a value is outside its range, or the CA file is unusable.
+    /// If a value is outside its range, a source address is not one of this machine, or the CA
+    /// file is unusable.
     pub fn new(config: ClientConfig, allowed: AllowList) -> Result<Arc<Self>, ConfigError> {
         config.check()?;
         Ok(Arc::new(Self {
-            automatic: Automatic { user_agent: config.user_agent_value()? },
+            template: Template::automatic(&config.user_agent),
+            sources: Sources::new(&config.source_addresses)?,
+            ports: Ports::of_the_kernel(),
             h1: h1::Options::new(&config),
             dns: dns::Cache::default(),
             tls: tls::Tls::new(&config)?,

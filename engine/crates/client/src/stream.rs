@@ -1,114 +1,94 @@
-//! The bytes below HTTP: plain or TLS, and a count of what came in.
+//! The bytes below HTTP: plain or TLS.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 /// An open connection to a server.
 #[derive(Debug)]
-pub(crate) struct Stream {
-    transport: Transport,
-    received: Received,
-}
-
-#[derive(Debug)]
-enum Transport {
+pub(crate) enum Stream {
+    /// Bytes as they are.
     Plain(TcpStream),
     /// Boxed: a TLS state is a kilobyte that plain connections should not carry.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// How many bytes of HTTP a stream has delivered. Tells a stale connection from a broken answer.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Received(Arc<AtomicU64>);
-
-impl Received {
-    pub(crate) fn bytes(&self) -> u64 {
-        // Reader and writer run on one thread; the atomic only makes the type `Sync`.
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 impl Stream {
     pub(crate) fn plain(tcp: TcpStream) -> Self {
-        Self { transport: Transport::Plain(tcp), received: Received::default() }
+        Self::Plain(tcp)
     }
 
     pub(crate) fn tls(tls: TlsStream<TcpStream>) -> Self {
-        Self { transport: Transport::Tls(Box::new(tls)), received: Received::default() }
+        Self::Tls(Box::new(tls))
     }
 
-    pub(crate) fn received(&self) -> Received {
-        self.received.clone()
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+    pub(crate) fn poll_read(
+        &mut self,
         cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = match &mut self.transport {
-            Transport::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Transport::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
-        };
-        let read = buf.filled().len() - before;
-        if read > 0 {
-            self.received.0.fetch_add(read as u64, Ordering::Relaxed);
+        match self {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
         }
-        polled
+    }
+
+    /// Writes from the begin of `first`, and of `second` when all of `first` was taken, in one
+    /// system call.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        first: &[u8],
+        second: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let both = [IoSlice::new(first), IoSlice::new(second)];
+        let single = if second.is_empty() { Some(first) } else { None };
+        match (self, single) {
+            (Self::Plain(tcp), Some(bytes)) => Pin::new(tcp).poll_write(cx, bytes),
+            (Self::Plain(tcp), None) => Pin::new(tcp).poll_write_vectored(cx, &both),
+            (Self::Tls(tls), Some(bytes)) => Pin::new(tls).poll_write(cx, bytes),
+            (Self::Tls(tls), None) => Pin::new(tls).poll_write_vectored(cx, &both),
+        }
+    }
+
+    /// Ready when nothing that was written is held back on this side.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            // The kernel has it all.
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    /// Whether the peer has neither closed the stream nor sent anything since the last read, as far
+    /// as the runtime was told. What it sent is lost.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        match self {
+            // No system call unless the runtime knows of something.
+            Self::Plain(tcp) => would_block(tcp.try_read(&mut byte)),
+            Self::Tls(tls) => {
+                let (tcp, session) = tls.get_ref();
+                if !session.wants_read() {
+                    // Something decrypted waits, or the peer said farewell.
+                    return false;
+                }
+                if would_block(tcp.try_io(Interest::READABLE, || Ok(()))) {
+                    return true;
+                }
+                // It may be a session ticket: those come after the handshake, without being
+                // asked for, and say nothing.
+                let mut cx = Context::from_waker(Waker::noop());
+                Pin::new(tls).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+            }
+        }
     }
 }
 
-impl AsyncWrite for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.transport {
-            Transport::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Transport::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.transport {
-            Transport::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
-            Transport::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match &self.transport {
-            Transport::Plain(tcp) => tcp.is_write_vectored(),
-            Transport::Tls(tls) => tls.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
-            Transport::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Transport::Tls(tls) => Pin::new(tls).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
-            Transport::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Transport::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
-        }
-    }
+fn would_block<T>(outcome: io::Result<T>) -> bool {
+    outcome.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }

@@ -1,30 +1,44 @@
 //! Where one exchange goes: an origin and a path, from what a scenario or a redirect wrote.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::uri::PathAndQuery;
 use url::Url;
 
 use crate::error::Fault;
+use crate::headers::alphanumeric_and;
 use crate::name::is_absolute;
 use crate::url::{BaseUrl, Origin, Scheme, has_user};
 
-/// Longest URL, the `http` crate's own limit.
+/// Longest URL, in bytes.
 const URL_BYTES_MAX: usize = u16::MAX as usize - 1;
 
-/// One exchange's destination.
+/// One exchange's destination. That of a plain relative URL is borrowed from the session and the
+/// caller; no memory is allocated for it.
 #[derive(Debug, Clone)]
-pub(crate) struct Target {
-    pub(crate) origin: Arc<Origin>,
-    pub(crate) path: PathAndQuery,
+pub(crate) struct Target<'a> {
+    pub(crate) origin: Cow<'a, Arc<Origin>>,
+    /// What comes before `path`. Without a slash at its end.
+    pub(crate) base_path: &'a str,
+    /// The rest of the path, and the query, as they are sent.
+    pub(crate) path: Cow<'a, str>,
 }
 
-impl Target {
+impl<'a> Target<'a> {
     /// Where `url`, as a scenario wrote it, leads.
-    pub(crate) fn resolve(base: Option<&BaseUrl>, url: &str) -> Result<Self, Fault> {
+    pub(crate) fn resolve(base: Option<&'a BaseUrl>, url: &'a str) -> Result<Self, Fault> {
         if url.len() > URL_BYTES_MAX {
             return Err(Fault::other(format!("URL longer than {URL_BYTES_MAX} bytes")));
+        }
+        if let Some(base) = base {
+            let path = match url {
+                "" if base.path().is_empty() => "/",
+                url => url,
+            };
+            if path.is_empty() || is_plain(path) {
+                let origin = Cow::Borrowed(base.origin());
+                return Ok(Self { origin, base_path: base.path(), path: Cow::Borrowed(path) });
+            }
         }
         if url.bytes().any(|byte| byte.is_ascii_control()) {
             return Err(Fault::other("URL with a control character: encode or remove it"));
@@ -37,20 +51,20 @@ impl Target {
                 "relative URL without a host: give the test a host, or the request a full URL",
             ));
         };
-        Ok(Self { origin: Arc::clone(base.origin()), path: join(base, url)? })
+        let path = Cow::Owned(join(base, url)?);
+        Ok(Self { origin: Cow::Borrowed(base.origin()), base_path: "", path })
     }
 
     /// Where a redirect to `location` leads.
-    pub(crate) fn redirected(&self, location: &str) -> Result<Self, Fault> {
+    pub(crate) fn redirected(&self, location: &str) -> Result<Target<'static>, Fault> {
         let url = self.url()?.join(location).map_err(invalid)?;
-        let target = Self::of(&url, None)?;
-        if *target.origin == *self.origin {
-            return Ok(Self { origin: Arc::clone(&self.origin), path: target.path });
-        }
-        Ok(target)
+        let target = Target::of(&url, None)?;
+        let origin = if *target.origin == *self.origin { &self.origin } else { &target.origin };
+        let origin = Cow::Owned(Arc::clone(origin));
+        Ok(Target { origin, base_path: "", path: Cow::Owned(target.path.into_owned()) })
     }
 
-    fn of(url: &Url, base: Option<&BaseUrl>) -> Result<Self, Fault> {
+    fn of(url: &Url, base: Option<&'a BaseUrl>) -> Result<Self, Fault> {
         if Scheme::of(url).is_none() {
             let scheme = url.scheme();
             return Err(Fault::other(format!(
@@ -64,20 +78,21 @@ impl Target {
         }
         let origin = Origin::of(url).ok_or_else(|| Fault::other("URL without a host"))?;
         let origin = match base {
-            Some(base) if **base.origin() == origin => Arc::clone(base.origin()),
-            _ => Arc::new(origin),
+            Some(base) if **base.origin() == origin => Cow::Borrowed(base.origin()),
+            _ => Cow::Owned(Arc::new(origin)),
         };
-        Ok(Self { origin, path: path_of(url)? })
+        Ok(Self { origin, base_path: "", path: Cow::Owned(path_of(url)) })
     }
 
     /// The whole URL, as cookies and redirects need it.
     pub(crate) fn url(&self) -> Result<Url, Fault> {
-        Url::parse(&format!("{}{}", self.origin.prefix(), self.path)).map_err(invalid)
+        let prefix = self.origin.prefix();
+        Url::parse(&format!("{prefix}{}{}", self.base_path, self.path)).map_err(invalid)
     }
 }
 
 /// The path of a relative URL, below the base path.
-fn join(base: &BaseUrl, url: &str) -> Result<PathAndQuery, Fault> {
+fn join(base: &BaseUrl, url: &str) -> Result<String, Fault> {
     let url = url.split('#').next().unwrap_or_default();
     let mut text = String::with_capacity(base.path().len() + url.len() + 1);
     text.push_str(base.path());
@@ -90,38 +105,38 @@ fn join(base: &BaseUrl, url: &str) -> Result<PathAndQuery, Fault> {
         text.insert(0, '/');
     }
     if is_plain(&text) {
-        return path_and_query(text);
+        return Ok(text);
     }
     let url = Url::parse(&format!("{}{text}", base.origin().prefix())).map_err(invalid)?;
-    path_of(&url)
+    Ok(path_of(&url))
 }
 
 fn invalid(error: url::ParseError) -> Fault {
     Fault::other(format!("invalid URL: {error}"))
 }
 
-fn path_of(url: &Url) -> Result<PathAndQuery, Fault> {
-    path_and_query(match url.query() {
+fn path_of(url: &Url) -> String {
+    match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
+    }
+}
+
+/// Can this URL go out as it is, below any base path: a path from its root without anything to
+/// encode, to leave out or to resolve?
+fn is_plain(url: &str) -> bool {
+    if !url.starts_with('/') {
+        return false;
+    }
+    let mut before = 0;
+    url.bytes().all(|byte| {
+        let dots = before == b'/' && byte == b'.';
+        before = byte;
+        PLAIN[usize::from(byte)] && !dots
     })
 }
 
-fn path_and_query(text: String) -> Result<PathAndQuery, Fault> {
-    PathAndQuery::from_maybe_shared(Bytes::from(text))
-        .map_err(|error| Fault::other(format!("invalid URL: {error}")))
-}
-
-/// Can this path go out as it is, without encoding and without dots to resolve?
-fn is_plain(path: &str) -> bool {
-    !path.contains("/.")
-        && path.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric()
-                || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~' | b'%' | b'?' | b'=' | b'&')
-                || matches!(byte, b'!' | b'$' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b':')
-                || byte == b'@'
-        })
-}
+const PLAIN: [bool; 256] = alphanumeric_and(b"/-_.~%?=&!$()*+,;:@");
 
 #[cfg(test)]
 mod tests {
@@ -134,7 +149,9 @@ mod tests {
     }
 
     fn path(base_url: &str, url: &str) -> String {
-        Target::resolve(Some(&base(base_url)), url).expect(url).path.to_string()
+        let base = base(base_url);
+        let target = Target::resolve(Some(&base), url).expect(url);
+        format!("{}{}", target.base_path, target.path)
     }
 
     #[test]
@@ -167,6 +184,8 @@ mod tests {
         ] {
             let target = Target::resolve(None, url).expect(url);
             assert_eq!(target.origin.authority, authority);
+            let expected = format!(" HTTP/1.1\r\nhost: {authority}\r\n");
+            assert_eq!(*target.origin.version_and_host, *expected);
         }
     }
 
@@ -208,12 +227,15 @@ mod tests {
     proptest! {
         /// The path that skips the URL parser gives what the parser would.
         #[test]
-        fn plain_paths_need_no_parser(rest in "[a-zA-Z0-9/_.~%?=&!$()*+,;:@-]{0,40}") {
+        fn plain_paths_need_no_parser(
+            rest in "[a-zA-Z0-9/_.~%?=&!$()*+,;:@-]{0,40}",
+            below in prop::sample::select(vec!["", "/b", "/b/c.d", "/.hidden"]),
+        ) {
             let text = format!("/{rest}");
             prop_assume!(is_plain(&text) && !text.to_ascii_lowercase().contains("%2e"));
-            let parsed = Url::parse(&format!("http://a.test{text}")).expect("plain");
-            let expected = path_of(&parsed).expect("path").to_string();
-            prop_assert_eq!(path("http://a.test", &text), expected);
+            let base_url = format!("http://a.test{below}");
+            let parsed = Url::parse(&format!("{base_url}{text}")).expect("plain");
+            prop_assert_eq!(path(&base_url, &text), path_of(&parsed));
         }
 
         #[test]

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use http::HeaderValue;
 use url::{Host, Url};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +45,9 @@ pub(crate) struct Origin {
     pub(crate) name: String,
     pub(crate) port: u16,
     /// Value of the `host` header: the port only where it is not the scheme's own.
-    pub(crate) authority: HeaderValue,
+    pub(crate) authority: String,
+    /// What follows the path in a request's head: the version and the `host` line.
+    pub(crate) version_and_host: Box<str>,
 }
 
 impl PartialEq for Origin {
@@ -65,8 +66,8 @@ impl Origin {
             Some(port) => format!("{host}:{port}"),
             None => host.to_string(),
         };
-        let authority = HeaderValue::from_str(&authority).ok()?;
-        Some(Self { scheme, name: Self::name_of(&host), host, port, authority })
+        let version_and_host = format!(" HTTP/1.1\r\nhost: {authority}\r\n").into();
+        Some(Self { scheme, name: Self::name_of(&host), host, port, authority, version_and_host })
     }
 
     pub(crate) fn name_of(host: &Host<String>) -> String {
@@ -83,13 +84,12 @@ impl Origin {
 
     /// `scheme://authority`.
     pub(crate) fn prefix(&self) -> String {
-        let authority = self.authority.to_str().unwrap_or(&self.name);
-        format!("{}://{authority}", self.scheme.as_str())
+        format!("{}://{}", self.scheme.as_str(), self.authority)
     }
 }
 
 /// The host under test, with the path that all relative URLs are below. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BaseUrl {
     origin: Arc<Origin>,
     /// Without a slash at its end; empty at the root.

@@ -3,28 +3,34 @@
 //!
 //! # Layout
 //! - this file: the events, and the life of a test.
+//! - `orders`: what workers are told; `motion`: who moves between them, and when.
 //! - `look`: how things are, for those who only look.
 //! - [`worker`]: what the master knows of one worker.
 
 mod look;
+mod motion;
+mod orders;
 pub mod worker;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::dispatch::{ClassShare, Dispatcher};
-use crate::message::{
-    Digest, Heartbeat, Order, PROTOCOL_VERSION, Settings, WorkerInfo, WorkerState,
-};
+use crate::message::{Digest, Heartbeat, Order, Settings, WorkerInfo, WorkerState};
 use crate::pace::Ramp;
+use motion::Motion;
 use worker::{Lost, Worker};
 
 /// A worker that was silent for this long is lost: its users go to the others. Longer than
 /// [`crate::agent::LEASE`].
 pub const SILENCE_MAX: Duration = Duration::from_secs(3);
 
-/// Users that move to another worker start evenly over this time, so that a loss is no load spike.
-const MOVE_SPREAD: Duration = Duration::from_secs(1);
+/// Users of a lost worker start on the others evenly over this time, so that a loss is no load
+/// spike.
+const LOSS_SPREAD: Duration = Duration::from_secs(1);
+
+/// Workers need not repeat what their users have finished for longer than this.
+const FORGET_INTERVAL: Duration = Duration::from_secs(1);
 
 /// After the stop timeout workers have this long to end their users and send their last samples.
 const STOP_SLACK: Duration = Duration::from_secs(10);
@@ -96,7 +102,7 @@ struct Test {
     state: State,
     /// While users are still to be started or ended.
     ramp: Option<Ramp>,
-    /// The last change of the load took users away, who may still be at their tasks.
+    /// A change of the load took users away, of whom some may still be at their tasks.
     falls: bool,
     /// Since when it is stopping.
     stopping: Duration,
@@ -122,8 +128,17 @@ pub struct Cluster {
     dispatcher: Dispatcher,
     /// By index; a worker keeps its index for the master's life.
     workers: Vec<Worker>,
+    /// Index by id.
+    by_id: BTreeMap<String, usize>,
     /// Index of the worker of each open connection.
     connections: BTreeMap<u64, usize>,
+    /// Users alive, as all workers together tell.
+    told: u64,
+    motion: Motion,
+    /// Workers have come or gone since the last orders.
+    rebalance: bool,
+    /// When workers are told not to repeat who has finished.
+    forget_at: Option<Duration>,
     test: Option<Test>,
     /// Number of the next test.
     next_test: u32,
@@ -140,7 +155,12 @@ impl Cluster {
             dispatcher: Dispatcher::new(&classes),
             classes,
             workers: Vec::new(),
+            by_id: BTreeMap::new(),
             connections: BTreeMap::new(),
+            told: 0,
+            motion: Motion::default(),
+            rebalance: false,
+            forget_at: None,
             test: None,
             next_test: first_test.max(NO_TEST + 1),
             last_order: 0,
@@ -148,7 +168,8 @@ impl Cluster {
         }
     }
 
-    /// A worker wants to join by a new connection. Its index, or why it may not.
+    /// A worker wants to join by a new connection. Its index, or why it may not. Its protocol has
+    /// been compared before: of another one not even the rest of `info` would be known.
     ///
     /// # Errors
     /// The reason, for the operator of the worker.
@@ -159,15 +180,7 @@ impl Cluster {
         info: WorkerInfo,
     ) -> (Result<u32, String>, Vec<Action>) {
         let mut actions = Vec::new();
-        if info.protocol != PROTOCOL_VERSION {
-            let reason = format!(
-                "worker {} of version {} speaks protocol {}, the master protocol \
-                 {PROTOCOL_VERSION}: use the same version of swarm on both sides",
-                info.id, info.version, info.protocol
-            );
-            return (Err(reason), actions);
-        }
-        let known = self.workers.iter().position(|worker| worker.info().id == info.id);
+        let known = self.by_id.get(&info.id).copied();
         let index = match known {
             Some(index) => {
                 let worker = &self.workers[index];
@@ -189,6 +202,7 @@ impl Cluster {
                 return (Err(format!("{WORKERS_MAX} workers have joined already")), actions);
             }
             None => {
+                self.by_id.insert(info.id.clone(), self.workers.len());
                 self.workers.push(Worker::new(info.clone()));
                 self.workers.len() - 1
             }
@@ -206,6 +220,7 @@ impl Cluster {
     pub fn heartbeat(&mut self, now: Duration, connection: u64, beat: Heartbeat) -> Vec<Action> {
         let mut actions = Vec::new();
         let Some(&index) = self.connections.get(&connection) else { return actions };
+        let connections = self.connections_of_test();
         let worker = &mut self.workers[index];
         if let Some(problem) = &beat.problem
             && worker.problem() != Some(problem.as_str())
@@ -213,24 +228,33 @@ impl Cluster {
             let text = format!("worker {} cannot take part: {problem}", worker.info().id);
             actions.push(Action::Notice(text));
         }
-        let finished = if worker.order_is_current(&beat) { beat.finished.clone() } else { vec![] };
-        let able = beat.problem.is_none() && beat.state != WorkerState::Preparing;
-        worker.heard(now, beat);
-        for id in finished {
-            self.dispatcher.retire(id);
+        if let Some(warning) = &beat.warning
+            && worker.warning() != Some(warning.as_str())
+        {
+            actions.push(Action::Notice(format!("worker {}: {warning}", worker.info().id)));
         }
-        let worker = &mut self.workers[index];
-        if able != std::mem::replace(&mut worker.placed, able) {
-            let info = worker.info();
-            if able {
-                self.dispatcher.add_worker(&info.id, info.users_max);
-            } else {
-                self.dispatcher.remove_worker(&info.id);
+        if worker.order_is_current(&beat) {
+            let news = beat.finished.difference(&worker.retired);
+            worker.retired.insert_all(&news);
+            if !news.is_empty() {
+                news.iter().for_each(|id| self.dispatcher.retire(id));
+                self.forget_at.get_or_insert(now + FORGET_INTERVAL);
             }
-            self.send_orders(MOVE_SPREAD, &mut actions);
         }
-        let alive = self.users();
-        self.users_max = self.users_max.max(alive);
+        let able = beat.problem.is_none() && beat.state != WorkerState::Preparing;
+        self.told -= u64::from(worker.users());
+        worker.heard(now, beat);
+        self.told += u64::from(worker.users());
+        if able != std::mem::replace(&mut worker.placed, able) {
+            let id = &worker.info().id;
+            if able {
+                self.dispatcher.add_worker(id, worker.room(connections));
+            } else {
+                self.dispatcher.remove_worker(id);
+            }
+            self.rebalance = true;
+        }
+        self.users_max = self.users_max.max(self.users());
         self.settle(now, &mut actions);
         actions
     }
@@ -248,13 +272,14 @@ impl Cluster {
         if let Some(&index) = self.connections.get(&connection) {
             let why = (!left).then_some("its connection closed");
             self.part(now, index, why, &mut actions);
-            self.send_orders(MOVE_SPREAD, &mut actions);
+            self.rebalance = true;
             self.settle(now, &mut actions);
         }
         actions
     }
 
-    /// A worker is gone; its users go to the others. `why`: `None` when nothing is lost with it.
+    /// A worker is gone; with the next orders its users go to the others. `why`: `None` when
+    /// nothing is lost with it.
     fn part(&mut self, now: Duration, index: usize, why: Option<&str>, actions: &mut Vec<Action>) {
         let busy = self.is_busy();
         let worker = &mut self.workers[index];
@@ -273,6 +298,7 @@ impl Cluster {
         } else if busy && why.is_none() {
             actions.push(Action::Notice(format!("worker {id} left")));
         }
+        self.told -= u64::from(users);
         worker.part(lost);
         if std::mem::take(&mut worker.placed) {
             self.dispatcher.remove_worker(&id);
@@ -296,7 +322,7 @@ impl Cluster {
                 }
                 let settings = test.load.settings.clone();
                 test.ramp = Some(ramp);
-                test.falls = load.users < test.load.users;
+                test.falls |= load.users < test.load.users;
                 test.load = Load { settings, ..load };
                 test.state = State::Spawning;
             }
@@ -311,11 +337,11 @@ impl Cluster {
     fn begin(&mut self, now: Duration, load: Load, ramp: Ramp, actions: &mut Vec<Action>) {
         // The users of a test are numbered from 0, and those that finished are back.
         self.dispatcher = Dispatcher::new(&self.classes);
+        let connections = load.settings.connections;
         for worker in &mut self.workers {
             worker.begin();
             if worker.placed {
-                let info = worker.info();
-                self.dispatcher.add_worker(&info.id, info.users_max);
+                self.dispatcher.add_worker(&worker.info().id, worker.room(connections));
             }
         }
         self.test = Some(Test {
@@ -329,6 +355,10 @@ impl Cluster {
         });
         self.next_test += 1;
         self.users_max = 0;
+        self.motion.clear();
+        // The ramp tells everyone.
+        self.rebalance = false;
+        self.forget_at = None;
         actions.push(Action::Begun);
         if self.dispatcher.workers().next().is_none() {
             let text = "no worker is ready: the users start when one is".to_owned();
@@ -345,17 +375,21 @@ impl Cluster {
             test.state = State::Stopping;
             test.stopping = now;
             test.ramp = None;
-            self.send_orders(Duration::ZERO, &mut actions);
+            self.send_orders(now, Duration::ZERO, &mut actions);
             self.settle(now, &mut actions);
         }
         actions
     }
 
-    /// Looks at the clock: silent workers, due users, the end of the run time. To be called often;
-    /// users are due at most one call late.
+    /// Looks at the clock: silent workers, changes of workers, due users, the end of the run time.
+    /// To be called often; users are due at most one call late, and workers that come or go
+    /// between two calls cause one rebalance.
     pub fn tick(&mut self, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         self.drop_silent(now, &mut actions);
+        if self.rebalance || self.forget_at.is_some_and(|at| at <= now) {
+            self.send_orders(now, LOSS_SPREAD, &mut actions);
+        }
         self.ramp(now, &mut actions);
         let over = self.test.as_ref().is_some_and(|test| {
             let time = test.load.run_time;
@@ -376,12 +410,10 @@ impl Cluster {
             .filter(|&(_, &index)| silent(&self.workers[index]))
             .map(|(&connection, &index)| (connection, index))
             .collect();
-        for &(connection, index) in &silent {
+        for (connection, index) in silent {
             self.part(now, index, Some("it fell silent"), actions);
+            self.rebalance = true;
             actions.push(Action::Close { connection, reason: "it fell silent".to_owned() });
-        }
-        if !silent.is_empty() {
-            self.send_orders(MOVE_SPREAD, actions);
         }
     }
 
@@ -389,6 +421,11 @@ impl Cluster {
     fn ramp(&mut self, now: Duration, actions: &mut Vec<Action>) {
         let has_workers = self.dispatcher.workers().next().is_some();
         let Some(test) = &mut self.test else { return };
+        if test.ramp.is_none() && test.is_live() && !self.dispatcher.at_target() {
+            // It had ended for want of room, and now there is some.
+            test.ramp = Ramp::new(now, test.load.spawn_rate).ok();
+            test.state = State::Spawning;
+        }
         let Some(ramp) = &mut test.ramp else { return };
         // Without a worker the ramp waits, rather than to start everyone at once when one comes.
         let due = ramp.take_due(now);
@@ -404,46 +441,18 @@ impl Cluster {
         if there {
             test.ramp = None;
         }
-        self.send_orders(interval, actions);
-    }
-
-    /// Tells each worker its target, if it is not what it was told last.
-    fn send_orders(&mut self, spread: Duration, actions: &mut Vec<Action>) {
-        let stopped = matches!(self.state(), State::Ready | State::Stopping | State::Stopped);
-        // Without a test everyone is told that nobody shall run: a worker that joins may still
-        // carry the load of an earlier master.
-        let number = self.test_number().unwrap_or(NO_TEST);
-        let start = self.test_start().unwrap_or_default();
-        let settings = self.load().map(|load| load.settings.clone()).unwrap_or_default();
-        for worker in self.workers.iter_mut().filter(|worker| worker.placed) {
-            let Some(connection) = worker.connection() else { continue };
-            let users =
-                if stopped { Vec::new() } else { self.dispatcher.placement(&worker.info().id) };
-            if !worker.is_news(number, &users) {
-                continue;
-            }
-            self.last_order += 1;
-            worker.ordered(self.last_order, number, users.clone());
-            let order = Box::new(Order {
-                number: self.last_order,
-                test: number,
-                module: self.module,
-                test_start_ms: millis(start),
-                spread_ms: millis(spread),
-                users,
-                settings: settings.clone(),
-            });
-            actions.push(Action::Order { connection, order });
-        }
+        self.send_orders(now, interval, actions);
     }
 
     /// Moves the test on when what it waits for has happened.
     fn settle(&mut self, now: Duration, actions: &mut Vec<Action>) {
         let alive = self.users();
-        let done = self.workers.iter().all(Worker::order_done);
         let Some(test) = &mut self.test else { return };
+        let done = || self.workers.iter().all(Worker::order_done);
         match test.state {
-            State::Spawning if test.ramp.is_none() && done => {
+            State::Spawning if test.ramp.is_none() && done() => {
+                // Who was taken away has ended: that is part of having done the order.
+                test.falls = false;
                 if alive >= self.dispatcher.users() {
                     test.state = State::Running;
                 }
@@ -455,6 +464,7 @@ impl Cluster {
             State::Stopping => {
                 let timeout = Duration::from_millis(test.load.settings.stop_timeout_ms);
                 let late = now > test.stopping + timeout + STOP_SLACK;
+                let done = done();
                 if late && !done {
                     let text = "not all workers have confirmed the end of the test: their last \
                                 samples may be missing";

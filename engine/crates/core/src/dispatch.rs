@@ -24,17 +24,20 @@
 //!    towards its class, until the target falls. Then finished users go first, as nobody runs
 //!    them. What finishes is no reason to move others, so the balance of rule 1 comes back with
 //!    the next users that come or the next change of workers.
+//! 7. What comes to a worker in one step has ids in a row, class by class, as far as they are
+//!    free: users are held and told as runs of ids, and what a step costs does not depend on the
+//!    users that it leaves alone.
 
 mod mix;
 mod roster;
 mod share;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
 
+use crate::ids::{IdRun, IdSet};
 use crate::message::ClassUsers;
 use crate::plan::Population;
-use roster::Roster;
+use roster::{Roster, Seat};
 use share::{Sequence, Shares};
 
 /// What a class is entitled to.
@@ -54,8 +57,8 @@ pub struct ClassShare {
 pub struct Dispatcher {
     shares: Shares,
     roster: Roster,
-    /// Users without a worker, because no worker had room: (class, id).
-    unplaced: BTreeSet<(usize, u32)>,
+    /// Users without a worker, because no worker had room, by class.
+    unplaced: Vec<IdSet>,
     /// Users that finished and are not replaced, by class.
     finished: Vec<u32>,
     target: u32,
@@ -64,25 +67,22 @@ pub struct Dispatcher {
     ids: Ids,
 }
 
-/// The lowest free id is given first.
+/// The lowest free ids are given first.
 #[derive(Debug, Clone, Default)]
 struct Ids {
-    free: BinaryHeap<Reverse<u32>>,
+    free: IdSet,
     next: u32,
 }
 
 impl Ids {
-    fn take(&mut self) -> u32 {
-        if let Some(Reverse(id)) = self.free.pop() {
-            return id;
+    fn take(&mut self, users: u32) -> IdSet {
+        let mut ids = self.free.take_first(u64::from(users));
+        let new = users - u32::try_from(ids.len()).expect("no more than were asked for");
+        if new > 0 {
+            ids.insert_run(IdRun { first: self.next, last: self.next + (new - 1) });
+            self.next += new;
         }
-        let id = self.next;
-        self.next += 1;
-        id
-    }
-
-    fn give_back(&mut self, id: u32) {
-        self.free.push(Reverse(id));
+        ids
     }
 }
 
@@ -93,7 +93,7 @@ impl Dispatcher {
         Self {
             shares: Shares::new(classes),
             roster: Roster::new(classes.len()),
-            unplaced: BTreeSet::new(),
+            unplaced: vec![IdSet::new(); classes.len()],
             finished: vec![0; classes.len()],
             target: 0,
             eligible: vec![true; classes.len()],
@@ -112,8 +112,8 @@ impl Dispatcher {
                     .classes(place)
                     .max_by_key(|&class| (self.roster.count(place, class), Reverse(class)));
                 let class = class.expect("a worker with users has a class with users");
-                let user = self.roster.take(place, class);
-                self.unplaced.insert((class, user));
+                let user = self.roster.take((place, class));
+                self.unplaced[class].insert(user);
             }
         }
         self.level();
@@ -123,7 +123,7 @@ impl Dispatcher {
     /// stays unplaced until there is room. An unknown id changes nothing.
     pub fn remove_worker(&mut self, id: &str) {
         if let Some(users) = self.roster.dismiss(id) {
-            self.unplaced.extend(users);
+            self.unplaced.iter_mut().zip(&users).for_each(|(all, users)| all.insert_all(users));
             self.level();
         }
     }
@@ -148,7 +148,7 @@ impl Dispatcher {
     #[must_use]
     pub fn all_retired(&self) -> bool {
         let finished = self.finished.iter().any(|&users| users > 0);
-        finished && self.users() == 0 && self.unplaced.is_empty() && self.at_target()
+        finished && self.users() == 0 && self.unplaced() == 0 && self.at_target()
     }
 
     /// Adds or removes up to `n` users, towards the target. True when [`Self::at_target`].
@@ -184,7 +184,7 @@ impl Dispatcher {
     /// Users that lost their worker and wait for one with room.
     #[must_use]
     pub fn unplaced(&self) -> u32 {
-        u32::try_from(self.unplaced.len()).expect("users are counted in u32")
+        (0..self.unplaced.len()).map(|class| self.waiting(class)).sum()
     }
 
     /// How many users there shall be.
@@ -217,6 +217,12 @@ impl Dispatcher {
         place.map_or_else(Vec::new, |place| self.roster.placement(place))
     }
 
+    /// Ids of the workers whose users have changed since the last time that this was asked. One
+    /// that has come since is among them, also without users.
+    pub fn take_changed(&mut self) -> Vec<String> {
+        self.roster.take_changed()
+    }
+
     /// The workers in their order, with their numbers of users.
     pub fn workers(&self) -> impl Iterator<Item = (&str, u32)> {
         self.roster.workers()
@@ -235,16 +241,21 @@ impl Dispatcher {
 
     /// Users that count towards the target although nobody runs them.
     fn idle_by_class(&self) -> Vec<u32> {
-        let mut counts = self.finished.clone();
-        self.unplaced.iter().for_each(|&(class, _)| counts[class] += 1);
-        counts
+        let classes = self.finished.iter().enumerate();
+        classes.map(|(class, finished)| finished + self.waiting(class)).collect()
+    }
+
+    /// Users of a class without a worker.
+    fn waiting(&self, class: usize) -> u32 {
+        u32::try_from(self.unplaced[class].len()).expect("users are counted in u32")
     }
 
     fn grow(&mut self, n: u32) {
         let ahead = self.reachable().saturating_sub(self.claimed());
         let shares = self.shares.clone();
         let classes = shares.growth(&self.claimed_by_class(), |class| self.eligible[class]);
-        self.fill(n, ahead, classes, |dispatcher, _| dispatcher.ids.take());
+        let seats = self.fill(n, ahead, classes);
+        self.name(seats, |dispatcher, _, users| dispatcher.ids.take(users));
     }
 
     fn shrink(&mut self, n: u32) {
@@ -253,7 +264,7 @@ impl Dispatcher {
         let shares = self.shares.clone();
         let classes = shares.decline(&self.claimed_by_class());
         for (_, user) in self.drain(left, ahead, classes) {
-            self.ids.give_back(user);
+            self.ids.free.insert(user);
         }
     }
 
@@ -269,8 +280,8 @@ impl Dispatcher {
             if self.finished[class] > 0 {
                 self.finished[class] -= 1;
             } else {
-                let user = self.take_unplaced(class);
-                self.ids.give_back(user);
+                let user = self.unplaced[class].take_first(1);
+                self.ids.free.insert_all(&user);
             }
         }
         n
@@ -286,56 +297,60 @@ impl Dispatcher {
             let shares = Shares::like(counts);
             let classes = shares.growth(&vec![0; counts.len()], |_| true);
             let moved = self.drain(moves, moves, classes);
-            self.unplaced.extend(moved);
+            for (class, user) in moved {
+                self.unplaced[class].insert(user);
+            }
             self.place_unplaced();
         }
     }
 
     fn place_unplaced(&mut self) {
-        let mut waiting = vec![0; self.shares.len()];
-        self.unplaced.iter().for_each(|&(class, _)| waiting[class] += 1);
+        let waiting: Vec<u32> = (0..self.unplaced.len()).map(|class| self.waiting(class)).collect();
         let shares = Shares::like(&waiting);
         // The reverse of a decline: interleaved, and each class exactly as often as it waits.
         let mut classes: Vec<usize> = shares.decline(&waiting).collect();
         classes.reverse();
         let users = self.unplaced();
-        self.fill(users, users, classes.into_iter(), Self::take_unplaced);
+        let seats = self.fill(users, users, classes.into_iter());
+        self.name(seats, |dispatcher, class, users| {
+            dispatcher.unplaced[class].take_first(u64::from(users))
+        });
     }
 
-    fn take_unplaced(&mut self, class: usize) -> u32 {
-        let first = self.unplaced.range((class, 0)..=(class, u32::MAX)).next().copied();
-        let user = first.expect("the class has a user without a worker");
-        self.unplaced.remove(&user);
-        user.1
-    }
-
-    /// Places up to `n` users of `classes`, as far as there is room, and plans for `ahead`.
-    /// `user` says who.
-    fn fill(
-        &mut self,
-        n: u32,
-        ahead: u32,
-        mut classes: impl Iterator<Item = usize>,
-        user: impl Fn(&mut Self, usize) -> u32,
-    ) {
+    /// Takes up to `n` seats for users of `classes`, as far as there is room, and plans for
+    /// `ahead`.
+    fn fill(&mut self, n: u32, ahead: u32, mut classes: impl Iterator<Item = usize>) -> Vec<Seat> {
         let (mut left, mut ahead) = (n.min(ahead) as usize, ahead as usize);
         let mut laps = self.roster.fill_order();
+        let mut seats = Vec::with_capacity(left);
         while left > 0 {
             let tied = laps.next(|place| self.roster.has_room(place));
             let planned: Vec<usize> = classes.by_ref().take(tied.len().min(ahead)).collect();
             if planned.is_empty() {
-                return;
+                break;
             }
             let places = mix::assign(&tied, &planned, |place, class| {
                 i64::from(self.roster.count(place, class))
             });
             let now = left.min(planned.len());
             for (&class, &place) in planned.iter().zip(&places).take(now) {
-                let user = user(self, class);
-                self.roster.insert(place, class, user);
+                self.roster.reserve((place, class));
+                seats.push((place, class));
             }
             left -= now;
             ahead -= now;
+        }
+        seats
+    }
+
+    /// Gives the seats to users: those of one class on one worker together. `users` says who they
+    /// are, so many of a class.
+    fn name(&mut self, mut seats: Vec<Seat>, users: impl Fn(&mut Self, usize, u32) -> IdSet) {
+        seats.sort_unstable();
+        for group in seats.chunk_by(|a, b| a == b) {
+            let count = u32::try_from(group.len()).expect("users are counted in u32");
+            let users = users(self, group[0].1, count);
+            self.roster.seat(group[0], &users);
         }
     }
 
@@ -359,7 +374,7 @@ impl Dispatcher {
             let now = left.min(planned.len());
             for (&class, &place) in planned.iter().zip(&places).take(now) {
                 let actual = self.class_to_take(place, class, &mut classes);
-                taken.push((actual, self.roster.take(place, actual)));
+                taken.push((actual, self.roster.take((place, actual))));
             }
             left -= now;
             ahead -= now;

@@ -7,6 +7,7 @@
 //! - [`dispatch`]: the placement of users on workers; [`pace`]: how fast it ramps.
 //! - [`cluster`], [`agent`]: what a master and a worker do when.
 //! - [`span`]: spans of time as people write them.
+//! - [`ids`]: sets of user ids, as runs.
 //! - [`message`]: what master and workers tell each other, as plain data.
 //!
 //! Time is passed in: every state machine takes `now`, a [`std::time::Duration`] since an
@@ -17,6 +18,7 @@ pub mod agent;
 pub mod choice;
 pub mod cluster;
 pub mod dispatch;
+pub mod ids;
 pub mod message;
 pub mod pace;
 pub mod plan;

@@ -1,5 +1,7 @@
 //! What master and workers tell each other, as plain data. `swarm-wire` encodes it.
 
+use crate::ids::IdSet;
+
 /// The protocol that this build speaks. Both ends must agree.
 pub const PROTOCOL_VERSION: u32 = 1;
 
@@ -45,6 +47,19 @@ pub struct Settings {
     pub request_timeout_ms: u64,
     /// Accept any certificate of the target.
     pub insecure: bool,
+    /// Whose connections carry the requests.
+    pub connections: Connections,
+}
+
+/// Whose connections carry the requests of a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Connections {
+    /// Every user has its own.
+    #[default]
+    PerUser,
+    /// The users of a load thread that have the same base URL share so many to each host, and have
+    /// no cookies. At least 1.
+    Shared(u32),
 }
 
 /// Users of one class on one worker.
@@ -52,8 +67,20 @@ pub struct Settings {
 pub struct ClassUsers {
     /// Index of the class in the scenario.
     pub class: u32,
-    /// Ids of the users, ascending; unique in the whole test.
-    pub ids: Vec<u32>,
+    /// Ids of the users; unique in the whole test.
+    pub ids: IdSet,
+}
+
+/// Users that move from one living worker to another. Both are told, so that the one stops a user
+/// when the other is about to start it; see [`crate::agent`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moves {
+    /// When the first of them moves, in milliseconds of the master's clock.
+    pub start_ms: u64,
+    /// They move one after the other over this time, in milliseconds.
+    pub spread_ms: u64,
+    /// Who of this worker, in either direction.
+    pub ids: IdSet,
 }
 
 /// The complete target of one worker: repeating or losing one does no harm, because the next says
@@ -68,10 +95,13 @@ pub struct Order {
     pub module: Digest,
     /// When the test began, in milliseconds of the master's clock.
     pub test_start_ms: u64,
-    /// New users start evenly over this time, in milliseconds.
+    /// Users start and stop evenly over this time, in milliseconds; but for those that move.
     pub spread_ms: u64,
     /// Who shall run here. Empty: nobody, the test stops here.
     pub users: Vec<ClassUsers>,
+    /// Who of them comes from another worker, and who goes to one. A user is in one of them at
+    /// most.
+    pub moves: Vec<Moves>,
     /// The settings of this test.
     pub settings: Settings,
 }
@@ -91,6 +121,25 @@ pub enum WorkerState {
     Stopping,
 }
 
+/// Users that a worker can carry; `None` is no limit. [`WorkerInfo::users_max`] holds as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Room {
+    /// With a connection each.
+    pub own: Option<u32>,
+    /// With connections that they share.
+    pub shared: Option<u32>,
+}
+
+impl Room {
+    /// With these connections.
+    pub fn with(self, connections: Connections) -> Option<u32> {
+        match connections {
+            Connections::PerUser => self.own,
+            Connections::Shared(_) => self.shared,
+        }
+    }
+}
+
 /// A worker's regular sign of life. Sent from its control thread, never behind load.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heartbeat {
@@ -102,11 +151,16 @@ pub struct Heartbeat {
     pub users: Vec<(u32, u32)>,
     /// Ids of users of the newest order that ended by their own wish. They are repeated until an
     /// order no longer asks for them.
-    pub finished: Vec<u32>,
+    pub finished: IdSet,
     /// CPU of the process in percent of one core.
     pub cpu_percent: f32,
     /// Resident memory of the process in bytes.
     pub memory_bytes: u64,
     /// Why the module cannot run here, if so. The master tells the operator.
     pub problem: Option<String>,
+    /// Users of the module that it can carry, once it has the module.
+    pub room: Room,
+    /// What the operator should know although the worker goes on. The same words for as long as
+    /// it is so.
+    pub warning: Option<String>,
 }

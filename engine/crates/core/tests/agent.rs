@@ -1,27 +1,74 @@
 //! A worker's decisions where a whole cluster in virtual time does not lead.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use proptest::collection::btree_set;
+use proptest::prelude::*;
 use swarm_core::agent::{Action, Agent, LEASE};
-use swarm_core::message::{ClassUsers, Order, Settings};
+use swarm_core::ids::IdSet;
+use swarm_core::message::{ClassUsers, Moves, Order, Settings, WorkerState};
 
 const SECOND: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(10);
 
-/// A worker with one user, in the middle of a test.
-fn busy() -> Agent {
-    let mut agent = Agent::new(1, 30 * SECOND);
-    agent.set_module_ready(true);
-    agent.registered(Duration::ZERO);
-    let order = Order {
-        number: 1,
+fn ids(ids: impl IntoIterator<Item = u32>) -> IdSet {
+    ids.into_iter().collect()
+}
+
+/// The users of class 0, over a second.
+fn order(number: u64, users: &IdSet) -> Order {
+    let class = ClassUsers { class: 0, ids: users.clone() };
+    Order {
+        number,
         test: 7,
         module: [0; 32],
         test_start_ms: 0,
-        spread_ms: 0,
-        users: vec![ClassUsers { class: 0, ids: vec![3] }],
+        spread_ms: 1000,
+        users: if users.is_empty() { Vec::new() } else { vec![class] },
+        moves: Vec::new(),
         settings: Settings::default(),
-    };
-    agent.order(Duration::ZERO, order);
+    }
+}
+
+fn agent(shards: usize) -> Agent {
+    let mut agent = Agent::new(shards, 30 * SECOND);
+    agent.set_module_ready(true);
+    agent.registered(Duration::ZERO);
+    agent
+}
+
+/// Users, and when each has its turn.
+type Turns = Vec<(u32, Duration)>;
+
+/// When each user starts and stops, by looks at the clock until `end`. All that is told happens.
+fn watch(agent: &mut Agent, mut actions: Vec<Action>, end: Duration) -> (Turns, Turns) {
+    let (mut starts, mut stops, mut now) = (Vec::new(), Vec::new(), Duration::ZERO);
+    while now < end {
+        for action in std::mem::take(&mut actions) {
+            match action {
+                Action::Start(start) => {
+                    agent.user_started(start.id);
+                    starts.push((start.id, start.due));
+                }
+                Action::Stop { id, .. } => {
+                    stops.push((id, now));
+                    actions.extend(agent.user_ended(now, id, false));
+                }
+                Action::Begin(_) | Action::Redial => {}
+            }
+        }
+        now += TICK;
+        agent.answered(now);
+        actions.extend(agent.tick(now));
+    }
+    (starts, stops)
+}
+
+/// A worker with one user, in the middle of a test.
+fn busy() -> Agent {
+    let mut agent = agent(1);
+    agent.order(Duration::ZERO, 0, Order { spread_ms: 0, ..order(1, &ids([3])) });
     agent.user_started(3);
     agent.answered(SECOND);
     agent
@@ -45,4 +92,214 @@ fn a_connection_that_closes_after_the_lease_ends_the_load_at_once() {
     // The process stood still, and sees the end of the connection before it looks at the clock.
     assert!(stops(&agent.closed(SECOND + LEASE + SECOND)));
     assert_eq!(agent.tick(20 * SECOND), [], "the load has ended, and the connection too");
+}
+
+#[test]
+fn users_get_to_their_threads_evenly_and_shortly_before_they_are_due() {
+    let mut agent = agent(4);
+    let first = agent.order(Duration::ZERO, 0, order(1, &ids(0..20_000)));
+    assert!((500..=1500).contains(&first.len()), "{} at once", first.len());
+    let (mut shards, mut now) = ([0; 4], Duration::ZERO);
+    let mut actions = first;
+    while now < SECOND {
+        for action in actions {
+            let Action::Start(start) = action else { continue };
+            assert!(start.due <= now + SECOND / 10, "{start:?} at {now:?}");
+            shards[start.shard] += 1;
+        }
+        now += TICK;
+        actions = agent.tick(now);
+        assert!((150..=250).contains(&actions.len()) || now >= SECOND - SECOND / 10);
+        assert!(shards.iter().max().unwrap() - shards.iter().min().unwrap() <= 1, "{shards:?}");
+    }
+    assert_eq!(shards, [5000; 4]);
+    assert_eq!(agent.status(true).state, WorkerState::Spawning);
+}
+
+/// Two workers, one of which gives users to the other, know the master's clock by chance to the
+/// millisecond, but their own began at different times.
+#[test]
+fn a_user_that_moves_stops_and_starts_by_the_masters_clock() {
+    let (from_ms, to_ms) = (50_000, 70_000);
+    let (mut from, mut to) = (agent(1), agent(1));
+    let all = ids(0..100);
+    let actions = from.order(Duration::ZERO, from_ms, Order { spread_ms: 0, ..order(1, &all) });
+    watch(&mut from, actions, SECOND);
+    let moves = |now_ms| vec![Moves { start_ms: now_ms + 100, spread_ms: 1000, ids: ids(50..100) }];
+    let less = Order { moves: moves(from_ms), ..order(2, &ids(0..50)) };
+    // Both get their orders at 1 s by the clock of the first, and then the first one's clock is at
+    // 1 s and the other's at 0.
+    let actions = from.order(Duration::ZERO, from_ms, less);
+    let (_, stops) = watch(&mut from, actions, 2 * SECOND);
+    let more = Order { moves: moves(to_ms), ..order(1, &ids(50..100)) };
+    let actions = to.order(Duration::ZERO, to_ms, more);
+    let (mut starts, _) = watch(&mut to, actions, 2 * SECOND);
+    assert_eq!((starts.len(), stops.len()), (50, 50));
+    let mut stops = stops;
+    starts.sort_unstable();
+    stops.sort_unstable();
+    for ((id, stop), (same, start)) in stops.into_iter().zip(starts) {
+        assert_eq!(id, same);
+        let gap = start.saturating_sub(stop);
+        let range = Duration::from_millis(10)..=Duration::from_millis(20);
+        assert!(range.contains(&gap), "user {id} stops at {stop:?} and starts at {start:?}");
+    }
+}
+
+#[test]
+fn a_user_that_has_not_begun_is_not_heard_of_when_it_is_not_wanted_any_more() {
+    let mut agent = agent(1);
+    let mut actions = agent.order(Duration::ZERO, 0, order(1, &ids(0..1000)));
+    let begun = actions.len() - 1;
+    actions.extend(agent.order(Duration::ZERO, 0, order(2, &ids([]))));
+    let (starts, stops) = watch(&mut agent, actions, SECOND * 2);
+    assert_eq!((starts.len(), stops.len(), agent.users()), (begun, begun, 0));
+    assert_eq!(agent.status(true).order_done, 2);
+}
+
+/// What is due at once for very many users must not keep the worker from its signs of life.
+#[test]
+fn many_stops_are_not_one_long_step() {
+    let mut agent = agent(2);
+    let many = ids(0..100_000);
+    let mut actions = agent.order(Duration::ZERO, 0, Order { spread_ms: 0, ..order(1, &many) });
+    let mut looks = 0;
+    while agent.status(true).order_done == 0 {
+        for action in std::mem::take(&mut actions) {
+            let Action::Start(start) = action else { continue };
+            agent.user_started(start.id);
+        }
+        actions = agent.tick(Duration::ZERO);
+        assert!(actions.len() <= 10_000);
+        looks += 1;
+        assert!(looks < 20, "all have been started");
+    }
+    assert_eq!(agent.status(true).users, [(0, 100_000)]);
+    let first = agent.order(Duration::ZERO, 0, order(2, &ids([])));
+    let rest: usize = (0..10).map(|_| agent.tick(Duration::ZERO).len()).sum();
+    assert_eq!((first.len(), first.len() + rest), (10_000, 100_000));
+}
+
+#[test]
+fn a_user_that_ends_by_a_fault_of_the_worker_comes_back_with_the_next_order() {
+    let mut agent = busy();
+    assert_eq!(agent.user_ended(SECOND, 3, false), None);
+    assert_eq!(agent.status(true).users, []);
+    let actions = agent.order(SECOND, 0, Order { spread_ms: 0, ..order(2, &ids([3, 4])) });
+    let started: Vec<_> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Start(start) => Some(start.id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(started, [3, 4]);
+}
+
+/// What happens to a worker.
+#[derive(Debug, Clone)]
+enum Event {
+    /// Users of two classes, none in both, over some milliseconds.
+    Order { first: BTreeSet<u32>, second: BTreeSet<u32>, spread_ms: u64, moves: bool },
+    /// Time passes.
+    Pass { ms: u64 },
+    /// The users that were told to stop have done so.
+    Stopped,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let ids = || btree_set(0..30_u32, 0..20);
+    prop_oneof![
+        3 => (ids(), ids(), 0..500_u64, any::<bool>()).prop_map(|order| {
+            let (first, second, spread_ms, moves) = order;
+            let second = &second - &first;
+            Event::Order { first, second, spread_ms, moves }
+        }),
+        3 => (1..300_u64).prop_map(|ms| Event::Pass { ms }),
+        1 => Just(Event::Stopped),
+    ]
+}
+
+/// The load threads of a worker.
+#[derive(Debug, Default)]
+struct Threads {
+    now: Duration,
+    running: BTreeMap<u32, u32>,
+    stopping: BTreeSet<u32>,
+}
+
+impl Threads {
+    fn obey(&mut self, agent: &mut Agent, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Start(start) => {
+                    let before = self.running.insert(start.id, start.class);
+                    assert_eq!(before, None, "user {} runs already", start.id);
+                    agent.user_started(start.id);
+                }
+                Action::Stop { id, .. } => {
+                    assert!(self.running.contains_key(&id), "user {id} does not run");
+                    self.stopping.insert(id);
+                }
+                Action::Begin(_) | Action::Redial => {}
+            }
+        }
+    }
+
+    fn stopped(&mut self, agent: &mut Agent) {
+        for id in std::mem::take(&mut self.stopping) {
+            self.running.remove(&id);
+            let again = agent.user_ended(self.now, id, false);
+            self.obey(agent, again.into_iter().collect());
+        }
+    }
+
+    fn pass(&mut self, agent: &mut Agent, ms: u64) {
+        self.now += Duration::from_millis(ms);
+        agent.answered(self.now);
+        let actions = agent.tick(self.now);
+        self.obey(agent, actions);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    /// Whatever was ordered before: in the end exactly those run that the last order names.
+    #[test]
+    fn the_last_order_counts(events in prop::collection::vec(event(), 1..40)) {
+        let (mut agent, mut threads) = (agent(2), Threads::default());
+        let (mut number, mut wanted) = (0, BTreeMap::new());
+        for event in events {
+            match event {
+                Event::Order { first, second, spread_ms, moves } => {
+                    number += 1;
+                    let classes = [(0, &first), (1, &second)].into_iter();
+                    wanted = classes.clone().flat_map(|(class, ids)| {
+                        ids.iter().map(move |&id| (id, class))
+                    }).collect();
+                    let users = classes.filter(|(_, ids)| !ids.is_empty()).map(|(class, users)| {
+                        ClassUsers { class, ids: ids(users.iter().copied()) }
+                    }).collect();
+                    let start_ms = 100 * number;
+                    let all = Moves { start_ms, spread_ms: 300, ids: ids(0..30) };
+                    let moves = if moves { vec![all] } else { Vec::new() };
+                    let order = Order { users, spread_ms, moves, ..order(number, &ids([])) };
+                    let actions = agent.order(threads.now, 300, order);
+                    threads.obey(&mut agent, actions);
+                }
+                Event::Pass { ms } => threads.pass(&mut agent, ms),
+                Event::Stopped => threads.stopped(&mut agent),
+            }
+            let alive: u32 = agent.status(true).users.iter().map(|(_, users)| users).sum();
+            prop_assert_eq!(alive as usize, threads.running.len());
+        }
+        for _ in 0..100 {
+            threads.pass(&mut agent, 100);
+            threads.stopped(&mut agent);
+        }
+        prop_assert_eq!(threads.running, wanted);
+        let status = agent.status(true);
+        prop_assert_eq!((status.order_done, agent.is_changing()), (number, false));
+    }
 }

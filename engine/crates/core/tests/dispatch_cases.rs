@@ -382,7 +382,7 @@ fn finished_users_are_not_replaced() {
     let mut dispatcher = dispatcher(&["a", "b"], &equal(2));
     reach(&mut dispatcher, 6);
     let ids = |dispatcher: &Dispatcher, worker| -> Vec<u32> {
-        dispatcher.placement(worker).into_iter().flat_map(|class| class.ids).collect()
+        dispatcher.placement(worker).iter().flat_map(|class| class.ids.iter()).collect()
     };
     assert!(!dispatcher.all_retired());
     let first = ids(&dispatcher, "a")[0];

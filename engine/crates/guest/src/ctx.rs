@@ -21,9 +21,11 @@ pub(crate) struct Ctx {
     pub(crate) table: ResourceTable,
     pub(crate) limits: InstanceLimits,
     pub(crate) budget: Budget,
-    /// Responses whose sample is not recorded yet.
-    pub(crate) unmarked: Vec<Resource<Response>>,
+    /// Responses whose sample is not recorded yet, by the number of their handle.
+    pub(crate) unmarked: Vec<u32>,
     pub(crate) responses_open: usize,
+    /// Does the guest ever look at the body of a response? If not, none is kept.
+    pub(crate) reads_bodies: bool,
     seed: u64,
     /// Made at the first use: few guests need it.
     wasi: Option<Box<WasiCtx>>,
@@ -37,6 +39,7 @@ impl Ctx {
         config: &RuntimeConfig,
         seed: u64,
     ) -> Self {
+        let reads_bodies = test.as_ref().is_none_or(|test| test.module.reads_bodies());
         Self {
             test,
             record,
@@ -45,6 +48,7 @@ impl Ctx {
             budget: Budget::new(config),
             unmarked: Vec::new(),
             responses_open: 0,
+            reads_bodies,
             seed,
             wasi: None,
         }
@@ -52,8 +56,9 @@ impl Ctx {
 
     /// Records every response that the guest neither marked nor dropped.
     pub(crate) fn settle(&mut self) {
-        for response in std::mem::take(&mut self.unmarked) {
-            let response = self.table.get_mut(&response);
+        for response in self.unmarked.drain(..) {
+            // The guest owns the handle; this second one only finds the response again.
+            let response = self.table.get_mut(&Resource::<Response>::new_own(response));
             let response = response.expect("dropping a response takes it off this list");
             response.settle(&self.record);
         }
@@ -117,8 +122,15 @@ impl Budget {
         self.resume();
     }
 
-    /// The guest goes on after a host function that waited: the time until now was not its own.
-    pub(crate) fn resume(&mut self) {
+    /// The guest goes on after a host function. If that `waited`, the time until now was not its
+    /// own; if not, a guest that calls it for ever computes for ever.
+    pub(crate) fn resume_after(&mut self, waited: bool) {
+        if waited {
+            self.resume();
+        }
+    }
+
+    fn resume(&mut self) {
         self.resumed = Instant::now();
     }
 

@@ -7,7 +7,10 @@
 //! - [`test`](mod@test): what all users of one test on one node have in common.
 //! - [`user`]: the life of one virtual user.
 //! - `instance`, `slot`: one guest instance; users taking turns in it. `limits`: what it may take.
-//! - `host`: the functions that a guest imports.
+//! - `stack`: the one stack of a thread's guests. `off_stack`: waiting without holding it.
+//! - [`dense`]: the users of a thread in one instance, as the world `scenario-async` allows.
+//! - `host`: the functions that a guest imports. `sessions`: whose connections they use.
+//! - `rehearsal`: instances as idle users have them, made to be measured.
 //!
 //! Everything here runs on the caller's thread. A load thread runs thousands of [`user::run`]
 //! futures side by side; a guest that computes is interrupted every [`runtime::SLICE`] so that its
@@ -17,18 +20,26 @@ mod bindings;
 pub mod clock;
 mod convert;
 mod ctx;
+pub mod dense;
 mod host;
 mod instance;
 mod limits;
 pub mod module;
+mod off_stack;
+mod rehearsal;
 pub mod runtime;
+mod sessions;
 mod slot;
+mod stack;
 mod stdio;
+mod stop;
 pub mod test;
 pub mod user;
 
 pub use clock::Clock;
+pub use dense::Dense;
 pub use module::{Module, ModuleError};
+pub use rehearsal::Rehearsal;
 pub use runtime::{Runtime, RuntimeConfig, RuntimeError};
 pub use test::{Record, Test, TestError};
-pub use user::{Ended, Shard, Stop};
+pub use user::{Ended, Shard, Stop, Stopper};

@@ -17,7 +17,8 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use crate::bindings::ScenarioPre;
 use crate::clock::Clock;
 use crate::ctx::Ctx;
-use crate::instance::Instance;
+use crate::dense::{self, ScenarioAsyncPre};
+use crate::instance::{Instance, ThreadStack};
 use crate::runtime::Runtime;
 use crate::test::Record;
 
@@ -29,6 +30,9 @@ pub const CONTRACT: &str = "swarm:scenario@0.1.0";
 
 /// What a scenario exports.
 const EXPORTS: [&str; 4] = ["describe", "start", "run", "stop"];
+
+/// The functions that hand over the body of a response.
+const BODY_READERS: [&str; 2] = ["[method]response.body", "[method]response.text"];
 
 /// Time that a scenario has for saying what it consists of, waiting included.
 const DESCRIBE_MAX: Duration = Duration::from_secs(30);
@@ -91,12 +95,21 @@ pub struct Module {
     inner: Arc<Inner>,
 }
 
+/// A module linked to the functions of the world that it is made for.
+enum World {
+    /// `scenario`: a call at a time in an instance.
+    Isolated(ScenarioPre<Ctx>),
+    /// `scenario-async`: any number.
+    Dense(ScenarioAsyncPre<dense::State>),
+}
+
 struct Inner {
     runtime: Runtime,
-    pre: ScenarioPre<Ctx>,
+    world: World,
     digest: Digest,
     size_bytes: usize,
     imports: Vec<String>,
+    reads_bodies: bool,
 }
 
 impl fmt::Debug for Module {
@@ -128,9 +141,8 @@ impl Module {
     /// When it is not a component of the world that this build runs.
     pub fn compile(runtime: &Runtime, bytes: &[u8]) -> Result<Self, ModuleError> {
         check_header(bytes)?;
-        let engine = runtime.engine(bytes.len());
-        let component = Component::from_binary(engine, bytes)
-            .map_err(|error| ModuleError::Invalid(first_line(&error.root_cause().to_string())))?;
+        let component = component(runtime, bytes)?;
+        let engine = component.engine();
         let imports: Vec<String> = component
             .component_type()
             .imports(engine)
@@ -139,14 +151,14 @@ impl Module {
             .collect();
         check_version(&imports)?;
         check_exports(&component, engine)?;
-        let linker = linker(engine).map_err(|error| ModuleError::Misfit(chain(&error)))?;
-        let pre = linker
-            .instantiate_pre(&component)
-            .and_then(ScenarioPre::new)
-            .map_err(|error| ModuleError::Misfit(chain(&error)))?;
+        let world = link(&component, Engine::same(engine, runtime.dense_engine()));
+        let world = world.map_err(|error| ModuleError::Misfit(chain(&error)))?;
+        let reads_bodies = reads_bodies(&component);
         let (digest, size_bytes) = (digest(bytes), bytes.len());
         let runtime = runtime.clone();
-        Ok(Self { inner: Arc::new(Inner { runtime, pre, digest, size_bytes, imports }) })
+        Ok(Self {
+            inner: Arc::new(Inner { runtime, world, digest, size_bytes, imports, reads_bodies }),
+        })
     }
 
     /// Asks the scenario what it consists of, in a sandbox that reaches nothing, and checks the
@@ -163,8 +175,15 @@ impl Module {
 
     async fn describe_unchecked(&self) -> Result<Scenario, ModuleError> {
         let record = Record::new(Limits::default(), Arc::new(Clock::new()));
-        let memory = self.runtime().config().user_memory_bytes_max;
-        let instance = Instance::new(self, None, record, memory, 0).await;
+        let config = self.runtime().config();
+        if self.is_dense() {
+            let plan = dense::describe(self, record, config.shared_memory_bytes_max).await;
+            let plan = plan.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
+            return plan.map_err(|error| ModuleError::DescribeError(first_line(&error)));
+        }
+        let memory = config.user_memory_bytes_max;
+        let stack = ThreadStack::default();
+        let instance = Instance::new(self, None, record, memory, 0, &stack).await;
         let mut instance = instance.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
         let plan = instance.describe().await;
         let plan = plan.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
@@ -186,12 +205,34 @@ impl Module {
         &self.inner.imports
     }
 
+    /// Does it import a function that hands over the body of a response? What a guest does not use
+    /// is not in its imports.
+    pub(crate) fn reads_bodies(&self) -> bool {
+        self.inner.reads_bodies
+    }
+
     pub(crate) fn runtime(&self) -> &Runtime {
         &self.inner.runtime
     }
 
+    /// Is it made for many users in one instance, all in the middle of something?
+    pub fn is_dense(&self) -> bool {
+        self.dense().is_some()
+    }
+
+    /// Only for a module that is not dense.
     pub(crate) fn pre(&self) -> &ScenarioPre<Ctx> {
-        &self.inner.pre
+        match &self.inner.world {
+            World::Isolated(pre) => pre,
+            World::Dense(_) => unreachable!("callers have looked at the world"),
+        }
+    }
+
+    pub(crate) fn dense(&self) -> Option<&ScenarioAsyncPre<dense::State>> {
+        match &self.inner.world {
+            World::Isolated(_) => None,
+            World::Dense(pre) => Some(pre),
+        }
     }
 }
 
@@ -220,6 +261,16 @@ fn is_text(bytes: &[u8]) -> bool {
     text.starts_with(b"(") || text.starts_with(b";;")
 }
 
+fn reads_bodies(component: &Component) -> bool {
+    let engine = component.engine();
+    component.component_type().imports(engine).any(|(_, item)| match item.ty {
+        ComponentItem::ComponentInstance(interface) => {
+            interface.exports(engine).any(|(name, _)| BODY_READERS.contains(&name))
+        }
+        _ => false,
+    })
+}
+
 fn check_version(imports: &[String]) -> Result<(), ModuleError> {
     let (package, version) = CONTRACT.split_once('@').expect("it has a version");
     for import in imports {
@@ -243,6 +294,27 @@ fn check_exports(component: &Component, engine: &Engine) -> Result<(), ModuleErr
         return Ok(());
     }
     Err(ModuleError::OtherWorld { missing: missing.join(", ") })
+}
+
+/// Compiles it for the world that it is made for. The engine of the usual world does not know the
+/// types of the other, and says so before it compiles anything.
+fn component(runtime: &Runtime, bytes: &[u8]) -> Result<Component, ModuleError> {
+    let error = match Component::from_binary(runtime.engine(bytes.len()), bytes) {
+        Ok(component) => return Ok(component),
+        Err(error) => error,
+    };
+    Component::from_binary(runtime.dense_engine(), bytes)
+        .map_err(|_| ModuleError::Invalid(first_line(&error.root_cause().to_string())))
+}
+
+fn link(component: &Component, dense: bool) -> wasmtime::Result<World> {
+    let engine = component.engine();
+    if dense {
+        let pre = dense::linker(engine)?.instantiate_pre(component)?;
+        return ScenarioAsyncPre::new(pre).map(World::Dense);
+    }
+    let pre = linker(engine)?.instantiate_pre(component)?;
+    ScenarioPre::new(pre).map(World::Isolated)
 }
 
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<Ctx>> {

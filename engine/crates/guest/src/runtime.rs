@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use wasmtime::{Cache, CacheConfig, Config, Engine};
 
+use crate::stack::Stacks;
+
 /// How long a guest computes before its neighbours get their turn.
 pub const SLICE: Duration = Duration::from_millis(10);
 
@@ -15,7 +17,7 @@ pub const SLICE: Duration = Duration::from_millis(10);
 const WASM_STACK_BYTES: usize = 256 << 10;
 
 /// Stack of a call in flight: the wasm stack and the host functions on top of it.
-const CALL_STACK_BYTES: usize = 512 << 10;
+pub(crate) const CALL_STACK_BYTES: usize = 512 << 10;
 
 /// Modules up to this size are small: their memory is copied rather than mapped, see [`Size`].
 const SMALL_MODULE_BYTES_MAX: usize = 256 << 10;
@@ -75,6 +77,7 @@ pub struct Runtime {
 struct Inner {
     small: Engine,
     large: Engine,
+    dense: Engine,
     config: RuntimeConfig,
     _slices: SliceThread,
 }
@@ -90,9 +93,12 @@ impl Runtime {
     pub fn new(config: RuntimeConfig) -> Result<Self, RuntimeError> {
         let engine = |size| Engine::new(&settings(&config, size)?).map_err(RuntimeError::Engine);
         let (small, large) = (engine(Size::Small)?, engine(Size::Large)?);
-        let slices = SliceThread::start([small.clone(), large.clone()]);
+        let mut concurrent = settings(&config, Size::Large)?;
+        crate::dense::settings(&mut concurrent);
+        let dense = Engine::new(&concurrent).map_err(RuntimeError::Engine)?;
+        let slices = SliceThread::start([small.clone(), large.clone(), dense.clone()]);
         let slices = slices.map_err(RuntimeError::Thread)?;
-        Ok(Self { inner: Arc::new(Inner { small, large, config, _slices: slices }) })
+        Ok(Self { inner: Arc::new(Inner { small, large, dense, config, _slices: slices }) })
     }
 
     /// Its settings.
@@ -103,6 +109,11 @@ impl Runtime {
     /// The engine for a module of this size.
     pub(crate) fn engine(&self, module_bytes: usize) -> &Engine {
         if module_bytes <= SMALL_MODULE_BYTES_MAX { &self.inner.small } else { &self.inner.large }
+    }
+
+    /// The engine for modules of dense users, whatever their size: there are few instances.
+    pub(crate) fn dense_engine(&self) -> &Engine {
+        &self.inner.dense
     }
 }
 
@@ -127,6 +138,7 @@ fn settings(config: &RuntimeConfig, size: Size) -> Result<Config, RuntimeError> 
     settings.guard_before_linear_memory(false);
     settings.max_wasm_stack(WASM_STACK_BYTES);
     settings.async_stack_size(CALL_STACK_BYTES);
+    settings.with_host_stack(Arc::new(Stacks));
     if let Some(dir) = &config.cache_dir {
         let mut cache = CacheConfig::new();
         cache.with_directory(dir.join("compiled"));
@@ -144,7 +156,7 @@ struct SliceThread {
 }
 
 impl SliceThread {
-    fn start(engines: [Engine; 2]) -> std::io::Result<Self> {
+    fn start(engines: [Engine; 3]) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("guest-slices".into()).spawn(move || {

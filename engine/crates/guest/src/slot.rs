@@ -10,7 +10,7 @@ use std::sync::Arc;
 use swarm_core::plan::Sharing;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::instance::{Instance, Trap};
+use crate::instance::{Instance, ThreadStack, Trap};
 use crate::test::{Record, Test};
 
 /// An instance, or room for one.
@@ -28,6 +28,7 @@ impl Content {
         test: &Arc<Test>,
         record: &Record,
         seed: u64,
+        stack: &ThreadStack,
     ) -> Result<&mut Instance, Trap> {
         if self.instance.is_none() {
             let config = test.module.runtime().config();
@@ -35,9 +36,9 @@ impl Content {
                 Sharing::PerUser => config.user_memory_bytes_max,
                 Sharing::Shared(_) => config.shared_memory_bytes_max,
             };
-            let (test, record) = (Arc::clone(test), record.clone());
-            let module = test.module.clone();
-            let new = Instance::new(&module, Some(test), record, memory, seed).await?;
+            let (module, record) = (&test.module, record.clone());
+            let test = Some(Arc::clone(test));
+            let new = Instance::new(module, test, record, memory, seed, stack).await?;
             self.generation += 1;
             self.instance = Some(new);
         }

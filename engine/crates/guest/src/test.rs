@@ -8,7 +8,7 @@ use swarm_client::{
     AllowList, AllowListError, BaseUrl, BaseUrlError, ClientConfig, ConfigError, Shared,
 };
 use swarm_core::choice::ClassPlan;
-use swarm_core::message::Settings;
+use swarm_core::message::{Connections, Settings};
 use swarm_core::plan::{Scenario, Sharing, UserClass};
 use swarm_core::validate;
 use swarm_stats::{Limits, Recorder};
@@ -53,6 +53,18 @@ pub enum TestError {
         /// The class.
         class: String,
     },
+    /// Connections are shared by users that have an instance each.
+    #[error(
+        "--connections shared is for scenarios of the async world (scenario-async): the users of \
+         this one keep connections of their own"
+    )]
+    SharedConnections,
+    /// A scenario of the async world limits how many users share an instance.
+    #[error(
+        "a scenario of the async world has all users of a load thread in one instance: leave its \
+         `sharing` at one instance a user, which has no meaning there"
+    )]
+    DenseSharing,
     /// The client refused its settings.
     #[error("set up the HTTP client")]
     Client(#[from] ConfigError),
@@ -80,7 +92,8 @@ pub struct Test {
 
 impl Test {
     /// Checks that `scenario` can run with `settings`, and prepares what its users share.
-    /// `start_ms` is when the test began by the master's clock.
+    /// `start_ms` is when the test began by the master's clock; `client` says what is the node's
+    /// own about its connections.
     ///
     /// # Errors
     /// When the plan is not sound, the tags leave no task, or a host is missing or not allowed.
@@ -90,13 +103,18 @@ impl Test {
         settings: Settings,
         clock: Arc<Clock>,
         start_ms: u64,
+        client: ClientConfig,
     ) -> Result<Self, TestError> {
         let scenario = check(scenario, &settings)?;
+        check_connections(&module, &settings)?;
+        if module.is_dense() && scenario.sharing != Sharing::PerUser {
+            return Err(TestError::DenseSharing);
+        }
         let (hosts, allow) = hosts(&scenario, &settings)?;
         let config = ClientConfig {
             request_timeout: Duration::from_millis(settings.request_timeout_ms),
             insecure: settings.insecure,
-            ..ClientConfig::default()
+            ..client_of(settings.connections, client)
         };
         let client = Shared::new(config, allow)?;
         let class =
@@ -112,6 +130,11 @@ impl Test {
             start_ms,
             log_gate: LogGate::default(),
         })
+    }
+
+    /// Do the users of a load thread live in one instance, see [`crate::dense`]?
+    pub fn is_dense(&self) -> bool {
+        self.module.is_dense()
     }
 
     /// May a guest write another log line now?
@@ -130,6 +153,30 @@ pub fn check(scenario: &Scenario, settings: &Settings) -> Result<Scenario, TestE
     let selected = validate::select(scenario, &settings.tags, &settings.exclude_tags)?;
     hosts(&selected, settings)?;
     Ok(selected)
+}
+
+/// Can users of this module have such connections?
+///
+/// # Errors
+/// [`TestError::SharedConnections`].
+pub fn check_connections(module: &Module, settings: &Settings) -> Result<(), TestError> {
+    if settings.connections != Connections::PerUser && !module.is_dense() {
+        return Err(TestError::SharedConnections);
+    }
+    Ok(())
+}
+
+/// A session is one user's, or that of all users of a load thread. Who shares it has no cookies:
+/// they would be everybody's.
+fn client_of(connections: Connections, client: ClientConfig) -> ClientConfig {
+    match connections {
+        Connections::PerUser => client,
+        Connections::Shared(connections) => ClientConfig {
+            connections_per_host_max: connections as usize,
+            cookies: false,
+            ..client
+        },
+    }
 }
 
 /// The base URL of each class, and all hosts that the users may reach.

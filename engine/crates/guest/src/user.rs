@@ -3,7 +3,7 @@
 //! The host owns the timers. While a user rests it holds its instance and its connections, and no
 //! stack.
 
-use std::future::Future;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,26 +11,23 @@ use std::time::Duration;
 use swarm_client::Session;
 use swarm_core::choice::{After, Cursor, user_seed};
 use swarm_core::plan::Then;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::task::coop;
+use tokio::time::Instant;
 
 use crate::bindings::swarm::scenario::plan as wit;
 use crate::clock::micros;
-use crate::instance::Trap;
+use crate::instance::{ThreadStack, Trap};
 use crate::runtime::SLICE;
 use crate::slot::{Slot, Slots};
+pub use crate::stop::{Stop, Stopper};
 use crate::test::{Record, Test};
 
 /// A user that cannot start tries again after this, so that a broken target or guest is not
 /// hammered.
-const START_RETRY: Duration = Duration::from_secs(1);
+pub(crate) const START_RETRY: Duration = Duration::from_secs(1);
 
 /// What a guest's `stop` may take when there is no stop timeout.
-const STOP_HOOK_MAX: Duration = Duration::from_secs(1);
-
-/// Tells a user to stop: `Some(deadline)` ends it at its next rest, or in the middle of a task
-/// when the deadline has passed. The deadline may be brought forward.
-pub type Stop = watch::Receiver<Option<Instant>>;
+pub(crate) const STOP_HOOK_MAX: Duration = Duration::from_secs(1);
 
 /// How a user ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +43,7 @@ pub struct Shard {
     test: Arc<Test>,
     record: Record,
     slots: Slots,
+    stack: ThreadStack,
 }
 
 impl std::fmt::Debug for Shard {
@@ -57,7 +55,7 @@ impl std::fmt::Debug for Shard {
 impl Shard {
     /// The part of `test` that runs on this thread and records to `record`.
     pub fn new(test: Arc<Test>, record: Record) -> Self {
-        Self { test, record, slots: Slots::default() }
+        Self { test, record, slots: Slots::default(), stack: ThreadStack::default() }
     }
 }
 
@@ -71,55 +69,28 @@ pub async fn run(
     id: u32,
     class: u32,
     due: Duration,
-    mut stop: Stop,
+    stop: Stop,
     started: impl FnOnce(),
 ) -> Ended {
-    let starting = shard.test.clock.instant(due).into();
-    let mut stop_early = stop.clone();
-    tokio::select! {
-        biased;
-        () = told(&mut stop_early) => return Ended::Stopped,
-        () = sleep_until(starting) => {}
+    stop.rest(shard.test.clock.instant(due).into()).await;
+    if stop.deadline().is_some() {
+        return Ended::Stopped;
     }
     started();
     let mut user = User::new(&shard, id, class, due);
-    let life = user.live(&mut stop);
-    match until_deadline(&mut stop_early, life).await {
+    let ended = {
+        let life = pin!(user.live(&stop));
+        stop.until_deadline(life).await
+    };
+    match ended {
         Some(Ended::Finished) => Ended::Finished,
         Some(Ended::Stopped) => {
-            user.say_goodbye(&mut stop_early).await;
+            Box::pin(user.say_goodbye(&stop)).await;
             Ended::Stopped
         }
         None => {
             user.discard_instance();
             Ended::Stopped
-        }
-    }
-}
-
-/// Resolves when the user is told to stop.
-async fn told(stop: &mut Stop) {
-    // A sender that is gone stops nobody any more: the owner drops the future instead.
-    if stop.wait_for(Option::is_some).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// Runs `work` to its end, or until the stop deadline: then `None`.
-async fn until_deadline<T>(stop: &mut Stop, work: impl Future<Output = T>) -> Option<T> {
-    tokio::pin!(work);
-    let mut deadline = None;
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut work => return Some(done),
-            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                return None;
-            }
-            changed = stop.changed() => match changed {
-                Ok(()) => deadline = *stop.borrow_and_update(),
-                Err(_) => return Some(work.await),
-            },
         }
     }
 }
@@ -155,12 +126,13 @@ impl<'a> User<'a> {
         Self { shard, slot, generation: 0, id, class, seed, cursor, calling: false, due }
     }
 
-    async fn live(&mut self, stop: &mut Stop) -> Ended {
+    async fn live(&mut self, stop: &Stop) -> Ended {
         let shard = self.shard;
         let plan = &shard.test.classes[self.class as usize].plan;
         let clock = &shard.test.clock;
         let mut task = None;
-        let mut turn_began = clock.now();
+        let mut now = clock.now();
+        let mut turn_began = now;
         loop {
             let next = match task.take().map_or_else(|| self.cursor.next_task(plan), Ok) {
                 Ok(next) => next,
@@ -169,8 +141,8 @@ impl<'a> User<'a> {
                     return Ended::Finished;
                 }
             };
-            let step = self.step(next).await;
-            let now = clock.now();
+            let step = self.step(next, now).await;
+            now = clock.now();
             self.due = match step {
                 Step::NotStarted => {
                     task = Some(next);
@@ -182,51 +154,56 @@ impl<'a> User<'a> {
                     After::Finish => return Ended::Finished,
                 },
             };
-            if stop.borrow().is_some() {
+            if stop.deadline().is_some() {
                 return Ended::Stopped;
             }
             if self.due > now {
-                tokio::select! {
-                    biased;
-                    () = told(stop) => return Ended::Stopped,
-                    () = sleep_until(clock.instant(self.due).into()) => {}
+                stop.rest(clock.instant(self.due).into()).await;
+                if stop.deadline().is_some() {
+                    return Ended::Stopped;
                 }
-                turn_began = clock.now();
-            } else if now.saturating_sub(turn_began) >= SLICE {
+            } else if now.saturating_sub(turn_began) >= SLICE || !coop::has_budget_remaining() {
                 // A user that never rests must not keep its neighbours from theirs.
                 tokio::task::yield_now().await;
-                turn_began = clock.now();
             } else {
-                tokio::task::coop::consume_budget().await;
+                coop::consume_budget().await;
+                continue;
             }
+            now = clock.now();
+            turn_began = now;
         }
     }
 
-    /// Runs one task in the user's instance, which is made and told of the user if need be.
-    async fn step(&mut self, task: u32) -> Step {
-        let result = self.step_in_turn(task).await;
+    /// Runs one task in the user's instance, which is made and told of the user if need be. `now`
+    /// is when the user's turn began.
+    async fn step(&mut self, task: u32, now: Duration) -> Step {
+        let result = self.step_in_turn(task, now).await;
         self.calling = false;
         result
     }
 
-    async fn step_in_turn(&mut self, task: u32) -> Step {
+    async fn step_in_turn(&mut self, task: u32, now: Duration) -> Step {
         let shard = self.shard;
         let clock = &shard.test.clock;
         let slot = Rc::clone(&self.slot);
-        let mut content = slot.turn().await;
+        let (mut content, now) = match slot.try_turn() {
+            Some(content) => (content, now),
+            None => (slot.turn().await, clock.now()),
+        };
         let known = content.instance.is_some() && content.generation == self.generation;
         self.calling = true;
-        let late = clock.now().saturating_sub(self.due);
-        shard.record.lock().lateness(micros(late));
+        shard.record.lock().lateness(micros(now.saturating_sub(self.due)));
         if !known {
-            let instance = match content.ensure(&shard.test, &shard.record, self.seed).await {
+            // Boxed, as what follows and is rare: a user's task has room for its largest moment.
+            let made = content.ensure(&shard.test, &shard.record, self.seed, &shard.stack);
+            let instance = match Box::pin(made).await {
                 Ok(instance) => instance,
                 Err(trap) => {
                     self.count(&trap, "cannot make an instance: ");
                     return Step::NotStarted;
                 }
             };
-            match instance.start(self.introduction(), self.session()).await {
+            match Box::pin(instance.start(self.introduction(), self.session())).await {
                 Ok(Ok(())) => self.generation = content.generation,
                 Ok(Err(error)) => {
                     self.exception(&format!("start: {error}"), "");
@@ -255,9 +232,9 @@ impl<'a> User<'a> {
     }
 
     /// Lets the guest end its user. A trap in it changes nothing any more, and is counted.
-    async fn say_goodbye(&mut self, stop: &mut Stop) {
+    async fn say_goodbye(&mut self, stop: &Stop) {
         let hook_max = Instant::now() + STOP_HOOK_MAX;
-        let deadline = (*stop.borrow()).map_or(hook_max, |deadline| deadline.max(hook_max));
+        let deadline = stop.deadline().map_or(hook_max, |deadline| deadline.max(hook_max));
         let slot = Rc::clone(&self.slot);
         let goodbye = async {
             let mut content = slot.turn().await;
@@ -305,5 +282,28 @@ impl<'a> User<'a> {
     fn exception(&self, message: &str, trace: &str) {
         tracing::debug!(user = self.id, "{message}");
         self.shard.record.lock().exception(message, trace);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ctx::Ctx;
+
+    type Run<R> = fn(Rc<Shard>, u32, u32, Duration, Stop, fn()) -> R;
+
+    /// The room for what it returns.
+    fn returned_bytes<R>(_: Run<R>) -> usize {
+        size_of::<R>()
+    }
+
+    #[test]
+    fn the_host_state_of_a_user_is_small() {
+        let task = returned_bytes(|shard, id, class, due, stop, started| {
+            run(shard, id, class, due, stop, started)
+        });
+        let ctx = size_of::<Ctx>();
+        assert!(task <= 2048, "the task of a user takes {task} bytes");
+        assert!(ctx <= 256, "the context of an instance takes {ctx} bytes");
     }
 }

@@ -6,6 +6,7 @@
 //! - `shard`: one load thread: its users, their timers, connections and samples.
 //! - `outbox`: reports that the master has not acknowledged yet.
 //! - [`store`]: modules on disk, by digest.
+//! - [`capacity`]: how many users a process can carry.
 //! - `process`: CPU and memory of this process.
 //!
 //! A worker's control thread and its load threads share nothing but channels: a heartbeat is never
@@ -13,6 +14,7 @@
 //! same protocol over a connection in memory.
 #![forbid(unsafe_code)]
 
+pub mod capacity;
 pub mod master;
 mod outbox;
 mod process;

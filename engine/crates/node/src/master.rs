@@ -25,6 +25,7 @@ use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
 
+use crate::capacity::Capacity;
 use state::{Handler, State};
 
 /// How often the state machine looks at the clock: the grain of ramps and of noticing silence.
@@ -64,6 +65,9 @@ pub struct MasterConfig {
     pub spawn_rate: Option<f64>,
     /// Run time to offer in the form.
     pub run_time: Option<Duration>,
+    /// What this process can carry, when it runs the users itself: more are refused. A master
+    /// whose workers are elsewhere takes them, for workers may yet come, and says so.
+    pub capacity: Option<Capacity>,
 }
 
 /// Where workers come from.

@@ -1,19 +1,20 @@
 //! One load thread: its users, their timers, connections and samples. Nothing of it is shared with
 //! another thread.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
+mod running;
+
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use swarm_core::agent::Start;
-use swarm_guest::{Clock, Ended, Record, Shard, Test, user};
+use swarm_guest::{Clock, Record, Test};
 use swarm_stats::Limits;
 use swarm_stats::delta::Delta;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
+
+use running::Running;
 
 /// What the control thread wants.
 ///
@@ -98,32 +99,24 @@ impl Drop for LoadThread {
     }
 }
 
-type Users = Rc<RefCell<HashMap<u32, watch::Sender<Option<Instant>>>>>;
-
 async fn serve(
     mut inbox: mpsc::UnboundedReceiver<Command>,
     clock: Arc<Clock>,
     events: mpsc::UnboundedSender<Event>,
 ) {
-    let record = Record::new(Limits::default(), clock);
-    let users = Users::default();
-    let mut shard: Option<Rc<Shard>> = None;
+    let record = Record::new(Limits::default(), Arc::clone(&clock));
+    let mut running: Option<Running> = None;
     while let Some(command) = inbox.recv().await {
         match command {
-            Command::Begin(test) => shard = Some(Rc::new(Shard::new(test, record.clone()))),
+            Command::Begin(test) => {
+                running = Some(Running::new(test, record.clone(), &clock, &events));
+            }
             Command::Start(start) => {
-                let shard = shard.as_ref().expect("a test begins before its users start");
-                spawn(Rc::clone(shard), start, &users, &events);
+                running.as_ref().expect("a test begins before its users start").start(start);
             }
             Command::Stop { id, deadline } => {
-                if let Some(stop) = users.borrow().get(&id) {
-                    stop.send_if_modified(|told| {
-                        let earlier = told.is_none_or(|told| deadline < told);
-                        if earlier {
-                            *told = Some(deadline);
-                        }
-                        earlier
-                    });
+                if let Some(running) = &running {
+                    running.stop(id, deadline);
                 }
             }
             Command::Collect(reply) => {
@@ -131,38 +124,5 @@ async fn serve(
                 let _ = reply.send(record.lock().drain());
             }
         }
-    }
-}
-
-fn spawn(shard: Rc<Shard>, start: Start, users: &Users, events: &mpsc::UnboundedSender<Event>) {
-    let Start { id, class, due, .. } = start;
-    let (stop, told) = watch::channel(None);
-    users.borrow_mut().insert(id, stop);
-    let gone = Gone { id, finished: false, users: Rc::clone(users), events: events.clone() };
-    let started = {
-        let events = events.clone();
-        move || {
-            // The control thread outlives this one's users, or nobody counts them any more.
-            let _ = events.send(Event::Started(id));
-        }
-    };
-    tokio::task::spawn_local(async move {
-        let mut gone = gone;
-        gone.finished = user::run(shard, id, class, due, told, started).await == Ended::Finished;
-    });
-}
-
-/// Tells the control thread that a user is gone, also when it ended by a panic.
-struct Gone {
-    id: u32,
-    finished: bool,
-    users: Users,
-    events: mpsc::UnboundedSender<Event>,
-}
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        self.users.borrow_mut().remove(&self.id);
-        let _ = self.events.send(Event::Ended { id: self.id, finished: self.finished });
     }
 }

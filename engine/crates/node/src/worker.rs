@@ -10,16 +10,19 @@ mod control;
 mod dial;
 mod prepare;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use swarm_client::ClientConfig;
 use swarm_guest::{Clock, Module, Runtime};
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
+use crate::capacity::Setting;
 use crate::shard::LoadThread;
 use crate::store::Store;
 
@@ -44,6 +47,10 @@ pub struct WorkerConfig {
     pub cache_dir: PathBuf,
     /// A module that is at hand already.
     pub module: Option<Module>,
+    /// Processes that share the machine with this one as one worker, itself included.
+    pub processes: u32,
+    /// Local addresses that users connect from; empty leaves it to the system.
+    pub source_addresses: Vec<IpAddr>,
 }
 
 impl WorkerConfig {
@@ -51,6 +58,22 @@ impl WorkerConfig {
     #[must_use]
     pub fn with_module(self, module: Module) -> Self {
         Self { module: Some(module), ..self }
+    }
+
+    /// What decides how many users fit, beside the module and the system.
+    pub fn setting(&self) -> Setting {
+        let count = |items: usize| u32::try_from(items).unwrap_or(u32::MAX).max(1);
+        Setting {
+            processes: self.processes.max(1),
+            threads: count(self.threads),
+            source_addresses: count(self.source_addresses.len()),
+        }
+    }
+
+    /// What the users' connections are like here.
+    fn client(&self) -> ClientConfig {
+        let source_addresses = self.source_addresses.clone();
+        ClientConfig { source_addresses, ..ClientConfig::default() }
     }
 }
 

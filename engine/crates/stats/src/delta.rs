@@ -1,7 +1,7 @@
 //! What was recorded in one interval. Deltas add up: the sum of all deltas of all workers is the
 //! result of the test, to the last sample.
 
-use hdrhistogram::Histogram;
+use crate::histogram::Histogram;
 
 /// Statistics of one (method, name) pair in an interval.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ pub struct EntryDelta {
     pub bytes: u64,
     /// Response times in microseconds. Holds every sample, failures included; those above
     /// [`HIGHEST_US`](crate::times::HIGHEST_US) as that.
-    pub times: Histogram<u64>,
+    pub times: Histogram,
     /// Sum of the exact response times in microseconds.
     pub sum_us: u64,
     /// Smallest exact response time in microseconds; `u64::MAX` when there is no sample.
@@ -88,7 +88,7 @@ pub enum MetricValue {
     /// Values with percentiles, in thousandths (three decimals); values below 0 are refused.
     Trend {
         /// The values times 1000.
-        values: Histogram<u64>,
+        values: Histogram,
         /// Exact sum.
         sum: f64,
         /// Exact smallest value.
@@ -121,8 +121,20 @@ pub struct Delta {
     pub interrupted: u64,
     /// Samples that went to the entry `(other)` because there were too many names.
     pub names_overflowed: u64,
-    /// How late the generator itself started tasks that were due, in microseconds.
-    pub lateness: Option<Histogram<u64>>,
+    /// By load thread, rising; each once, and only those that started tasks.
+    pub lateness: Vec<LatenessDelta>,
+}
+
+/// How late one load thread started tasks that were due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatenessDelta {
+    /// Number of the load thread in its worker, from 0.
+    pub shard: u32,
+    /// Due to started in microseconds, of every task that was started; above
+    /// [`HIGHEST_US`](crate::times::HIGHEST_US) as that.
+    pub times: Histogram,
+    /// Exact largest in microseconds.
+    pub max_us: u64,
 }
 
 /// A delta on its way to the master.

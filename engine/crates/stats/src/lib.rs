@@ -8,36 +8,48 @@
 //!
 //! # Layout
 //! - [`limits`]: limits on names, errors, exceptions, metrics, and what happens above them.
-//! - [`times`]: the layout of histograms, and exact ranks on them.
+//! - [`histogram`]: what is recorded, sent and merged, by buckets.
+//! - [`times`]: units and limits of times.
 //! - [`recorder`]: what one load thread records.
 //! - [`delta`]: what was recorded in one interval, as plain data that adds up.
+//! - [`parts`]: deltas in parts, for messages that must not be too long.
 //! - [`metric`]: metrics of the guest's own.
+//! - [`lateness`]: how late the generator itself was, by load thread.
 //! - [`ledger`]: which reports have been applied.
 //! - [`totals`]: the sum of all reports.
 //! - [`series`]: the test second by second.
 //! - [`snapshot`]: the merged statistics at one moment, ready to be shown.
 //! - [`report`]: CSV, JSON and console tables.
 //!
-//! Inside: `merge` joins deltas, `split` shares a report out over seconds, `window` keeps the last
-//! seconds of an entry, `view` makes the snapshot, `rows` finds rows by their texts.
+//! Inside: `layout` says which values share a bucket, `tally` counts a few samples or many, `dense`
+//! sums up and finds percentiles, `merge` joins deltas, `split` shares a report out over seconds,
+//! `window` keeps the last seconds of an entry, `view` makes the snapshot, `rows` finds rows by
+//! their texts.
 #![forbid(unsafe_code)]
 
 pub mod delta;
+mod dense;
+pub mod histogram;
+pub mod lateness;
+mod layout;
 pub mod ledger;
 pub mod limits;
 mod merge;
 pub mod metric;
+pub mod parts;
 pub mod recorder;
 pub mod report;
 mod rows;
 pub mod series;
 pub mod snapshot;
 mod split;
+mod tally;
 pub mod times;
 pub mod totals;
 mod view;
 mod window;
 
+pub use histogram::Histogram;
 pub use ledger::{Accept, Ledger};
 pub use limits::Limits;
 pub use metric::{MetricError, MetricKind};

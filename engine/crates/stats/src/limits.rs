@@ -20,8 +20,9 @@ pub const OTHER_WORKERS: &str = "(other workers)";
 /// common name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Distinct (method, name) pairs. A pair with samples takes 16 to 180 KiB, by how far its
-    /// response times spread; one without samples since the last drain about 200 bytes.
+    /// Distinct (method, name) pairs. In a recorder a pair takes about 200 bytes, with samples
+    /// since the last drain up to 8 KiB more, above 512 samples 16 to 190 KiB, by how far their
+    /// times spread; in the totals that for the whole test, and for each of the last seconds.
     pub names_max: usize,
     /// Length of methods, names and names of metrics; longer ones are cut.
     pub name_bytes_max: usize,

@@ -1,9 +1,9 @@
 //! Joining deltas: the shards of a worker make one report.
 
-use crate::delta::{Delta, EntryDelta, ErrorDelta, ExceptionDelta, MetricDelta};
+use crate::delta::{Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta};
+use crate::histogram::Histogram;
 use crate::limits::{OTHER_ERRORS, OTHER_EXCEPTIONS, OTHER_NAME};
 use crate::rows::{Key, Keyed, Rows};
-use crate::times::{add_histogram, new_histogram};
 
 impl Keyed for EntryDelta {
     fn key(&self) -> Key<'_> {
@@ -70,48 +70,39 @@ impl EntryDelta {
             requests: 0,
             failures: 0,
             bytes: 0,
-            times: new_histogram(),
+            times: Histogram::new(),
             sum_us: 0,
             min_us: u64::MAX,
             max_us: 0,
         }
     }
 
-    /// Adds all figures but the histogram.
-    pub(crate) fn add_figures(&mut self, other: &Self) {
+    fn add(&mut self, other: &Self) {
         self.requests = self.requests.saturating_add(other.requests);
         self.failures = self.failures.saturating_add(other.failures);
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
         self.min_us = self.min_us.min(other.min_us);
         self.max_us = self.max_us.max(other.max_us);
+        self.times.add(&other.times);
+    }
+}
+
+impl LatenessDelta {
+    fn add(&mut self, other: &Self) {
+        self.times.add(&other.times);
+        self.max_us = self.max_us.max(other.max_us);
     }
 }
 
 impl Delta {
-    /// The same in parts of at most `rows_max` rows a list, for messages that must not be too
-    /// long. The parts add up to the whole.
-    ///
-    /// # Panics
-    /// When `rows_max` is 0.
+    /// The same as drained from the load thread of this number.
     #[must_use]
-    pub fn into_parts(mut self, rows_max: usize) -> Vec<Self> {
-        assert!(rows_max > 0, "a part has rows");
-        let mut parts = Vec::new();
-        loop {
-            let rest = Self {
-                entries: split_off(&mut self.entries, rows_max),
-                errors: split_off(&mut self.errors, rows_max),
-                exceptions: split_off(&mut self.exceptions, rows_max),
-                metrics: split_off(&mut self.metrics, rows_max),
-                ..Self::default()
-            };
-            parts.push(self);
-            if rest.is_empty() {
-                return parts;
-            }
-            self = rest;
+    pub fn of_shard(mut self, shard: u32) -> Self {
+        for late in &mut self.lateness {
+            late.shard = shard;
         }
+        self
     }
 
     /// Adds what another recorder has recorded. Nothing is rounded and nothing is lost: the result
@@ -119,10 +110,7 @@ impl Delta {
     /// whatever order deltas are merged. Only the sums of metrics are floating point, which
     /// rounds by order.
     pub fn merge(&mut self, other: Self) {
-        merge_rows(&mut self.entries, other.entries, |entry, more| {
-            entry.add_figures(&more);
-            add_histogram(&mut entry.times, &more.times);
-        });
+        merge_rows(&mut self.entries, other.entries, |entry, more| entry.add(&more));
         merge_rows(&mut self.errors, other.errors, |error, more| {
             error.count(more.occurrences, more.first_ms, more.last_ms);
         });
@@ -134,10 +122,11 @@ impl Delta {
         });
         self.interrupted = self.interrupted.saturating_add(other.interrupted);
         self.names_overflowed = self.names_overflowed.saturating_add(other.names_overflowed);
-        match (&mut self.lateness, other.lateness) {
-            (Some(lateness), Some(more)) => add_histogram(lateness, &more),
-            (lateness @ None, more) => *lateness = more,
-            (Some(_), None) => {}
+        for more in other.lateness {
+            match self.lateness.binary_search_by_key(&more.shard, |late| late.shard) {
+                Ok(place) => self.lateness[place].add(&more),
+                Err(place) => self.lateness.insert(place, more),
+            }
         }
     }
 
@@ -150,7 +139,7 @@ impl Delta {
             && self.metrics.is_empty()
             && self.interrupted == 0
             && self.names_overflowed == 0
-            && self.lateness.is_none()
+            && self.lateness.is_empty()
     }
 
     /// Samples of all entries.
@@ -179,37 +168,4 @@ fn merge_rows<T: Keyed>(into: &mut Vec<T>, from: Vec<T>, add: impl Fn(&mut T, T)
         }
     }
     *into = rows.into_vec();
-}
-
-/// Takes what is beyond `rows_max`.
-fn split_off<T>(rows: &mut Vec<T>, rows_max: usize) -> Vec<T> {
-    rows.split_off(rows.len().min(rows_max))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Limits, Recorder, Sample};
-
-    #[test]
-    fn parts_are_short_and_add_up_to_the_whole() {
-        let mut recorder = Recorder::new(Limits::default());
-        for name in 0..25 {
-            let entry = recorder.intern("GET", &format!("/{name}"));
-            let sample = Sample { response_time_us: 7, bytes: 3, error: Some("no"), at_ms: 1 };
-            recorder.record(entry, sample);
-        }
-        recorder.exception("a", "b");
-        recorder.interrupted();
-        let whole = recorder.drain();
-        let parts = whole.clone().into_parts(10);
-        assert_eq!(parts.iter().map(|part| part.entries.len()).collect::<Vec<_>>(), [10, 10, 5]);
-        assert_eq!(parts.iter().map(|part| part.errors.len()).max(), Some(10));
-        let mut sum = Delta::default();
-        for part in parts {
-            sum.merge(part);
-        }
-        assert_eq!(sum, whole);
-        assert_eq!(Delta::default().into_parts(1), [Delta::default()]);
-    }
 }

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use hdrhistogram::Histogram;
 use thiserror::Error;
 
 use crate::delta::{MetricDelta, MetricValue};
+use crate::dense::Dense;
+use crate::histogram::Histogram;
 use crate::rows::{Key, Keyed};
 use crate::snapshot::{MetricFigures, MetricSnapshot, PERCENTILES};
-use crate::times::{add_histogram, new_histogram, values_at};
 
 /// Largest value that the histogram of a trend tells apart; a larger one is recorded there as this
 /// one, while sum, minimum and maximum stay exact.
@@ -125,7 +125,7 @@ impl MetricValue {
                 Self::Trend { values, sum, min, max },
                 Self::Trend { values: others, sum: other_sum, min: other_min, max: other_max },
             ) => {
-                add_histogram(values, others);
+                values.add(others);
                 *sum = finite(*sum + other_sum);
                 *min = min.min(*other_min);
                 *max = max.max(*other_max);
@@ -139,26 +139,15 @@ impl MetricValue {
     }
 }
 
-/// A trend of one value, which must be finite and not negative. `values` is recorded into, so that
-/// its memory can be used again.
+/// Records a value of a trend, which must be finite and not negative.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "the value is between 0 and `TREND_MAX * TREND_STEPS`"
 )]
-pub(crate) fn record_trend(values: &mut Histogram<u64>, value: f64) {
+pub(crate) fn record_trend(values: &mut Histogram, value: f64) {
     let steps = (value.clamp(0.0, TREND_MAX) * TREND_STEPS).round() as u64;
-    values.record(steps).expect("a growing histogram takes every value up to its limit");
-}
-
-/// A copy whose histogram has the layout of this crate, whatever that of the original is.
-pub(crate) fn in_own_layout(metric: &MetricDelta) -> MetricDelta {
-    let mut copy = metric.clone();
-    if let MetricValue::Trend { values, .. } = &mut copy.value {
-        let received = std::mem::replace(values, new_histogram());
-        add_histogram(values, &received);
-    }
-    copy
+    values.record(steps, 1);
 }
 
 /// `sum`, or the largest number of its sign: JSON has no infinity.
@@ -191,12 +180,14 @@ pub(crate) fn figures(metric: &MetricDelta) -> MetricSnapshot {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures to show; 53 bits are enough")]
-fn trend_figures(values: &Histogram<u64>, sum: f64, min: f64, max: f64) -> MetricFigures {
-    let mut percentiles =
-        values_at(values, PERCENTILES).map(|steps| (steps as f64 / TREND_STEPS).min(max).max(min));
+fn trend_figures(values: &Histogram, sum: f64, min: f64, max: f64) -> MetricFigures {
+    let mut dense = Dense::default();
+    dense.add_histogram(values);
+    let within = |steps: u64| (steps as f64 / TREND_STEPS).min(max).max(min);
+    let mut percentiles = dense.values_at(PERCENTILES).map(within);
     percentiles[PERCENTILES.len() - 1] = max;
-    let mean = if values.is_empty() { 0.0 } else { sum / values.len() as f64 };
-    MetricFigures::Trend { values: values.len(), min, mean, max, percentiles }
+    let mean = if values.is_empty() { 0.0 } else { sum / values.samples() as f64 };
+    MetricFigures::Trend { values: values.samples(), min, mean, max, percentiles }
 }
 
 /// The value of a metric with one update, and how a further update of the same kind is recorded.
@@ -244,7 +235,7 @@ impl Update {
                 MetricValue::Gauge { last: value, last_ms, min: value, max: value }
             }
             Self::Trend(value) => {
-                let mut values = new_histogram();
+                let mut values = Histogram::new();
                 record_trend(&mut values, value);
                 MetricValue::Trend { values, sum: value, min: value, max: value }
             }

@@ -2,16 +2,17 @@
 //! drains is merged elsewhere.
 //!
 //! Recording a sample costs one look-up of the name (none if the caller keeps the [`EntryId`]) and
-//! a few additions; it allocates only for the first sample of an entry after a drain. Draining
-//! moves what was recorded out and copies no bucket; entries without samples cost it nothing.
+//! a few additions; it allocates while the first samples of an entry after a drain come. Entries
+//! without samples cost a drain nothing.
 
-use hdrhistogram::Histogram;
-
-use crate::delta::{Delta, EntryDelta, ErrorDelta, ExceptionDelta, MetricDelta, MetricValue};
+use crate::delta::{
+    Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta, MetricValue,
+};
 use crate::limits::{Limits, OTHER_NAME, cut};
 use crate::metric::{MetricError, MetricKind, Update};
 use crate::rows::{Key, Keyed, Rows};
-use crate::times::{new_histogram, record_us, with_room_to};
+use crate::tally::Tally;
+use crate::times::HIGHEST_US;
 
 /// A (method, name) pair of one recorder. Means nothing to another recorder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,8 +42,6 @@ struct Entry {
     name: String,
     /// `None` when nothing was recorded since the last drain: an idle entry holds no histogram.
     open: Option<Open>,
-    /// Largest value of the interval before: the next histogram begins with room for it.
-    high_us: u64,
 }
 
 /// The figures of an entry since the last drain; see [`EntryDelta`].
@@ -51,7 +50,7 @@ struct Open {
     requests: u64,
     failures: u64,
     bytes: u64,
-    times: Histogram<u64>,
+    times: Tally,
     sum_us: u64,
     min_us: u64,
     max_us: u64,
@@ -64,12 +63,12 @@ impl Keyed for Entry {
 }
 
 impl Open {
-    fn new(high_us: u64) -> Self {
+    fn new() -> Self {
         Self {
             requests: 0,
             failures: 0,
             bytes: 0,
-            times: with_room_to(high_us),
+            times: Tally::default(),
             sum_us: 0,
             min_us: u64::MAX,
             max_us: 0,
@@ -82,7 +81,7 @@ impl Open {
         self.requests += 1;
         self.failures += u64::from(sample.error.is_some());
         self.bytes = self.bytes.saturating_add(sample.bytes);
-        record_us(&mut self.times, time_us, 1);
+        self.times.record(time_us.min(HIGHEST_US));
         self.sum_us = self.sum_us.saturating_add(time_us);
         self.min_us = self.min_us.min(time_us);
         self.max_us = self.max_us.max(time_us);
@@ -118,7 +117,8 @@ pub struct Recorder {
     metrics: Rows<Metric>,
     interrupted: u64,
     names_overflowed: u64,
-    lateness: Option<Histogram<u64>>,
+    late: Tally,
+    late_max_us: Option<u64>,
 }
 
 impl Recorder {
@@ -136,7 +136,8 @@ impl Recorder {
             metrics: Rows::default(),
             interrupted: 0,
             names_overflowed: 0,
-            lateness: None,
+            late: Tally::default(),
+            late_max_us: None,
         }
     }
 
@@ -177,7 +178,7 @@ impl Recorder {
             Some(open) => open,
             None => {
                 self.touched.push(id);
-                entry.open.insert(Open::new(entry.high_us))
+                entry.open.insert(Open::new())
             }
         };
         open.add(&sample);
@@ -273,7 +274,8 @@ impl Recorder {
 
     /// Records by how many microseconds the generator started a task later than it was due.
     pub fn lateness(&mut self, late_us: u64) {
-        record_us(self.lateness.get_or_insert_with(new_histogram), late_us, 1);
+        self.late.record(late_us.min(HIGHEST_US));
+        self.late_max_us = Some(late_us.max(self.late_max_us.unwrap_or(0)));
     }
 
     /// Counts a request that was cut off by the end of the stop timeout.
@@ -281,13 +283,13 @@ impl Recorder {
         self.interrupted += 1;
     }
 
-    /// What was recorded since the last drain. The cost is that of the entries with samples.
+    /// What was recorded since the last drain. The cost is that of the entries with samples. Its
+    /// load thread is number 0, until [`Delta::of_shard`] says otherwise.
     pub fn drain(&mut self) -> Delta {
         let mut entries = Vec::with_capacity(self.touched.len());
         for id in self.touched.drain(..) {
             let entry = &mut self.entries[id.0];
             if let Some(open) = entry.open.take() {
-                entry.high_us = open.times.max();
                 entries.push(entry.delta(open));
             }
         }
@@ -302,14 +304,20 @@ impl Recorder {
             metrics: self.metrics.iter_mut().filter_map(drain_metric).collect(),
             interrupted: std::mem::take(&mut self.interrupted),
             names_overflowed: std::mem::take(&mut self.names_overflowed),
-            lateness: self.lateness.take(),
+            lateness: self.drain_lateness(),
         }
+    }
+
+    fn drain_lateness(&mut self) -> Vec<LatenessDelta> {
+        let times = std::mem::take(&mut self.late).into_histogram();
+        let late = self.late_max_us.take().map(|max_us| LatenessDelta { shard: 0, times, max_us });
+        late.into_iter().collect()
     }
 }
 
 impl Entry {
     fn new(method: &str, name: &str) -> Self {
-        Self { method: method.to_owned(), name: name.to_owned(), open: None, high_us: 0 }
+        Self { method: method.to_owned(), name: name.to_owned(), open: None }
     }
 
     fn delta(&self, open: Open) -> EntryDelta {
@@ -319,7 +327,7 @@ impl Entry {
             requests: open.requests,
             failures: open.failures,
             bytes: open.bytes,
-            times: open.times,
+            times: open.times.into_histogram(),
             sum_us: open.sum_us,
             min_us: open.min_us,
             max_us: open.max_us,

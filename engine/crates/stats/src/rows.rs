@@ -1,7 +1,7 @@
 //! Rows that are found by their texts without building a key: what a recorder looks up for each
 //! sample, and what merging looks up for each row.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
@@ -12,6 +12,19 @@ pub(crate) type Key<'a> = [&'a str; 3];
 pub(crate) trait Keyed {
     /// The texts that make the row unique.
     fn key(&self) -> Key<'_>;
+}
+
+/// As the standard one, with fewer steps: the bytes of the parts, and where they end.
+#[inline]
+fn hash(hasher: &DefaultHashBuilder, [first, second, third]: Key<'_>) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write(second.as_bytes());
+    state.write(first.as_bytes());
+    if !third.is_empty() {
+        state.write(third.as_bytes());
+    }
+    state.write_usize(first.len() ^ third.len().rotate_left(usize::BITS / 2));
+    state.finish()
 }
 
 /// Rows in the order of their arrival, each key once.
@@ -41,17 +54,17 @@ impl<T: Keyed> Rows<T> {
     /// Position of the row with this key.
     #[inline]
     pub(crate) fn find(&self, key: Key<'_>) -> Option<usize> {
-        let hash = self.hasher.hash_one(key);
-        self.index.find(hash, |&row| self.rows[row].key() == key).copied()
+        let wanted = hash(&self.hasher, key);
+        self.index.find(wanted, |&row| self.rows[row].key() == key).copied()
     }
 
     /// Adds a row whose key is not there yet, and returns its position.
     pub(crate) fn push(&mut self, row: T) -> usize {
         let (rows, hasher) = (&mut self.rows, &self.hasher);
-        let hash = hasher.hash_one(row.key());
+        let wanted = hash(hasher, row.key());
         let position = rows.len();
         rows.push(row);
-        self.index.insert_unique(hash, position, |&other| hasher.hash_one(rows[other].key()));
+        self.index.insert_unique(wanted, position, |&other| hash(hasher, rows[other].key()));
         position
     }
 

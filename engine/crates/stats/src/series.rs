@@ -9,10 +9,9 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use hdrhistogram::Histogram;
-
+use crate::dense::Dense;
 use crate::snapshot::Second;
-use crate::times::{add_histogram, new_histogram, p50_p95_ms, record_us};
+use crate::times::p50_p95_ms;
 use crate::window::WINDOW_SECONDS;
 
 /// Seconds that the series holds. Older ones are dropped, from the series only.
@@ -36,7 +35,7 @@ struct Slot {
     requests: u64,
     failures: u64,
     /// `None` without a sample, and when the second is closed.
-    times: Option<Histogram<u64>>,
+    times: Option<Dense>,
     /// Of a closed second.
     p50_p95_ms: Option<(f64, f64)>,
 }
@@ -109,13 +108,13 @@ impl Series {
         }
     }
 
-    pub(crate) fn add_times(&mut self, second: u64, time_us: u64, count: u64) {
+    pub(crate) fn add_times(&mut self, second: u64, bucket: u32, count: u64) {
         let closed_before = self.end().saturating_sub(OPEN_SECONDS as u64);
         if second < closed_before {
             return;
         }
         if let Some(slot) = self.slot(second) {
-            record_us(slot.times.get_or_insert_with(new_histogram), time_us, count);
+            slot.times.get_or_insert_default().add_bucket(bucket, count);
         }
     }
 
@@ -138,14 +137,14 @@ impl Series {
     }
 
     /// Requests and failures in these seconds; their times are added to `times`.
-    pub(crate) fn sum(&self, seconds: Range<u64>, times: &mut Histogram<u64>) -> (u64, u64) {
+    pub(crate) fn sum(&self, seconds: Range<u64>, times: &mut Dense) -> (u64, u64) {
         let mut sum = (0_u64, 0_u64);
         for (second, slot) in (self.first..).zip(&self.slots) {
             if seconds.contains(&second) {
                 sum.0 = slot.requests.saturating_add(sum.0);
                 sum.1 = slot.failures.saturating_add(sum.1);
                 if let Some(more) = &slot.times {
-                    add_histogram(times, more);
+                    times.add(more);
                 }
             }
         }

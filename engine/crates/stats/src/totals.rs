@@ -3,15 +3,17 @@
 //! [`Totals`] counts whatever it is given: that each report is given once is the business of the
 //! [`Ledger`](crate::ledger::Ledger), that it belongs to this test that of the caller.
 
-use hdrhistogram::Histogram;
-
-use crate::delta::{Delta, EntryDelta, ErrorDelta, ExceptionDelta, MetricDelta, Report};
+use crate::delta::{
+    Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta, Report,
+};
+use crate::dense::Dense;
+use crate::lateness::{Shards, WorkerLateness};
+use crate::layout::{FINE, bucket_of};
 use crate::limits::{Limits, OTHER_WORKERS, cut};
-use crate::metric::in_own_layout;
 use crate::rows::{Key, Keyed, Rows};
 use crate::series::{SETTLE_MS, Series};
 use crate::split::Split;
-use crate::times::{HIGHEST_US, add_histogram, each_bucket, new_histogram, record_us};
+use crate::times::HIGHEST_US;
 use crate::window::Window;
 
 /// Name of the aggregate of all entries; its method is empty.
@@ -28,16 +30,61 @@ pub enum Applied {
     BeforeReset,
 }
 
+/// The bucket of all times from an hour on.
+const LAST_BUCKET: u32 = bucket_of::<FINE>(HIGHEST_US);
+
+/// The figures of the whole test under one name; see [`EntryDelta`].
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) method: String,
+    pub(crate) name: String,
+    pub(crate) requests: u64,
+    pub(crate) failures: u64,
+    pub(crate) bytes: u64,
+    pub(crate) times: Dense,
+    pub(crate) sum_us: u64,
+    pub(crate) min_us: u64,
+    pub(crate) max_us: u64,
+}
+
+impl Line {
+    fn new(method: &str, name: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            name: name.to_owned(),
+            requests: 0,
+            failures: 0,
+            bytes: 0,
+            times: Dense::default(),
+            sum_us: 0,
+            min_us: u64::MAX,
+            max_us: 0,
+        }
+    }
+
+    fn add(&mut self, more: &EntryDelta) {
+        self.requests = self.requests.saturating_add(more.requests);
+        self.failures = self.failures.saturating_add(more.failures);
+        self.bytes = self.bytes.saturating_add(more.bytes);
+        self.sum_us = self.sum_us.saturating_add(more.sum_us);
+        self.min_us = self.min_us.min(more.min_us);
+        self.max_us = self.max_us.max(more.max_us);
+        for &(bucket, count) in more.times.buckets() {
+            self.times.add_bucket(bucket.min(LAST_BUCKET), count);
+        }
+    }
+}
+
 /// One (method, name) pair: the whole test and the last seconds.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) all: EntryDelta,
+    pub(crate) line: Line,
     pub(crate) window: Window,
 }
 
 impl Keyed for Entry {
     fn key(&self) -> Key<'_> {
-        self.all.key()
+        [&self.line.method, &self.line.name, ""]
     }
 }
 
@@ -58,6 +105,7 @@ impl Keyed for Exception {
 pub(crate) struct Worker {
     pub(crate) id: String,
     pub(crate) requests: u64,
+    late: Shards,
 }
 
 impl Keyed for Worker {
@@ -117,7 +165,7 @@ impl Span {
 pub struct Totals {
     pub(crate) limits: Limits,
     pub(crate) span: Span,
-    pub(crate) aggregate: EntryDelta,
+    pub(crate) aggregate: Line,
     pub(crate) entries: Rows<Entry>,
     pub(crate) errors: Rows<ErrorDelta>,
     pub(crate) exceptions: Rows<Exception>,
@@ -126,12 +174,11 @@ pub struct Totals {
     pub(crate) interrupted: u64,
     pub(crate) names_overflowed: u64,
     pub(crate) metrics_refused: u64,
-    pub(crate) lateness: Option<Histogram<u64>>,
+    pub(crate) late: Dense,
+    pub(crate) late_max_us: u64,
     pub(crate) series: Series,
     users_max: u32,
     split: Split,
-    /// (value, count) of the entry at hand.
-    buckets: Vec<(u64, u64)>,
 }
 
 impl Totals {
@@ -141,7 +188,7 @@ impl Totals {
         Self {
             limits,
             span: Span::default(),
-            aggregate: EntryDelta::new("", AGGREGATED),
+            aggregate: Line::new("", AGGREGATED),
             entries: Rows::default(),
             errors: Rows::default(),
             exceptions: Rows::default(),
@@ -150,11 +197,11 @@ impl Totals {
             interrupted: 0,
             names_overflowed: 0,
             metrics_refused: 0,
-            lateness: None,
+            late: Dense::default(),
+            late_max_us: 0,
             series: Series::default(),
             users_max: 0,
             split: Split::default(),
-            buckets: Vec::new(),
         }
     }
 
@@ -209,6 +256,14 @@ impl Totals {
         worker.map_or(0, |worker| self.workers[worker].requests)
     }
 
+    /// How late the load threads of one worker were; `None` when it has started no task. Workers
+    /// above [`Limits::workers_max`] have none of their own.
+    #[must_use]
+    pub fn lateness_of(&self, worker_id: &str) -> Option<WorkerLateness> {
+        let worker = self.workers.find([worker_id, "", ""])?;
+        self.workers[worker].late.summary()
+    }
+
     /// Metrics in reports that were left out because there were more than
     /// [`Limits::metrics_max`] of them.
     #[must_use]
@@ -246,6 +301,7 @@ impl Totals {
         for exception in &delta.exceptions {
             self.add_exception(exception, worker);
         }
+        self.add_lateness(&delta.lateness, worker);
         self.add_rest(delta);
         if placed { Applied::Counted } else { Applied::TotalsOnly }
     }
@@ -253,7 +309,8 @@ impl Totals {
     /// Counts requests of a worker and returns its position.
     fn worker(&mut self, id: &str, requests: u64) -> usize {
         let id = &*cut(id, self.limits.name_bytes_max);
-        let new = |[id, ..]: Key<'_>| Worker { id: id.to_owned(), requests: 0 };
+        let new =
+            |[id, ..]: Key<'_>| Worker { id: id.to_owned(), requests: 0, late: Shards::default() };
         let other = [OTHER_WORKERS, "", ""];
         let position = self.workers.find_or_push([id, "", ""], self.limits.workers_max, other, new);
         let worker = &mut self.workers[position];
@@ -262,31 +319,21 @@ impl Totals {
     }
 
     fn add_entry(&mut self, more: &EntryDelta, placed: bool) {
-        let mut buckets = std::mem::take(&mut self.buckets);
-        buckets.clear();
-        // Whatever a worker sends, an hour is the end of our own histograms.
-        each_bucket(&more.times, |value, count| {
-            buckets.push((value.min(HIGHEST_US), count));
-        });
-
         let position = self.entry(more);
         let entry = &mut self.entries[position];
-        for all in [&mut entry.all, &mut self.aggregate] {
-            all.add_figures(more);
-            for &(value, count) in &buckets {
-                record_us(&mut all.times, value, count);
-            }
-        }
+        entry.line.add(more);
+        self.aggregate.add(more);
         if !placed {
-            self.buckets = buckets;
             return;
         }
         let (window, series, split) = (&mut entry.window, &mut self.series, &mut self.split);
         split.begin();
-        for &(value, count) in &buckets {
+        for &(bucket, count) in more.times.buckets() {
+            // Whatever a worker sends, an hour is the end of our own histograms.
+            let bucket = bucket.min(LAST_BUCKET);
             split.give(count, |second, part| {
-                window.add_times(second, value, part);
-                series.add_times(second, value, part);
+                window.add_times(second, bucket, part);
+                series.add_times(second, bucket, part);
             });
         }
         split.begin();
@@ -299,13 +346,12 @@ impl Totals {
             window.add_counts(second, 0, part);
             series.add_counts(second, 0, part);
         });
-        self.buckets = buckets;
     }
 
     /// Position of the entry that takes these samples.
     fn entry(&mut self, more: &EntryDelta) -> usize {
         let new = |[method, name, _]: Key<'_>| Entry {
-            all: EntryDelta::new(method, name),
+            line: Line::new(method, name),
             window: Window::default(),
         };
         let (key, other) = (more.key(), EntryDelta::OTHER);
@@ -350,15 +396,24 @@ impl Totals {
             if let Some(position) = self.metrics.find(metric.key()) {
                 self.metrics[position].value.add(&metric.value);
             } else if self.metrics.len() < metrics_max {
-                self.metrics.push(in_own_layout(metric));
+                self.metrics.push(metric.clone());
             } else {
                 self.metrics_refused += 1;
             }
         }
         self.interrupted = self.interrupted.saturating_add(delta.interrupted);
         self.names_overflowed = self.names_overflowed.saturating_add(delta.names_overflowed);
-        if let Some(more) = &delta.lateness {
-            add_histogram(self.lateness.get_or_insert_with(new_histogram), more);
+    }
+
+    fn add_lateness(&mut self, lateness: &[LatenessDelta], worker: usize) {
+        // Workers that share a line would mix their load threads.
+        let own = self.workers[worker].id != OTHER_WORKERS;
+        for more in lateness {
+            self.late.add_histogram(&more.times);
+            self.late_max_us = self.late_max_us.max(more.max_us);
+            if own {
+                self.workers[worker].late.add(more);
+            }
         }
     }
 }

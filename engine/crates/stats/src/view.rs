@@ -1,13 +1,11 @@
 //! Totals at one moment, as a [`Snapshot`].
 
-use hdrhistogram::Histogram;
-
-use crate::delta::EntryDelta;
+use crate::dense::Dense;
 use crate::metric::figures;
 use crate::series::Series;
 use crate::snapshot::{EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, Snapshot};
-use crate::times::{mean, new_histogram, p50_p95_ms, times_ms, to_ms, values_at};
-use crate::totals::Totals;
+use crate::times::{mean, p50_p95_ms, times_ms, to_ms};
+use crate::totals::{Line, Totals};
 
 /// The figures of the last complete seconds of an entry.
 struct Current {
@@ -31,7 +29,7 @@ impl Totals {
         {
             self.series.reach(newest);
         }
-        let mut times = new_histogram();
+        let mut times = Dense::default();
         let (requests, failures) = self.series.sum(window.clone(), &mut times);
         let seconds = window.end - window.start;
         let total = self.entry_snapshot(
@@ -42,12 +40,10 @@ impl Totals {
             .entries
             .iter()
             .map(|entry| {
-                if !times.is_empty() {
-                    times.reset();
-                }
+                times.clear();
                 let counts = entry.window.sum(window.clone(), &mut times);
-                let current = Current::new(seconds, counts, &times, &entry.all);
-                self.entry_snapshot(&entry.all, &current)
+                let current = Current::new(seconds, counts, &times, &entry.line);
+                self.entry_snapshot(&entry.line, &current)
             })
             .collect();
         entries.sort_unstable_by(|a, b| (&a.name, &a.method).cmp(&(&b.name, &b.method)));
@@ -67,14 +63,15 @@ impl Totals {
             seconds: self.series.seconds(shown, self.span.start_ms()),
             interrupted: self.interrupted,
             names_overflowed: self.names_overflowed,
-            lateness_ms: self.lateness.as_ref().map(|late| {
-                let [p50, p99, max] = values_at(late, [50.0, 99.0, 100.0]);
-                (to_ms(p50), to_ms(p99), to_ms(max))
+            lateness_ms: (!self.late.is_empty()).then(|| {
+                let values = self.late.values_at([50.0, 99.0]);
+                let [p50, p99] = values.map(|late_us| to_ms(late_us.min(self.late_max_us)));
+                (p50, p99, to_ms(self.late_max_us))
             }),
         }
     }
 
-    fn entry_snapshot(&self, all: &EntryDelta, current: &Current) -> EntrySnapshot {
+    fn entry_snapshot(&self, all: &Line, current: &Current) -> EntrySnapshot {
         let length_ms = self.span.length_ms();
         let per_second = |count: u64| mean(count, length_ms) * 1000.0;
         EntrySnapshot {
@@ -83,7 +80,7 @@ impl Totals {
             num_requests: all.requests,
             num_failures: all.failures,
             bytes: all.bytes,
-            response_time_ms: times_ms(all),
+            response_time_ms: times_ms(&all.times, all.sum_us, all.min_us, all.max_us),
             rps: per_second(all.requests),
             fail_per_sec: per_second(all.failures),
             current_rps: mean(current.requests, current.seconds),
@@ -135,12 +132,7 @@ impl Totals {
 }
 
 impl Current {
-    fn new(
-        seconds: u64,
-        (requests, failures): (u64, u64),
-        times: &Histogram<u64>,
-        all: &EntryDelta,
-    ) -> Self {
+    fn new(seconds: u64, (requests, failures): (u64, u64), times: &Dense, all: &Line) -> Self {
         let p50_p95_ms = p50_p95_ms(times, all.min_us, all.max_us);
         Self { seconds, requests, failures, p50_p95_ms }
     }

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
 use hdrhistogram::iterators::IterationValue;
 use proptest::prelude::*;
 use swarm_stats::delta::{Delta, EntryDelta, Report};
 use swarm_stats::snapshot::Snapshot;
-use swarm_stats::times::{HIGHEST_US, new_histogram};
+use swarm_stats::times::HIGHEST_US;
 use swarm_stats::{Accept, Ledger, Limits, Recorder, Sample, Totals};
 
 const NAMES: [&str; 3] = ["/", "/cart", "/a/rather/long/name"];
@@ -82,7 +81,7 @@ fn expected(events: &[Event], name: usize) -> EntryDelta {
         entry.sum_us += event.time_us;
         entry.min_us = entry.min_us.min(event.time_us);
         entry.max_us = entry.max_us.max(event.time_us);
-        entry.times.record(event.time_us.min(HIGHEST_US)).expect("the histogram grows");
+        entry.times.record(event.time_us.min(HIGHEST_US), 1);
     }
     entry
 }
@@ -97,8 +96,12 @@ fn merge(deltas: Vec<Delta>) -> Delta {
     merged
 }
 
-/// (value, count) of all buckets with samples.
-fn buckets(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
+/// The library's histogram of the same samples: (largest value of the bucket, count).
+fn library_buckets(events: &[Event], name: usize) -> Vec<(u64, u64)> {
+    let mut histogram = hdrhistogram::Histogram::<u64>::new(3).expect("three digits");
+    for event in events.iter().filter(|event| event.name == name) {
+        histogram.record(event.time_us.min(HIGHEST_US)).expect("it grows");
+    }
     let bucket =
         |bucket: IterationValue<u64>| (bucket.value_iterated_to(), bucket.count_at_value());
     histogram.iter_recorded().map(bucket).collect()
@@ -151,10 +154,12 @@ proptest! {
         for entry in &merged.entries {
             let name = NAMES.iter().position(|name| *name == entry.name).unwrap();
             let expected = expected(&events, name);
-            prop_assert_eq!(buckets(&entry.times), buckets(&expected.times));
-            let without_times =
-                |entry: &EntryDelta| EntryDelta { times: new_histogram(), ..entry.clone() };
-            prop_assert_eq!(without_times(entry), without_times(&expected));
+            prop_assert_eq!(entry, &expected);
+            let library = library_buckets(&events, name);
+            prop_assert_eq!(entry.times.buckets().len(), library.len());
+            for (&(_, count), (value, library_count)) in entry.times.buckets().iter().zip(library) {
+                prop_assert_eq!((count, entry.times.count_at(value)), (library_count, count));
+            }
         }
         let names = (0..3).filter(|name| events.iter().any(|event| event.name == *name));
         prop_assert_eq!(merged.entries.len(), names.count());

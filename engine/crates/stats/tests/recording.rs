@@ -43,11 +43,11 @@ fn a_drain_holds_what_came_since_the_last() {
     assert_eq!((entry.method.as_str(), entry.name.as_str()), ("POST", "/cart"));
     assert_eq!((entry.requests, entry.failures, entry.bytes), (2, 1, 10));
     assert_eq!((entry.sum_us, entry.min_us, entry.max_us), (3_500, 1_000, 2_500));
-    assert_eq!((entry.times.len(), delta.errors[0].occurrences), (2, 1));
+    assert_eq!((entry.times.samples(), delta.errors[0].occurrences), (2, 1));
 
     recorder.record(home, sample(9));
     let delta = recorder.drain();
-    assert_eq!((delta.entries.len(), delta.entries[0].times.len()), (1, 1));
+    assert_eq!((delta.entries.len(), delta.entries[0].times.samples()), (1, 1));
     assert_eq!((delta.entries[0].name.as_str(), delta.entries[0].min_us), ("/", 9));
     assert!(recorder.drain().is_empty());
 }
@@ -140,7 +140,7 @@ fn metrics_record_by_kind() {
     let MetricValue::Trend { values: sizes, sum, min, max } = &values[2] else {
         panic!("{:?} is no trend", values[2]);
     };
-    assert_eq!((sizes.len(), sizes.count_at(1_500), *sum, *min, *max), (2, 1, 1.5, 0.0, 1.5));
+    assert_eq!((sizes.samples(), sizes.count_at(1_500), *sum, *min, *max), (2, 1, 1.5, 0.0, 1.5));
     assert_eq!(values[3], MetricValue::Check { passes: 1, fails: 1 });
     assert!(recorder.drain().metrics.is_empty());
 }
@@ -192,11 +192,28 @@ fn merging_adds_the_rest() {
     let mut merged = other.drain();
     merged.merge(one.drain());
     assert_eq!((merged.interrupted, merged.exceptions[0].occurrences), (1, 2));
-    let late = merged.lateness.unwrap();
-    assert_eq!((late.len(), late.count_at(0), late.count_at(40)), (3, 1, 1));
+    let [late] = &merged.lateness[..] else { panic!("of one shard: {:?}", merged.lateness) };
+    let counts = [0, 40].map(|late_us| late.times.count_at(late_us));
+    assert_eq!((late.times.samples(), counts, late.max_us), (3, [1, 1], 2_000_000));
     let gauge = MetricValue::Gauge { last: 3.0, last_ms: 20, min: 3.0, max: 9.0 };
     assert_eq!(merged.metrics[0].value, gauge);
-    assert!(
-        matches!(&merged.metrics[1].value, MetricValue::Trend { values, .. } if values.len() == 2)
-    );
+    let MetricValue::Trend { values, .. } = &merged.metrics[1].value else { panic!("a trend") };
+    assert_eq!(values.samples(), 2);
+}
+
+#[test]
+fn load_threads_keep_their_lateness_apart() {
+    let late = |shard, late_us| {
+        let mut recorder = Recorder::new(small());
+        recorder.lateness(late_us);
+        recorder.drain().of_shard(shard)
+    };
+    let mut merged = late(2, 30);
+    for (shard, late_us) in [(0, 10), (1, 20), (2, u64::MAX), (0, 11)] {
+        merged.merge(late(shard, late_us));
+    }
+    let found: Vec<_> =
+        merged.lateness.iter().map(|of| (of.shard, of.times.samples(), of.max_us)).collect();
+    assert_eq!(found, [(0, 2, 11), (1, 1, 20), (2, 2, u64::MAX)]);
+    assert_eq!(merged.lateness[2].times.count_at(swarm_stats::times::HIGHEST_US), 1);
 }

@@ -5,6 +5,7 @@ use std::fs;
 
 use csv::StringRecord;
 use swarm_stats::delta::Report;
+use swarm_stats::lateness::{LatenessMs, WorkerLateness};
 use swarm_stats::report::csv::{CsvFiles, write_exceptions, write_failures, write_stats};
 use swarm_stats::report::json::{Summary, SummaryError, WorkerSummary};
 use swarm_stats::report::table::{self, NAME_WIDTH_MAX, Progress, Rates};
@@ -156,6 +157,11 @@ fn json_reads_back_and_has_the_promised_fields() {
             id: "worker_1".to_owned(),
             users_max: 25,
             num_requests: 1_010,
+            lateness_ms: Some(WorkerLateness {
+                all: LatenessMs { p99: 0.5, max: 250.0 },
+                worst_shard: 1,
+                worst: LatenessMs { p99: 0.9, max: 250.0 },
+            }),
             lost: true,
             lost_detail: Some("closed at 12.3 s, last report at 11.9 s".to_owned()),
         }],
@@ -171,6 +177,10 @@ fn json_reads_back_and_has_the_promised_fields() {
     assert_eq!(value["total"]["num_requests"], 1_010);
     let entry = &value["entries"][0];
     assert_eq!((&entry["name"], &entry["rps"]), (&"/".into(), &100.0.into()));
+    let late = serde_json::json!({
+        "p99": 0.5, "max": 250.0, "worst_shard": 1, "worst": {"p99": 0.9, "max": 250.0}
+    });
+    assert_eq!(value["workers"][0]["lateness_ms"], late);
     let times = &entry["response_time_ms"];
     assert_eq!((&times["min"], &times["max"]), (&0.123.into(), &12.3.into()));
     for figure in ["median", "mean", "p95", "p99", "p99_9"] {

@@ -193,3 +193,28 @@ fn exceptions_say_who_saw_them_and_metrics_add_up() {
     assert_eq!((percentiles[0], percentiles[10]), (1.0, 2.5));
     assert_eq!((snapshot.interrupted, snapshot.lateness_ms), (3, Some((1.5, 1.5, 1.5))));
 }
+
+#[test]
+fn lateness_is_told_for_each_worker_and_starts_anew_with_a_reset() {
+    let mut totals = started(0);
+    let late = |shard: u32, late_us: u64| {
+        let mut recorder = Recorder::new(Limits::default());
+        (0..100).for_each(|_| recorder.lateness(late_us));
+        recorder.drain().of_shard(shard)
+    };
+    totals.apply("calm", &report(0, 1_000, late(0, 300)));
+    for shard in 0..8 {
+        totals.apply("busy", &report(0, 1_000, late(shard, if shard == 5 { 400_000 } else { 9 })));
+    }
+    let calm = totals.lateness_of("calm").unwrap();
+    assert_eq!((calm.all.p99, calm.all.max, calm.worst_shard), (0.3, 0.3, 0));
+    let busy = totals.lateness_of("busy").unwrap();
+    assert_eq!((busy.worst_shard, busy.worst.p99), (5, 400.0));
+    assert_eq!(totals.lateness_of("nobody"), None);
+    assert_eq!(totals.snapshot(3_000).lateness_ms, Some((0.009, 400.0, 400.0)));
+
+    totals.reset(2_000);
+    assert_eq!(totals.lateness_of("busy"), None);
+    totals.apply("busy", &report(2_000, 3_000, late(1, 7)));
+    assert_eq!(totals.lateness_of("busy").unwrap().all.max, 0.007);
+}

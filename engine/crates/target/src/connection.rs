@@ -189,6 +189,18 @@ impl Connection {
         self.send().await
     }
 
+    /// Sends an answer made after a batch that does not count.
+    pub(crate) async fn answer_uncounted(
+        &mut self,
+        answer: &Answer<'_>,
+        manner: Manner,
+    ) -> io::Result<()> {
+        let mut out = self.thread.pool.take_write();
+        answer.write(&mut out, manner);
+        self.out = out;
+        self.send().await
+    }
+
     /// Sends what was collected and gives the buffer back.
     async fn send(&mut self) -> io::Result<()> {
         if !self.out.is_empty() {
@@ -283,7 +295,8 @@ mod tests {
     fn an_idle_connection_is_small_and_holds_no_buffer() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let shared = Arc::new(Shared { ledger: Ledger::new(1), shop: Shop::new(1) });
+            let (ledger, shop) = (Ledger::new(1), Shop::new(1));
+            let shared = Arc::new(Shared { ledger, member: None, shop });
             let thread = Thread { index: 0, shared, pool: Pool::default(), pages: Pages::new() };
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

@@ -5,6 +5,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
 
+use crate::group::Part;
+
 /// Most distinct paths that are counted by name; requests of later ones are [`OTHER_PATHS`].
 pub const PATHS_MAX: usize = 1024;
 /// The name under which requests are counted whose path is one too many or too long.
@@ -139,13 +141,26 @@ impl Ledger {
 
     /// The sum over all threads at one moment, from which counting starts again.
     pub(crate) fn take(&self) -> Counts {
+        self.part(true).counts
+    }
+
+    /// As [`Self::counts`] or, with `take`, [`Self::take`], and whether there was no room for
+    /// further names.
+    pub(crate) fn part(&self, take: bool) -> Part {
         let mut all = self.all();
         let counts = sum(&all);
-        for tally in &mut all {
+        let full = self.names().len() >= PATHS_MAX;
+        if take {
+            self.restart(&mut all);
+        }
+        Part { counts, full }
+    }
+
+    fn restart(&self, all: &mut [MutexGuard<'_, Tally>]) {
+        for tally in all {
             **tally = Tally::new(tally.open);
         }
         self.names().clear();
-        counts
     }
 
     /// Whether `path` is or can be counted by name. The same answer for every thread, so that a

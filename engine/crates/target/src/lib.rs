@@ -50,7 +50,7 @@
 //! - `request`, `body`: parsing and framing; `answer`: what goes out.
 //! - `routes`: from a target to a route, from a route to a reply; `slow`: replies that take time.
 //! - `shop`: login, cart, checkout and their sessions.
-//! - `counts`: what was received.
+//! - `counts`: what was received. `group`: the same over several processes.
 
 #![forbid(unsafe_code)]
 
@@ -60,6 +60,7 @@ mod config;
 mod connection;
 mod counts;
 mod error;
+mod group;
 mod listen;
 mod pool;
 mod request;
@@ -71,5 +72,7 @@ mod slow;
 pub use config::{THREADS_MAX, TargetConfig};
 pub use counts::{Counts, OTHER_PATHS, PATHS_MAX};
 pub use error::TargetError;
+pub use group::{Gather, GroupError, Member};
+pub use listen::Hold;
 pub use server::{Running, Target};
 pub use shop::PASSWORD;

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::answer::{Answer, Extent, Prepared, reason};
+use crate::counts::Counts;
 use crate::request::{Manner, Request};
 use crate::server::Thread;
 use crate::shop::{CartError, PASSWORD};
@@ -160,6 +161,7 @@ pub(crate) fn reply(
         Route::Delay { ms } => Some(Slow::Delay { ms }),
         Route::Slow(slow) => Some(slow),
         Route::Bytes(n) => bytes(thread, n, manner, out),
+        Route::Counts { reset } if thread.shared.member.is_some() => Some(Slow::Sum { reset }),
         Route::Counts { .. } | Route::CountsMisused => {
             counts(thread, request.route, manner, out);
             None
@@ -231,9 +233,13 @@ fn counts(thread: &Thread, route: Route, manner: Manner, out: &mut Vec<u8>) {
                 .write(out, manner);
         }
     };
-    let body = serde_json::to_string(&counts).expect("counts are plain numbers and names");
     // Not through the thread's answer: these do not count.
-    Answer::json(200, &body).write(out, manner);
+    Answer::json(200, &counts_text(&counts)).write(out, manner);
+}
+
+/// What `/counts` answers.
+pub(crate) fn counts_text(counts: &Counts) -> String {
+    serde_json::to_string(counts).expect("counts are plain numbers and names")
 }
 
 /// What `/login` wants.

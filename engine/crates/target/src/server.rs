@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -15,6 +16,7 @@ use crate::config::TargetConfig;
 use crate::connection;
 use crate::counts::{Counts, Ledger};
 use crate::error::TargetError;
+use crate::group::{Member, Part};
 use crate::listen;
 use crate::pool::Pool;
 use crate::request::Manner;
@@ -45,6 +47,8 @@ pub struct Running {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
+    /// The others, if this process is one of several.
+    pub(crate) member: Option<Member>,
     pub(crate) shop: Shop,
 }
 
@@ -69,6 +73,17 @@ impl Target {
         Ok(Self { listeners, address })
     }
 
+    /// Opens the listeners of all threads on a port that another process holds, see
+    /// [`Hold`](crate::Hold).
+    ///
+    /// # Errors
+    ///
+    /// There are too many threads, or the address cannot be listened on.
+    pub fn join(address: SocketAddr, threads: NonZeroUsize) -> Result<Self, TargetError> {
+        let listeners = listen::join(address, threads.get())?;
+        Ok(Self { listeners, address })
+    }
+
     /// The address clients connect to, with the port that was chosen for port 0.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
@@ -80,8 +95,22 @@ impl Target {
     ///
     /// A thread or its runtime could not be started; those already started stop.
     pub fn spawn(self) -> Result<Running, TargetError> {
+        self.spawn_as(None)
+    }
+
+    /// As [`Self::spawn`], as one of several processes. [`Running::attend`] is to be called then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::spawn`].
+    pub fn spawn_member(self, member: Member) -> Result<Running, TargetError> {
+        self.spawn_as(Some(member))
+    }
+
+    fn spawn_as(self, member: Option<Member>) -> Result<Running, TargetError> {
         let count = self.listeners.len();
-        let shared = Arc::new(Shared { ledger: Ledger::new(count), shop: Shop::new(count) });
+        let (ledger, shop) = (Ledger::new(count), Shop::new(count));
+        let shared = Arc::new(Shared { ledger, member, shop });
         let (stop, stopped) = watch::channel(());
         let mut threads = Vec::with_capacity(count);
         for (index, listener) in self.listeners.into_iter().enumerate() {
@@ -112,7 +141,18 @@ impl Running {
         self.address
     }
 
-    /// What was received so far, the same as `GET /counts` answers.
+    /// Its place in a group, if it has one.
+    pub(crate) fn member(&self) -> Option<&Member> {
+        self.shared.member.as_ref()
+    }
+
+    /// What this process received.
+    pub(crate) fn part(&self, take: bool) -> Part {
+        self.shared.ledger.part(take)
+    }
+
+    /// What this process received so far: the same as `GET /counts` answers, unless it is one of
+    /// several.
     pub fn counts(&self) -> Counts {
         self.shared.ledger.counts()
     }

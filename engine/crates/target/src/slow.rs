@@ -1,6 +1,7 @@
 //! Replies that take time, and replies that are none: delays, long bodies, faults.
 
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -9,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use crate::answer::{Answer, Extent, append};
 use crate::connection::Connection;
 use crate::request::{Manner, Persist};
+use crate::routes::counts_text;
 
 /// What long bodies are made of.
 pub(crate) static BLOCK: [u8; 64 * 1024] = [b'x'; 64 * 1024];
@@ -29,6 +31,8 @@ pub(crate) enum Slow {
     Delay { ms: u64 },
     /// So many bytes of the body come behind those already written.
     Rest { bytes: u64 },
+    /// Ask the other processes what they received, and answer with the sum.
+    Sum { reset: bool },
     /// No answer, and the connection stays open.
     Hang,
     /// No answer, and the connection is reset.
@@ -51,6 +55,10 @@ pub(crate) async fn perform(
 ) -> io::Result<bool> {
     match slow {
         Slow::Delay { ms } => return delay(connection, ms, manner).await,
+        Slow::Sum { reset } => {
+            sum(connection, reset, manner).await?;
+            return Ok(manner.persist.keeps());
+        }
         Slow::Rest { bytes } => {
             rest(connection, bytes).await?;
             return Ok(manner.persist.keeps());
@@ -82,6 +90,13 @@ async fn delay(connection: &mut Connection, ms: u64, manner: Manner) -> io::Resu
     }
     connection.answer(&Answer::text(200, &format!("waited {ms} ms\n")), manner).await?;
     Ok(manner.persist.keeps())
+}
+
+async fn sum(connection: &mut Connection, reset: bool, manner: Manner) -> io::Result<()> {
+    let thread = Rc::clone(&connection.thread);
+    let member = thread.shared.member.as_ref().expect("only a member has others to ask");
+    let counts = counts_text(&member.ask(reset).await?);
+    connection.answer_uncounted(&Answer::json(200, &counts), manner).await
 }
 
 async fn rest(connection: &mut Connection, bytes: u64) -> io::Result<()> {

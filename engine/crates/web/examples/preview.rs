@@ -11,6 +11,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use swarm_stats::lateness::{LatenessMs, WorkerLateness};
 use swarm_stats::snapshot::{
     EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, MetricFigures, MetricSnapshot, Second,
     Snapshot, TimesMs,
@@ -228,6 +229,7 @@ impl Fake {
                     user_count: if gone { 0 } else { self.users / there.max(1) },
                     cpu_usage: if gone { 0.0 } else { cpu(busy, self.noise()) },
                     memory_usage: 48 * 1024 * 1024 + u64::from(self.users) * 23 * 1024,
+                    lateness_ms: (self.users > 0).then(|| lateness(index)),
                     problem: gone
                         .then(|| "connection closed; last heard 12 s into the test".into()),
                 }
@@ -283,6 +285,16 @@ fn name(at: usize) -> EntrySnapshot {
     let path = PATHS[at % PATHS.len()];
     let name = if at < PATHS.len() { path.to_owned() } else { format!("/v{at}{path}") };
     EntrySnapshot { method: METHODS[at % 4].into(), name, ..EntrySnapshot::default() }
+}
+
+/// One worker of four has a load thread that falls behind.
+fn lateness(index: u32) -> WorkerLateness {
+    let factor = if index % 4 == 2 { 300.0 } else { 1.0 };
+    WorkerLateness {
+        all: LatenessMs { p99: 0.84, max: 3.7 * factor },
+        worst_shard: index % 2,
+        worst: LatenessMs { p99: 0.91 * factor, max: 3.7 * factor },
+    }
 }
 
 /// Percent of a core, a little restless.

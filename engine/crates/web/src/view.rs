@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use swarm_stats::lateness::WorkerLateness;
 use swarm_stats::snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -22,6 +23,9 @@ pub struct WorkerView {
     pub cpu_usage: f32,
     /// Resident memory in bytes.
     pub memory_usage: u64,
+    /// How late its load threads start tasks, since the start of the test; `None` when they have
+    /// started none.
+    pub lateness_ms: Option<WorkerLateness>,
     /// Why it cannot run the module, or what was lost with it.
     pub problem: Option<String>,
 }

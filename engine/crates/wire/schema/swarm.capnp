@@ -90,11 +90,25 @@ struct Order {
   spreadMs @4 :UInt64;
   users @5 :List(ClassUsers);
   settings @6 :Settings;
+  moves @7 :List(Moves);
 }
 
 struct ClassUsers {
   class @0 :UInt32;
-  ids @1 :List(UInt32);
+  ids @1 :List(IdRun);
+}
+
+# Users that move to another worker or come from one.
+struct Moves {
+  startMs @0 :UInt64;
+  spreadMs @1 :UInt64;
+  ids @2 :List(IdRun);
+}
+
+# Ids in a row. In a list the runs ascend.
+struct IdRun {
+  first @0 :UInt32;
+  last @1 :UInt32;
 }
 
 struct Settings {
@@ -110,6 +124,9 @@ struct Settings {
   stopTimeoutMs @7 :UInt64;
   requestTimeoutMs @8 :UInt64;
   insecure @9 :Bool;
+
+  # To each host, of a load thread; 0: every user has its own.
+  sharedConnections @10 :UInt32;
 }
 
 struct Arg {
@@ -136,8 +153,22 @@ struct Heartbeat {
     some @6 :Text;
   }
 
-  # Ids, ascending.
-  finished @7 :List(UInt32);
+  finished @7 :List(IdRun);
+
+  # Users that fit, once the module is prepared: with a connection each, and
+  # with connections that they share.
+  ownRoom :union {
+    unlimited @8 :Void;
+    limit @9 :UInt32;
+  }
+  warning :union {
+    none @10 :Void;
+    some @11 :Text;
+  }
+  sharedRoom :union {
+    unlimited @12 :Void;
+    limit @13 :UInt32;
+  }
 }
 
 struct ClassCount {
@@ -161,14 +192,19 @@ struct Delta {
   metrics @3 :List(Metric);
   interrupted @4 :UInt64;
   namesOverflowed @5 :UInt64;
-  lateness :union {
-    none @6 :Void;
-    some @7 :Histogram;
-  }
+  # By load thread, ascending.
+  lateness @6 :List(Lateness);
 }
 
-# HdrHistogram's V2 encoding, not compressed: lowest value 1, three digits.
+# The buckets in use, ascending, as pairs of LEB128 numbers: buckets skipped, count.
+# Which values share a bucket is that of an HdrHistogram with three digits.
 using Histogram = Data;
+
+struct Lateness {
+  shard @0 :UInt32;
+  times @1 :Histogram;
+  maxUs @2 :UInt64;
+}
 
 struct Entry {
   method @0 :Text;

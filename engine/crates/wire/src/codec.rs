@@ -8,6 +8,7 @@
 pub(crate) mod field;
 pub(crate) mod heartbeat;
 pub(crate) mod histogram;
+pub(crate) mod ids;
 pub(crate) mod info;
 pub(crate) mod metric;
 pub(crate) mod order;

@@ -43,8 +43,13 @@ pub const REASON_BYTES_MAX: usize = 16 * 1024;
 
 /// Classes in an order or a heartbeat, and the highest class index plus one.
 pub const CLASSES_MAX: u32 = 10_000;
-/// User ids in one order, all classes together.
-pub const ORDER_IDS_MAX: u32 = 1_000_000;
+/// Users in one order, and those of them that move or have finished.
+pub const ORDER_USERS_MAX: u64 = 10_000_000;
+/// Runs of user ids in one order, those of users that move included; in one heartbeat, those of
+/// users that have finished. A run is a word.
+pub const ORDER_RUNS_MAX: u32 = 1_000_000;
+/// Rebalances that one order tells of.
+pub const ORDER_MOVES_MAX: u32 = 1_000;
 /// Items in each list of the settings.
 pub const SETTINGS_LIST_MAX: u32 = 10_000;
 /// Bytes of each text in the settings.
@@ -65,11 +70,12 @@ pub const NAME_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of an exception's message or trace.
 pub const TRACE_BYTES_MAX: usize = 256 * 1024;
 
-/// Bytes of one encoded histogram. All its cells filled to [`COUNT_MAX`] take less.
+/// Load threads whose lateness one report tells.
+pub const REPORT_SHARDS_MAX: u32 = 4_096;
+
+/// Bytes of one encoded histogram. All its buckets filled to [`COUNT_MAX`] take less.
 pub const HISTOGRAM_BYTES_MAX: usize = 512 * 1024;
-/// Decimal digits that every histogram keeps.
-pub const HISTOGRAM_DIGITS: u8 = 3;
-/// Largest value of a histogram of times, in microseconds: 1 h and what shares its cell.
+/// Largest value of a histogram of times, in microseconds: 1 h and what shares its bucket.
 pub const HISTOGRAM_TIME_US_MAX: u64 = 3_600_809_983;
 
 /// Largest count in one report. Room for 16 million such reports in a sum of 64 bits.

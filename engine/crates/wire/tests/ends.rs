@@ -235,7 +235,7 @@ fn a_blocked_stream_closes_too() {
         let server = spawn_local(serve_connection(far, Rc::clone(&master), 0));
         let (session, _) = connect(near, &info("a"), Worker::new()).await.unwrap();
         let mut large = order(1);
-        large.users[0].ids = (0..100_000).collect();
+        large.users[0].ids = (0..100_000).map(|id| 2 * id).collect();
         let sent = master.worker(0).order(large);
         // Neither side has polled the stream since; the order cannot be through.
         server.abort();

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use common::{
     MASTER_TIME_MS, Master, Worker, dial, heartbeat, info, listen, order, report, run, until,
 };
+use swarm_core::ids::IdRun;
 use swarm_core::message::{ClassUsers, PROTOCOL_VERSION};
 use swarm_wire::{ConnectError, Delivery, WireError, connect, limits};
 
@@ -91,9 +92,9 @@ fn what_breaks_a_limit_is_not_sent() {
         let error = session.report(&report(0)).await.unwrap_err();
         assert_eq!(error.to_string(), "cannot be sent: report.sequence is 0, the first is 1");
         let mut twice = order(1);
-        twice.users[0].ids = vec![4, 4];
+        twice.users.push(ClassUsers { class: 1, ids: (3..5).collect() });
         let error = master.worker(1).order(twice).await.unwrap_err();
-        assert_eq!(error.to_string(), "cannot be sent: order.users[0].ids do not ascend");
+        assert_eq!(error.to_string(), "cannot be sent: order.users have an id in two classes");
         // Neither did harm.
         assert_eq!(session.report(&report(1)).await, Ok(1));
         assert_eq!(master.worker(1).order(order(1)).await, Ok(Delivery::Taken));
@@ -149,12 +150,13 @@ fn the_largest_order_passes() {
         let stream = dial(listen(&master).await).await;
         let (_session, _) = connect(stream, &info("a"), Rc::clone(&worker)).await.unwrap();
         let mut large = order(1);
-        large.users = vec![ClassUsers { class: 3, ids: (0..limits::ORDER_IDS_MAX).collect() }];
+        let apart = (0..limits::ORDER_RUNS_MAX).map(|run| IdRun { first: 2 * run, last: 2 * run });
+        large.users = vec![ClassUsers { class: 3, ids: apart.collect() }];
         assert_eq!(master.worker(0).order(large.clone()).await, Ok(Delivery::Taken));
         assert!(worker.orders.borrow()[0] == large);
-        large.users.push(ClassUsers { class: 4, ids: vec![u32::MAX] });
+        large.users.push(ClassUsers { class: 4, ids: [u32::MAX].into_iter().collect() });
         let error = master.worker(0).order(large).await.unwrap_err();
-        assert!(error.to_string().contains("order.users[1].ids is 1000001 long"), "{error}");
+        assert!(error.to_string().contains("order.users[1].ids is 1000001 runs long"), "{error}");
     });
 }
 

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// The world that every scenario is written for.
 const WORLD: &str = "scenario";
 
+/// The feature that builds a Rust scenario for the world `scenario-async`.
+const DENSE: &str = "dense";
+
 /// A folder for what comes between source and component.
 pub(super) struct Work(PathBuf);
 
@@ -50,6 +53,9 @@ fn rust(repository: &Repository, scenario: &Scenario, work: &Work) -> Result<Pat
     let mut cargo = compiler.cargo_build(repository)?;
     let folder = repository.path("target/guest");
     cargo.args(["--profile", "guest", "--package", &scenario.name]);
+    if is_dense(repository, scenario)? {
+        cargo.args(["--features", DENSE]);
+    }
     process::run(cargo.arg("--target-dir").arg(&folder))?;
     let file = format!("{}/guest/{}.wasm", compiler.target(), scenario.name.replace('-', "_"));
     let output = folder.join(file);
@@ -61,6 +67,14 @@ fn rust(repository: &Repository, scenario: &Scenario, work: &Work) -> Result<Pat
         new_component(repository, &output, None, &component)?;
     }
     Ok(component)
+}
+
+/// Does the scenario have a build for users side by side? Then that is the one.
+fn is_dense(repository: &Repository, scenario: &Scenario) -> Result<bool> {
+    let manifest = repository.path(&scenario.folder).join("Cargo.toml");
+    let manifest = fs::read_to_string(&manifest)
+        .with_context(|| format!("failed to read {}", manifest.display()))?;
+    Ok(manifest.lines().any(|line| line.starts_with("dense = ")))
 }
 
 fn c(repository: &Repository, here: &Path, work: &Work) -> Result<PathBuf> {

@@ -17,9 +17,9 @@ use std::time::Duration;
 const RUSTUP_TARGET: &str = "wasm32-wasip2";
 /// The target that needs nothing but `std` itself. Its output is a module.
 const BARE_TARGET: &str = "wasm32-unknown-unknown";
-/// A guest's stack: 253 KiB, deliberately no whole number of pages. The top of the stack then
+/// A guest's stack: 255 KiB, deliberately no whole number of pages. The top of the stack then
 /// shares a page with the data, which saves 4 KiB for each user.
-const GUEST_FLAGS: &str = "-Clink-arg=-zstack-size=259136";
+const GUEST_FLAGS: &str = "-Clink-arg=-zstack-size=261120";
 /// How long rustup may take: 25 MB come down. Where it can't be had, some networks only hang.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(120);
 /// The name of the stamp that remembers which way it is.

@@ -8,7 +8,7 @@ struct Shopper {
 #[tasks]
 impl Shopper {
     #[task]
-    async fn later(&mut self) {}
+    fn later(&mut self) {}
 
     #[task]
     fn of_nobody() {}

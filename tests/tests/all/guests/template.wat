@@ -5,6 +5,9 @@
     (func $client.get (param $client i32) (param $url i32) (param $url_len i32) (param $at i32)))
   (import "swarm:scenario/http@0.1.0" "[method]response.status"
     (func $status (param $response i32) (result i32)))
+  ;; Imported so that bodies are kept.
+  (import "swarm:scenario/http@0.1.0" "[method]response.body"
+    (func $response.body (param $response i32) (param $at i32)))
   (import "swarm:scenario/http@0.1.0" "[resource-drop]response"
     (func $drop_response (param $response i32)))
   (import "swarm:scenario/http@0.1.0" "[resource-drop]client"

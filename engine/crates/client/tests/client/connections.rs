@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use swarm_client::{ErrorKind, Request, Session};
+use tokio::io::AsyncReadExt;
 use tokio::sync::{Barrier, mpsc};
 
 use crate::server::{Server, ok};
@@ -221,6 +222,88 @@ async fn an_answer_before_the_body_was_taken_does_not_block_the_next_request() {
         assert_eq!(response.expect("early answer").status, 413);
     }
     assert_eq!(server.accepts(), 2);
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_while_the_answer_comes() {
+    const BYTES: usize = 8 << 20;
+    let server = Server::start(|mut peer| async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(peer.stream.read_u8().await.expect("a head"));
+        }
+        peer.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 2 * BYTES).as_bytes())
+            .await;
+        // Neither side could end this one after the other: no socket buffer holds so much.
+        peer.send(&vec![b'a'; BYTES]).await;
+        let mut upload = vec![0; BYTES];
+        peer.stream.read_exact(&mut upload).await.expect("the upload");
+        assert!(upload.iter().all(|&byte| byte == b'u'));
+        peer.send(&vec![b'b'; BYTES]).await;
+        peer.closed().await;
+    })
+    .await;
+    let session = server.session();
+    let body = Bytes::from(vec![b'u'; BYTES]);
+    let response = session.send(Request { body, ..Request::new("POST", "/") }).await;
+    let response = response.expect("response");
+    assert_eq!(response.body.len(), 2 * BYTES);
+    assert!(response.body[..BYTES].iter().all(|&byte| byte == b'a'));
+    assert!(response.body[BYTES..].iter().all(|&byte| byte == b'b'));
+}
+
+#[tokio::test]
+async fn what_nobody_asked_for_ends_a_connection() {
+    for head in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+    ] {
+        let garbage = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwrong";
+        for pause in [None, Some(Duration::from_millis(2))] {
+            let server = Server::start(move |mut peer| async move {
+                while peer.request().await.is_some() {
+                    let Some(pause) = pause else {
+                        peer.send(format!("{head}{garbage}").as_bytes()).await;
+                        continue;
+                    };
+                    peer.send(head.as_bytes()).await;
+                    tokio::time::sleep(pause).await;
+                    peer.send(garbage.as_bytes()).await;
+                }
+            })
+            .await;
+            let session = server.session();
+            for _ in 0..3 {
+                let response = session.send(Request::get("/")).await.expect("response");
+                assert_ne!(response.body, "wrong");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            assert_eq!(server.accepts(), 3, "{head} {pause:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_lengths_in_one_head_end_the_connection() {
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n";
+    let server = Server::answering(format!("{head}1\r\na\r\n0\r\n\r\n")).await;
+    let session = server.session();
+    for _ in 0..2 {
+        assert_eq!(session.send(Request::get("/")).await.expect("response").body, "a");
+    }
+    assert_eq!(server.accepts(), 2);
+}
+
+#[tokio::test]
+async fn http_1_0_keeps_a_connection_if_it_says_so() {
+    let head = "HTTP/1.0 200 OK\r\nconnection: Keep-Alive\r\ncontent-length: 1\r\n\r\na";
+    let server = Server::answering(head).await;
+    let session = server.session();
+    for _ in 0..3 {
+        session.send(Request::get("/")).await.expect("response");
+    }
+    assert_eq!(server.accepts(), 1);
 }
 
 #[tokio::test]

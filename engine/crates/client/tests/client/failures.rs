@@ -49,18 +49,68 @@ async fn a_body_that_stops_and_hangs_is_a_timeout() {
 }
 
 #[tokio::test]
-async fn interim_responses_without_end_are_a_timeout() {
+async fn interim_responses_do_not_reset_the_timeout() {
     let server = Server::start(|mut peer| async move {
         peer.request().await;
         for _ in 0..1000 {
             peer.send(b"HTTP/1.1 102 Processing\r\n\r\n").await;
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         peer.closed().await;
     })
     .await;
     let session = server.session_with(|c| c.request_timeout = Duration::from_millis(100));
     assert_eq!(session.send(Request::get("/")).await.expect_err("1xx").kind, ErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn interim_responses_are_limited() {
+    for (count, fits) in [(100, true), (101, false)] {
+        let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(count);
+        let server = Server::closing(interim + "HTTP/1.1 204 No Content\r\n\r\n").await;
+        let outcome = server.session().send(Request::get("/")).await;
+        assert_eq!(outcome.is_ok(), fits, "{count}");
+    }
+    let error = endless("", "HTTP/1.1 102 Processing\r\n\r\n").await;
+    assert_eq!(error.kind, ErrorKind::TooLarge);
+    assert_eq!(error.message, "more than 100 interim responses (1xx)");
+}
+
+#[tokio::test]
+async fn a_protocol_that_was_not_asked_for_is_refused() {
+    let upgrade = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n";
+    let error = error_of(upgrade).await;
+    assert_eq!(error.kind, ErrorKind::Protocol);
+    let message = "response 101 (switching protocols), which was not asked for";
+    assert_eq!(error.message, message);
+}
+
+#[tokio::test]
+async fn what_surrounds_chunks_is_limited() {
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (part, fits, limit) in [
+        (format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(16 << 10)), true, ""),
+        (
+            format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat((16 << 10) + 1)),
+            false,
+            "chunk extensions larger than 16 KiB",
+        ),
+        ("1;x\r\na\r\n".repeat(20_000), false, "chunk extensions larger than 16 KiB"),
+        (format!("0\r\nx: {}\r\n\r\n", "y".repeat(16_000)), true, ""),
+        (format!("0\r\nx: {}\r\n\r\n", "y".repeat(17_000)), false, "trailers larger than 16 KiB"),
+        ("0\r\n".to_owned() + &"a: b\r\n".repeat(20) + "\r\n", true, ""),
+        ("0\r\n".to_owned() + &"a: b\r\n".repeat(21) + "\r\n", false, "more than 20 trailers"),
+    ] {
+        let server = Server::closing(head.to_owned() + &part).await;
+        let session = server.session_with(|config| config.headers_max = 20);
+        match session.send(Request::get("/")).await {
+            Ok(_) => assert!(fits, "{limit}"),
+            Err(error) => {
+                assert!(!fits, "{error}");
+                assert_eq!((error.kind, &*error.message), (ErrorKind::TooLarge, limit));
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -189,11 +239,16 @@ async fn endless_bodies_are_too_large() {
 }
 
 #[tokio::test]
-async fn a_body_of_exactly_the_limit_fits() {
+async fn a_body_of_exactly_the_limit_fits_kept_or_not() {
     for (bytes, fits) in [(1000, true), (1001, false)] {
-        let server = Server::answering(ok(&"x".repeat(bytes))).await;
-        let session = server.session_with(|config| config.body_bytes_max = 1000);
-        assert_eq!(session.send(Request::get("/")).await.is_ok(), fits);
+        let body = "x".repeat(bytes);
+        let until_close = format!("HTTP/1.1 200 OK\r\n\r\n{body}").into_bytes();
+        for (answer, keep_body) in [(ok(&body), true), (ok(&body), false), (until_close, false)] {
+            let server = Server::closing(answer).await;
+            let session = server.session_with(|config| config.body_bytes_max = 1000);
+            let request = Request { keep_body, ..Request::get("/") };
+            assert_eq!(session.send(request).await.is_ok(), fits);
+        }
     }
 }
 

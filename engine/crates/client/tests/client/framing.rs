@@ -80,6 +80,42 @@ async fn large_bodies_arrive_whole() {
     assert_eq!(response.body, body.as_bytes());
 }
 
+#[tokio::test]
+async fn a_body_that_is_not_kept_is_counted() {
+    let server = Server::answering(ok(&"x".repeat(1000))).await;
+    let session = server.session();
+    for keep_body in [false, true, false] {
+        let request = Request { keep_body, ..Request::get("/") };
+        let response = session.send(request).await.expect("response");
+        assert_eq!(response.body_bytes, 1000);
+        assert_eq!(response.body.len(), if keep_body { 1000 } else { 0 });
+    }
+    assert_eq!(server.accepts(), 1);
+}
+
+#[tokio::test]
+async fn huge_bodies_pass_through() {
+    const CHUNKS: u64 = 1000;
+    let server = Server::start(|mut peer| async move {
+        while peer.request().await.is_some() {
+            peer.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
+            let chunk = [b"10000\r\n", &[b'x'; 1 << 16][..], b"\r\n"].concat();
+            for _ in 0..CHUNKS {
+                peer.send(&chunk).await;
+            }
+            peer.send(b"0\r\n\r\n").await;
+        }
+    })
+    .await;
+    let session = server.session_with(|config| config.body_bytes_max = 1 << 30);
+    for _ in 0..2 {
+        let request = Request { keep_body: false, ..Request::get("/") };
+        let response = session.send(request).await.expect("response");
+        assert_eq!((response.body_bytes, response.body.len()), (CHUNKS << 16, 0));
+    }
+    assert_eq!(server.accepts(), 1);
+}
+
 /// Sends `bytes` in pieces that end at `cuts`, each when the client has had time for the last.
 async fn in_pieces(bytes: &'static [u8], cuts: Vec<usize>) -> Response {
     let server = Server::start(move |mut peer| {

@@ -3,10 +3,15 @@
 //! One binary: `server` is what all other modules use.
 
 mod connections;
+mod differential;
 mod failures;
 mod framing;
 mod oracle;
+mod queue;
+mod recorded;
 mod redirects;
 mod requests;
 mod server;
+mod sizes;
+mod sources;
 mod tls;

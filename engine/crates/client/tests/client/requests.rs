@@ -2,7 +2,7 @@
 
 use swarm_client::{Request, Session};
 
-use crate::server::{Server, session};
+use crate::server::{Server, ok, session};
 
 async fn echo(session: &Session, request: Request) -> String {
     let response = session.send(request).await.expect("echo");
@@ -115,4 +115,49 @@ async fn cookies_are_sent_back_unless_the_scenario_wrote_its_own() {
     let headers = vec![("Cookie".to_owned(), "mine=3".to_owned())];
     let own = echo(&session, Request { headers, ..Request::get("/") }).await;
     assert!(own.contains("cookie: mine=3\r\n"), "{own}");
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_wants_is_counted() {
+    let server = Server::answering(ok("four")).await;
+    let session = server.session();
+    for keep_body in [false, true] {
+        let request = Request { keep_body, ..Request::get("/") };
+        let response = session.send(request).await.expect("response");
+        assert_eq!(response.body_bytes, 4);
+        assert_eq!(response.body, if keep_body { "four" } else { "" });
+    }
+}
+
+#[tokio::test]
+async fn a_scenario_may_ask_for_the_end_of_the_connection() {
+    let server = Server::echoing().await;
+    let session = server.session();
+    let headers = vec![("Connection".to_owned(), "close".to_owned())];
+    for _ in 0..2 {
+        let request = Request { headers: headers.clone(), ..Request::get("/") };
+        assert!(echo(&session, request).await.contains("connection: close\r\n"));
+    }
+    assert_eq!(server.accepts(), 2);
+    session.header("connection", "close").expect("header");
+    echo(&session, Request::get("/")).await;
+    echo(&session, Request::get("/")).await;
+    assert_eq!(server.accepts(), 4);
+}
+
+#[tokio::test]
+async fn headers_of_session_and_request_come_after_the_automatic_ones() {
+    let server = Server::echoing().await;
+    let session = server.session();
+    session.header("x-session", "1").expect("header");
+    session.header("Accept", "text/plain").expect("header");
+    let headers = vec![("X-Request".to_owned(), "2".to_owned())];
+    let request = Request { headers, body: "four".into(), ..Request::new("PROPFIND", "/x") };
+    let expected = format!(
+        "PROPFIND /x HTTP/1.1\r\nhost: {}\r\nuser-agent: swarm/{}\r\nx-session: 1\r\n\
+         accept: text/plain\r\nx-request: 2\r\ncontent-length: 4\r\n\r\nfour",
+        server.address,
+        env!("CARGO_PKG_VERSION"),
+    );
+    assert_eq!(echo(&session, request).await, expected);
 }

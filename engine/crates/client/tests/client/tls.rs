@@ -11,7 +11,9 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use swarm_client::{ClientConfig, ErrorKind, Request, Session};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::server::{Server, ok, session};
 
@@ -131,6 +133,120 @@ async fn a_stale_tls_connection_is_replaced() {
         session.send(Request::get("/")).await.expect("response");
     }
     assert_eq!(server.accepts(), 3);
+}
+
+/// Answers every request, and then does `after` with the connection.
+async fn answering_and(authority: &Authority, after: fn(&mut TlsStream<TcpStream>)) -> Server {
+    let acceptor = authority.acceptor.clone();
+    Server::start(move |peer| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut tls = acceptor.accept(peer.stream).await.expect("handshake");
+            let mut buffer = [0; 4096];
+            while tls.read(&mut buffer).await.unwrap_or(0) > 0 {
+                tls.write_all(&ok("secure")).await.expect("write");
+                tls.flush().await.expect("flush");
+                // When the answer was read, so that this arrives at an idle connection.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                after(&mut tls);
+                let _ = tls.flush().await;
+            }
+        }
+    })
+    .await
+}
+
+async fn three_requests(authority: &Authority, server: &Server) {
+    let session = https(server, trusting(authority));
+    for _ in 0..3 {
+        let response = session.send(Request::new("POST", "/")).await.expect("response");
+        assert_eq!(response.body, "secure");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_tls_says_to_itself_does_not_end_a_connection() {
+    let authority = authority("127.0.0.1");
+    let server = answering_and(&authority, |tls| {
+        tls.get_mut().1.refresh_traffic_keys().expect("new keys");
+    })
+    .await;
+    three_requests(&authority, &server).await;
+    assert_eq!(server.accepts(), 1);
+}
+
+#[tokio::test]
+async fn a_farewell_or_garbage_ends_an_idle_connection() {
+    let authority = authority("127.0.0.1");
+    let farewell = answering_and(&authority, |tls| tls.get_mut().1.send_close_notify()).await;
+    three_requests(&authority, &farewell).await;
+    assert_eq!(farewell.accepts(), 3);
+    let garbage = answering_and(&authority, |tls| {
+        tls.get_mut().1.writer().write_all(b"garbage").expect("buffered");
+    })
+    .await;
+    three_requests(&authority, &garbage).await;
+    assert_eq!(garbage.accepts(), 3);
+}
+
+#[tokio::test]
+async fn large_bodies_pass_both_ways() {
+    const BYTES: usize = 3_000_000;
+    let authority = authority("127.0.0.1");
+    let acceptor = authority.acceptor.clone();
+    let server = Server::start(move |peer| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut tls = acceptor.accept(peer.stream).await.expect("handshake");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(tls.read_u8().await.expect("a head"));
+            }
+            let mut upload = vec![0; BYTES];
+            tls.read_exact(&mut upload).await.expect("the upload");
+            upload.reverse();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {BYTES}\r\n\r\n");
+            tls.write_all(head.as_bytes()).await.expect("write");
+            tls.write_all(&upload).await.expect("write");
+            tls.shutdown().await.expect("farewell");
+        }
+    })
+    .await;
+    let session = https(&server, trusting(&authority));
+    let mut body: Vec<u8> = (0..=u8::MAX).cycle().take(BYTES).collect();
+    let request = Request { body: body.clone().into(), ..Request::new("POST", "/") };
+    let response = session.send(request).await.expect("response");
+    body.reverse();
+    assert!(response.body == body);
+}
+
+#[tokio::test]
+async fn a_body_until_the_end_needs_a_farewell() {
+    let authority = authority("127.0.0.1");
+    for farewell in [true, false] {
+        let acceptor = authority.acceptor.clone();
+        let server = Server::start(move |peer| {
+            let acceptor = acceptor.clone();
+            async move {
+                let mut tls = acceptor.accept(peer.stream).await.expect("handshake");
+                let mut buffer = [0; 4096];
+                assert!(tls.read(&mut buffer).await.expect("a request") > 0);
+                tls.write_all(b"HTTP/1.1 200 OK\r\n\r\nto the end").await.expect("write");
+                tls.flush().await.expect("flush");
+                if farewell {
+                    tls.shutdown().await.expect("farewell");
+                }
+            }
+        })
+        .await;
+        let outcome = https(&server, trusting(&authority)).send(Request::get("/")).await;
+        match outcome {
+            Ok(response) => assert!(farewell && response.body == "to the end"),
+            // Somebody in between may have cut it off (RFC 9112, section 9.8).
+            Err(error) => assert!(!farewell && error.kind == ErrorKind::Connect, "{error}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::message::Connections;
+
 use super::worker::Worker;
 use super::{Cluster, Load, State};
 
@@ -9,6 +11,11 @@ impl Cluster {
     /// Is a test under way?
     pub fn is_busy(&self) -> bool {
         matches!(self.state(), State::Spawning | State::Running | State::Stopping)
+    }
+
+    /// Users run, or are about to.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.state(), State::Spawning | State::Running)
     }
 
     /// Where the test is.
@@ -46,11 +53,25 @@ impl Cluster {
         self.workers.iter().filter(|worker| worker.placed).count()
     }
 
+    /// Users that the workers which are ready can carry together; `None` is no limit, or not known
+    /// because none is ready.
+    pub fn room(&self) -> Option<u32> {
+        let mut able = self.workers.iter().filter(|worker| worker.placed).peekable();
+        able.peek()?;
+        able.map(|worker| worker.room(self.connections_of_test()))
+            .try_fold(0_u32, |sum, room| Some(sum.saturating_add(room?)))
+    }
+
+    /// Whose connections carry the requests of the current or last test.
+    pub(super) fn connections_of_test(&self) -> Connections {
+        self.load().map(|load| load.settings.connections).unwrap_or_default()
+    }
+
     /// Users alive, as the workers tell. Their words arrive at different moments, so one that
     /// moves may be in the words of two workers; it is counted once, as there are never more users
     /// than ids given out.
     pub fn users(&self) -> u32 {
-        let told: u32 = self.workers.iter().map(Worker::users).sum();
+        let told = u32::try_from(self.told).unwrap_or(u32::MAX);
         match &self.test {
             Some(test) if test.only_grows() => {
                 told.min(self.dispatcher.users() + self.dispatcher.unplaced())
@@ -69,7 +90,7 @@ impl Cluster {
         let mut users = vec![0; self.classes.len()];
         for &(class, count) in self.workers.iter().flat_map(Worker::users_by_class) {
             if let Some(users) = users.get_mut(class as usize) {
-                *users += count;
+                *users = u32::saturating_add(*users, count);
             }
         }
         users

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::message::{ClassUsers, Heartbeat, WorkerInfo};
+use crate::ids::IdSet;
+use crate::message::{ClassUsers, Connections, Heartbeat, WorkerInfo};
 
 /// How a worker was lost in the middle of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Worker {
     connection: Option<u64>,
     last_heard: Duration,
     beat: Option<Heartbeat>,
+    /// Users alive on it, by its last sign of life.
+    users: u32,
     lost: Option<Lost>,
     /// Most users alive in the current or last test.
     users_max: u32,
@@ -46,6 +49,10 @@ pub struct Worker {
     pub(super) placed: bool,
     /// When its last report was added.
     pub(super) reported: Option<Duration>,
+    /// Its users that come from another worker or go to one.
+    pub(super) moving: IdSet,
+    /// Its users of this test that have finished, as far as the dispatcher knows.
+    pub(super) retired: IdSet,
     /// Number of the last order, 0 for none since it joined.
     order: u64,
     /// What that order said.
@@ -59,10 +66,13 @@ impl Worker {
             connection: None,
             last_heard: Duration::ZERO,
             beat: None,
+            users: 0,
             lost: None,
             users_max: 0,
             placed: false,
             reported: None,
+            moving: IdSet::new(),
+            retired: IdSet::new(),
             order: 0,
             ordered: None,
         }
@@ -74,21 +84,30 @@ impl Worker {
         self.info = info;
         self.connection = Some(connection);
         self.last_heard = now;
-        self.beat = None;
+        self.silence();
         self.order = 0;
         self.ordered = None;
+        self.moving = IdSet::new();
         same && self.lost.take().is_some()
     }
 
     pub(super) fn part(&mut self, lost: Option<Lost>) {
         self.connection = None;
-        self.beat = None;
+        self.silence();
         // A second loss before the first was made good keeps the first's account.
         self.lost = self.lost.take().or(lost);
     }
 
+    /// What it has told does not hold any more.
+    fn silence(&mut self) {
+        self.beat = None;
+        self.users = 0;
+    }
+
     /// A new test begins.
     pub(super) fn begin(&mut self) {
+        self.retired = IdSet::new();
+        self.moving = IdSet::new();
         self.users_max = 0;
         self.lost = None;
         self.reported = None;
@@ -97,8 +116,9 @@ impl Worker {
     /// Takes a sign of life.
     pub(super) fn heard(&mut self, now: Duration, beat: Heartbeat) {
         self.last_heard = now;
+        self.users = beat.users.iter().fold(0, |sum, &(_, users)| sum.saturating_add(users));
         self.beat = Some(beat);
-        self.users_max = self.users_max.max(self.users());
+        self.users_max = self.users_max.max(self.users);
     }
 
     /// Is the heartbeat of a worker that has taken its newest order?
@@ -110,6 +130,23 @@ impl Worker {
     pub(super) fn order_done(&self) -> bool {
         let Some(_) = self.connection else { return true };
         self.order == 0 || self.beat.as_ref().is_some_and(|beat| beat.order_done >= self.order)
+    }
+
+    /// Can it be told to run users?
+    pub(super) fn takes_orders(&self) -> bool {
+        self.placed && self.connection.is_some()
+    }
+
+    /// What it was told to run in this test.
+    pub(super) fn told(&self, test: u32) -> Option<&[ClassUsers]> {
+        let (last, users) = self.ordered.as_ref()?;
+        (*last == test).then_some(users.as_slice())
+    }
+
+    /// Who has to leave it and who comes to it, when it shall run `users`.
+    pub(super) fn changes(&self, test: u32, users: &[ClassUsers]) -> (IdSet, IdSet) {
+        let told = self.told(test).unwrap_or_default();
+        (ids_without(told, users), ids_without(users, told))
     }
 
     pub(super) fn is_news(&self, test: u32, users: &[ClassUsers]) -> bool {
@@ -156,6 +193,17 @@ impl Worker {
         self.users_max
     }
 
+    /// Most users that it can carry with such connections, as it has said; `None` is no limit.
+    pub fn room(&self, connections: Connections) -> Option<u32> {
+        let measured = self.beat.as_ref().and_then(|beat| beat.room.with(connections));
+        self.info.users_max.into_iter().chain(measured).min()
+    }
+
+    /// What its operator should know.
+    pub fn warning(&self) -> Option<&str> {
+        self.beat.as_ref()?.warning.as_deref()
+    }
+
     /// Users alive on it by class.
     pub fn users_by_class(&self) -> &[(u32, u32)] {
         self.beat.as_ref().map_or(&[], |beat| &beat.users)
@@ -163,6 +211,18 @@ impl Worker {
 
     /// Users alive on it.
     pub fn users(&self) -> u32 {
-        self.users_by_class().iter().map(|&(_, users)| users).sum()
+        self.users
     }
+}
+
+/// The ids of `users` that `others` do not have in the same class.
+fn ids_without(users: &[ClassUsers], others: &[ClassUsers]) -> IdSet {
+    let mut ids = IdSet::new();
+    for class in users {
+        match others.iter().find(|other| other.class == class.class) {
+            Some(other) => ids.insert_all(&class.ids.difference(&other.ids)),
+            None => ids.insert_all(&class.ids),
+        }
+    }
+    ids
 }

@@ -1,8 +1,9 @@
 //! The workers in their order, and who runs on them.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap};
 
+use crate::ids::IdSet;
 use crate::message::ClassUsers;
 
 /// A worker and its users.
@@ -10,10 +11,12 @@ use crate::message::ClassUsers;
 struct Worker {
     id: String,
     users_max: Option<u32>,
-    /// Users by class.
+    /// Seats taken, by class.
     counts: Vec<u32>,
-    /// (class, id of the user).
-    users: BTreeSet<(usize, u32)>,
+    /// Who has them, by class.
+    users: Vec<IdSet>,
+    /// Its users are not those of the last time that somebody asked.
+    changed: bool,
     /// Its place, which the new order is told from.
     place: u32,
 }
@@ -22,15 +25,18 @@ struct Worker {
 #[derive(Debug, Clone, Copy)]
 struct Home {
     place: u32,
-    class: usize,
+    class: u32,
 }
+
+/// A seat on a worker: (place, class).
+pub(super) type Seat = (usize, usize);
 
 /// The place of users without a worker.
 const NOWHERE: u32 = u32::MAX;
 
 impl Worker {
     fn load(&self) -> u32 {
-        u32::try_from(self.users.len()).expect("users are counted in u32")
+        self.counts.iter().sum()
     }
 }
 
@@ -123,14 +129,15 @@ impl Roster {
             id: id.to_owned(),
             users_max,
             counts: vec![0; self.counts.len()],
-            users: BTreeSet::new(),
+            users: vec![IdSet::new(); self.counts.len()],
+            changed: true,
             place: u32::try_from(place).expect("workers are counted in u32"),
         });
         self.put_in_order();
     }
 
-    /// Lets a worker go; its users are handed back. `None` if it is not there.
-    pub(super) fn dismiss(&mut self, id: &str) -> Option<BTreeSet<(usize, u32)>> {
+    /// Lets a worker go; its users are handed back, by class. `None` if it is not there.
+    pub(super) fn dismiss(&mut self, id: &str) -> Option<Vec<IdSet>> {
         let rank = self.rank(id).ok()?;
         self.by_id.remove(rank);
         let worker = self.put_in_order()?;
@@ -175,28 +182,36 @@ impl Roster {
         }
     }
 
-    pub(super) fn insert(&mut self, place: usize, class: usize, user: u32) {
-        let worker = &mut self.workers[place];
-        let home = Home { place: worker.place, class };
-        match self.homes.get_mut(user as usize) {
-            Some(known) => *known = home,
-            None => {
-                self.homes.resize(user as usize, Home { place: NOWHERE, class });
-                self.homes.push(home);
-            }
-        }
-        assert!(worker.users.insert((class, user)), "user {user} is placed once");
-        worker.counts[class] += 1;
+    /// Takes a seat for a user of `class` that is still to be named.
+    pub(super) fn reserve(&mut self, (place, class): Seat) {
+        self.workers[place].counts[class] += 1;
         self.loads[place] += 1;
         self.counts[class] += 1;
     }
 
+    /// Names the users of as many reserved seats.
+    pub(super) fn seat(&mut self, (place, class): Seat, users: &IdSet) {
+        let worker = &mut self.workers[place];
+        let home = Home { place: worker.place, class: number(class) };
+        for run in users.runs() {
+            let after = run.last as usize + 1;
+            if self.homes.len() < after {
+                self.homes.resize(after, Home { place: NOWHERE, class: home.class });
+            }
+            for known in &mut self.homes[run.first as usize..after] {
+                assert!(known.place == NOWHERE, "each of the users {run:?} is placed once");
+                *known = home;
+            }
+        }
+        worker.users[class].insert_all(users);
+        worker.changed = true;
+    }
+
     /// Takes the worker's user of `class` with the highest id; it must have one.
-    pub(super) fn take(&mut self, place: usize, class: usize) -> u32 {
-        let users = &self.workers[place].users;
-        let last = users.range((class, 0)..=(class, u32::MAX)).next_back().copied();
-        let (_, user) = last.expect("the worker has a user of the class");
-        self.remove(place, class, user);
+    pub(super) fn take(&mut self, (place, class): Seat) -> u32 {
+        let user = self.workers[place].users[class].pop_last();
+        let user = user.expect("the worker has a user of the class");
+        self.vacate((place, class), user);
         user
     }
 
@@ -206,30 +221,36 @@ impl Roster {
         if place == NOWHERE {
             return None;
         }
-        self.remove(place as usize, class, user);
+        let (place, class) = (place as usize, class as usize);
+        self.workers[place].users[class].remove(user);
+        self.vacate((place, class), user);
         Some(class)
     }
 
-    fn remove(&mut self, place: usize, class: usize, user: u32) {
+    fn vacate(&mut self, (place, class): Seat, user: u32) {
         let worker = &mut self.workers[place];
-        worker.users.remove(&(class, user));
         worker.counts[class] -= 1;
+        worker.changed = true;
         self.homes[user as usize].place = NOWHERE;
         self.loads[place] -= 1;
         self.counts[class] -= 1;
     }
 
-    /// The worker's users, complete, by class and id.
+    /// The workers whose users are not those of the last time that this was asked; a new one is
+    /// one of them.
+    pub(super) fn take_changed(&mut self) -> Vec<String> {
+        let changed =
+            |worker: &mut Worker| std::mem::take(&mut worker.changed).then(|| worker.id.clone());
+        self.workers.iter_mut().filter_map(changed).collect()
+    }
+
+    /// The worker's users, complete, by class.
     pub(super) fn placement(&self, place: usize) -> Vec<ClassUsers> {
-        let mut classes: Vec<ClassUsers> = Vec::new();
-        for &(class, user) in &self.workers[place].users {
-            let class = u32::try_from(class).expect("classes are counted in u32");
-            match classes.last_mut() {
-                Some(last) if last.class == class => last.ids.push(user),
-                _ => classes.push(ClassUsers { class, ids: vec![user] }),
-            }
-        }
-        classes
+        let users = self.workers[place].users.iter().enumerate();
+        users
+            .filter(|(_, ids)| !ids.is_empty())
+            .map(|(class, ids)| ClassUsers { class: number(class), ids: ids.clone() })
+            .collect()
     }
 
     /// The workers with room, the least loaded first.
@@ -310,4 +331,8 @@ impl Laps {
         }
         self.tied.iter().map(|&(_, place)| place).collect()
     }
+}
+
+fn number(class: usize) -> u32 {
+    u32::try_from(class).expect("classes are counted in u32")
 }

@@ -1,6 +1,7 @@
 //! Master and workers together, in virtual time: the real state machines, joined by a network that
 //! delivers after a while, or not at all.
 
+mod moves;
 mod world;
 
 use std::time::Duration;
@@ -68,23 +69,6 @@ fn a_silent_worker_stops_its_load_before_its_users_are_given_away() {
     world.heal("b");
     world.run(6 * SECOND);
     assert_eq!((world.alive_on("a"), world.alive_on("b")), (50, 50));
-}
-
-#[test]
-fn a_worker_that_joins_takes_its_share_at_once() {
-    let mut world = World::new(&["a", "b", "c"]);
-    world.start(100, 100.0);
-    world.run(4 * SECOND);
-    for late in ["d", "e", "f", "g", "h", "i", "j"] {
-        world.join(late);
-    }
-    for _ in 0..60 {
-        world.run(SECOND / 20);
-        let users = world.alive();
-        assert!((85..=100).contains(&users), "{users} users while seven of ten workers join");
-    }
-    assert_eq!(world.alive(), 100);
-    assert_eq!(world.spread(), (10, 10));
 }
 
 #[test]
@@ -160,4 +144,34 @@ fn a_second_worker_of_the_same_id_is_refused() {
     let mut world = World::new(&["a"]);
     let refused = world.try_join("a").expect_err("the id is taken");
     assert!(refused.contains("a worker with the id a is connected already"), "{refused}");
+}
+
+/// Nobody has to be waited for who moves from nowhere.
+#[test]
+fn the_first_user_starts_as_soon_as_the_order_is_there() {
+    let mut world = World::new(&["a", "b"]);
+    let start = world.now();
+    world.start(100, 100.0);
+    world.run(2 * SECOND);
+    let first = world.starts()[0] - start;
+    assert!(first <= world::DELAY, "the first user starts {first:?} after the test");
+}
+
+/// Those that were taken away and are still at their tasks are users like the others, also when
+/// the load rises again meanwhile.
+#[test]
+fn users_that_finish_their_tasks_count_until_they_end() {
+    let mut world = World::new(&["a"]);
+    world.start(30, 100.0);
+    world.run(3 * SECOND);
+    world.task = 6 * SECOND;
+    world.start(10, 100.0);
+    world.run(2 * SECOND);
+    assert_eq!((world.alive(), world.master.users()), (30, 30));
+    world.start(12, 1.0);
+    world.run(SECOND);
+    assert_eq!((world.alive(), world.master.users()), (30, 30));
+    world.task = Duration::ZERO;
+    world.run(8 * SECOND);
+    assert_eq!((world.alive(), world.master.users()), (12, 12));
 }

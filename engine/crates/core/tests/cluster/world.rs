@@ -6,7 +6,7 @@ use std::time::Duration;
 use swarm_core::agent::{Action as AgentAction, Agent, HEARTBEAT_INTERVAL};
 use swarm_core::cluster::{Action, Cluster, Load};
 use swarm_core::dispatch::ClassShare;
-use swarm_core::message::{Heartbeat, Order, PROTOCOL_VERSION, Settings, WorkerInfo};
+use swarm_core::message::{Heartbeat, Order, PROTOCOL_VERSION, Room, Settings, WorkerInfo};
 use swarm_core::plan::Population;
 
 /// How long workers go on without a master.
@@ -16,7 +16,10 @@ pub(crate) const GRACE: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_millis(10);
 
 /// How long a message is on its way.
-const DELAY: Duration = Duration::from_millis(20);
+pub(crate) const DELAY: Duration = Duration::from_millis(20);
+
+/// How often workers tell of a change, at the same moments by the master's clock.
+const CHANGE_INTERVAL_MS: u64 = 100;
 
 /// What befalls a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +45,29 @@ struct Node {
     /// When each user starts, until it has.
     due: BTreeMap<u32, Duration>,
     alive: BTreeSet<u32>,
+    /// Those that finish their tasks before they end, and until when.
+    last_tasks: BTreeMap<u32, Duration>,
+    /// What this worker takes the master's clock to be ahead.
+    clock_error_ms: i64,
     next_beat: Duration,
     redial_at: Option<Duration>,
+}
+
+/// Fewest and most users over some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Watched {
+    /// That were alive.
+    pub(crate) users: [usize; 2],
+    /// That the master knew of.
+    pub(crate) shown: [u32; 2],
+}
+
+impl Node {
+    /// The master's clock, as well as this worker knows it.
+    fn master_ms(&self, now: Duration) -> u64 {
+        let now_ms = i64::try_from(now.as_millis()).expect("a short test");
+        u64::try_from(now_ms + self.clock_error_ms).expect("the test began at 100 s")
+    }
 }
 
 pub(crate) struct World {
@@ -55,6 +79,8 @@ pub(crate) struct World {
     next_connection: u64,
     notices: Vec<String>,
     starts: Vec<Duration>,
+    /// How long the task takes that a user is at when it is told to stop.
+    pub(crate) task: Duration,
 }
 
 fn cluster(first_test: u32) -> Cluster {
@@ -76,6 +102,7 @@ impl World {
             next_connection: 0,
             notices: Vec::new(),
             starts: Vec::new(),
+            task: Duration::ZERO,
         };
         for id in workers {
             world.join(id);
@@ -107,6 +134,8 @@ impl World {
             fault: None,
             due: BTreeMap::new(),
             alive: BTreeSet::new(),
+            last_tasks: BTreeMap::new(),
+            clock_error_ms: if self.nodes.len().is_multiple_of(2) { 5 } else { -5 },
             next_beat: self.now,
             redial_at: Some(self.now),
         };
@@ -159,6 +188,7 @@ impl World {
         if fault == Fault::Killed {
             node.alive.clear();
             node.due.clear();
+            node.last_tasks.clear();
             let connection = node.connection.take().expect("it was connected");
             let actions = self.master.closed(self.now, connection, false);
             self.obey_master(actions);
@@ -211,6 +241,18 @@ impl World {
         }
     }
 
+    /// Lets time pass, and says the fewest and most users there were, and that the master saw.
+    pub(crate) fn watch(&mut self, time: Duration) -> Watched {
+        let (mut users, mut shown) = ([usize::MAX, 0], [u32::MAX, 0]);
+        for _ in 0..time.as_millis() / STEP.as_millis() {
+            self.run(STEP);
+            let (alive, seen) = (self.alive(), self.master.users());
+            users = [users[0].min(alive), users[1].max(alive)];
+            shown = [shown[0].min(seen), shown[1].max(seen)];
+        }
+        Watched { users, shown }
+    }
+
     fn check(&self) {
         let all: Vec<_> = self.nodes.values().flat_map(|node| &node.alive).collect();
         let different: BTreeSet<_> = all.iter().collect();
@@ -234,7 +276,8 @@ impl World {
                 }
                 Message::Answer(sent) => node.agent.answered(sent),
                 Message::Order(order) => {
-                    let actions = node.agent.order(self.now, *order);
+                    let master_ms = node.master_ms(self.now);
+                    let actions = node.agent.order(self.now, master_ms, *order);
                     node.next_beat = self.now;
                     self.obey_agent(&id, actions);
                 }
@@ -255,7 +298,10 @@ impl World {
             node.alive.insert(user);
             node.agent.user_started(user);
         }
-        if now >= node.next_beat
+        let changes = node.agent.is_changing()
+            && node.master_ms(now) / CHANGE_INTERVAL_MS
+                != node.master_ms(now - STEP) / CHANGE_INTERVAL_MS;
+        if (now >= node.next_beat || changes)
             && let Some(connection) = node.connection
         {
             node.next_beat = now + HEARTBEAT_INTERVAL;
@@ -268,10 +314,19 @@ impl World {
                 cpu_percent: 0.0,
                 memory_bytes: 0,
                 problem: None,
+                room: Room::default(),
+                warning: None,
             };
             self.wire.push_back((now + DELAY, connection, Message::ToMaster(beat, now)));
         }
-        let actions = node.agent.tick(now);
+        let over: Vec<_> =
+            node.last_tasks.iter().filter(|&(_, &end)| end <= now).map(|(&id, _)| id).collect();
+        let mut actions = node.agent.tick(now);
+        for user in over {
+            node.last_tasks.remove(&user);
+            node.alive.remove(&user);
+            actions.extend(node.agent.user_ended(now, user, false));
+        }
         let redial = node.redial_at.is_some_and(|at| at <= now);
         self.obey_agent(id, actions);
         if redial {
@@ -280,7 +335,7 @@ impl World {
     }
 
     fn obey_agent(&mut self, id: &str, actions: Vec<AgentAction>) {
-        let now = self.now;
+        let (now, task) = (self.now, self.task);
         let node = self.nodes.get_mut(id).expect("a worker");
         let mut again = Vec::new();
         for action in actions {
@@ -290,8 +345,9 @@ impl World {
                     node.due.insert(start.id, start.due);
                 }
                 AgentAction::Stop { id, .. } => {
-                    // Users here end at once.
-                    if node.due.remove(&id).is_some() | node.alive.remove(&id) {
+                    if !task.is_zero() && node.alive.contains(&id) {
+                        node.last_tasks.entry(id).or_insert(now + task);
+                    } else if node.due.remove(&id).is_some() | node.alive.remove(&id) {
                         again.extend(node.agent.user_ended(now, id, false));
                     }
                 }
@@ -328,6 +384,10 @@ impl World {
                 Action::Begun | Action::Ended => {}
             }
         }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.now
     }
 
     pub(crate) fn alive(&self) -> usize {

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use swarm_client::{ErrorKind, Session};
+use swarm_client::{Error, ErrorKind, Method, Session};
 use swarm_stats::recorder::{EntryId, Sample};
 use wasmtime::component::Resource;
 
 use crate::bindings::swarm::scenario::http as wit;
 use crate::clock::micros;
 use crate::ctx::Ctx;
+use crate::off_stack::{Answer, Brought, Errand, wait_for};
 use crate::test::Record;
 
 /// Requests of one batch.
-const BATCH_MAX: usize = 1000;
+pub(crate) const BATCH_MAX: usize = 1000;
 
 /// Responses that the users of one instance may hold at a time.
 const RESPONSES_OPEN_MAX: usize = 10_000;
@@ -33,7 +34,7 @@ pub struct Client {
 /// A request being put together.
 #[expect(unreachable_pub, reason = "named by the generated bindings")]
 pub struct Request {
-    request: swarm_client::Request,
+    pub(crate) request: swarm_client::Request,
     name: Option<String>,
     /// Bytes of it that count as held by the guest, until it is sent or dropped.
     held_bytes: usize,
@@ -68,37 +69,37 @@ impl Response {
     }
 }
 
-/// Counts a request as interrupted when it is given up before it ended.
-struct InFlight<'a>(Option<&'a Record>);
+/// Counts requests as interrupted when they are given up before they ended.
+pub(crate) struct InFlight<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) requests: usize,
+}
 
 impl InFlight<'_> {
-    fn ended(mut self) {
-        self.0 = None;
+    pub(crate) fn ended(mut self) {
+        self.requests = 0;
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        if let Some(record) = self.0 {
-            record.lock().interrupted();
+        for _ in 0..self.requests {
+            self.record.lock().interrupted();
         }
     }
 }
 
-/// Sends one request and prepares its sample.
-async fn exchange(
-    record: &Record,
-    session: &Session,
-    Request { request, name, .. }: Request,
-) -> Result<Response, swarm_client::Error> {
-    let method = request.method.clone();
+/// Where the sample of a request will count.
+pub(crate) fn entry_of(record: &Record, session: &Session, request: &Request) -> EntryId {
+    let Request { request, name, .. } = request;
+    let name = name.as_deref();
     let name = name.unwrap_or_else(|| swarm_client::sample_name(&request.url, session.base()));
-    let in_flight = InFlight(Some(record));
-    let result = session.send(request).await;
-    in_flight.ended();
-    let mut recorder = record.lock();
-    let entry = recorder.intern(&method, &name);
-    match result {
+    record.lock().intern(request.method.as_str(), name)
+}
+
+/// Prepares the sample of an answer, or records that there was none.
+pub(crate) fn answered(record: &Record, entry: EntryId, answer: Answer) -> Result<Response, Error> {
+    match answer {
         Ok(response) => {
             let error = (response.status >= 400).then(|| status_text(response.status));
             Ok(Response { response, sample: Some(Pending { entry, error }) })
@@ -110,23 +111,29 @@ async fn exchange(
                 error: Some(&error.message),
                 at_ms: record.master_ms(),
             };
-            recorder.record(entry, sample);
+            record.lock().record(entry, sample);
             Err(error)
         }
     }
 }
 
 impl Ctx {
+    /// A request with nothing but this.
+    pub(crate) fn request(&self, method: impl Into<Method>, url: String) -> Request {
+        let mut request = swarm_client::Request::new(method, url);
+        request.keep_body = self.reads_bodies;
+        Request { request, name: None, held_bytes: 0 }
+    }
+
     fn admit(&mut self, response: Response) -> Trappable<Resource<Response>> {
         self.responses_open += 1;
         self.limits.hold(response.response.body.len());
         let handle = self.table.push(response)?;
-        // The guest owns the handle; this second one only finds the response again.
-        self.unmarked.push(Resource::new_own(handle.rep()));
+        self.unmarked.push(handle.rep());
         Ok(handle)
     }
 
-    fn room_for(&self, responses: usize) -> Result<(), wit::Error> {
+    pub(crate) fn room_for(&self, responses: usize) -> Result<(), wit::Error> {
         let message = if self.responses_open + responses > RESPONSES_OPEN_MAX {
             format!("not sent: {RESPONSES_OPEN_MAX} responses are open; drop those that are read")
         } else if let Err(error) = self.limits.check_held() {
@@ -159,7 +166,7 @@ impl Ctx {
     }
 
     /// Takes a request from the guest.
-    fn take(&mut self, handle: Resource<Request>) -> Trappable<Request> {
+    pub(crate) fn take(&mut self, handle: Resource<Request>) -> Trappable<Request> {
         let request = self.table.delete(handle)?;
         self.limits.release(request.held_bytes);
         Ok(request)
@@ -169,15 +176,29 @@ impl Ctx {
         if let Err(error) = self.room_for(1) {
             return Ok(Err(error));
         }
-        let result = exchange(&self.record, &session, request).await;
-        self.budget.resume();
+        let entry = entry_of(&self.record, &session, &request);
+        let in_flight = InFlight { record: &self.record, requests: 1 };
+        let send = Box::pin(async move { session.send(request.request).await });
+        let done = wait_for(Errand::Send(send)).await;
+        in_flight.ended();
+        let Brought::Answer(answer) = done.brought else { unreachable!("a request was sent") };
+        self.budget.resume_after(done.waited);
+        let result = answered(&self.record, entry, answer);
         self.outcome(result)
     }
 
-    fn outcome(&mut self, result: Result<Response, swarm_client::Error>) -> Trappable<Outcome> {
+    pub(crate) fn outcome(&mut self, result: Result<Response, Error>) -> Trappable<Outcome> {
         match result {
             Ok(response) => Ok(Ok(self.admit(response)?)),
             Err(error) => Ok(Err(wit::Error { kind: kind(error.kind), message: error.message })),
+        }
+    }
+
+    /// The sample of this response is recorded, or about to be.
+    fn forget(&mut self, response: u32) {
+        // Most guests are done with the latest response first.
+        if let Some(at) = self.unmarked.iter().rposition(|&other| other == response) {
+            self.unmarked.swap_remove(at);
         }
     }
 
@@ -186,7 +207,7 @@ impl Ctx {
         if let Some(pending) = &mut response.sample {
             pending.error = error;
             response.settle(&self.record);
-            self.unmarked.retain(|other| other.rep() != handle.rep());
+            self.forget(handle.rep());
         }
         Ok(())
     }
@@ -226,8 +247,7 @@ impl wit::HostClient for Ctx {
 
     async fn get(&mut self, client: Resource<Client>, url: String) -> Trappable<Outcome> {
         let session = Arc::clone(&self.table.get(&client)?.session);
-        let request = swarm_client::Request::new("GET", url);
-        self.send_one(session, Request { request, name: None, held_bytes: 0 }).await
+        self.send_one(session, self.request(Method::Get, url)).await
     }
 
     async fn send(
@@ -260,11 +280,21 @@ impl wit::HostClient for Ctx {
         if let Err(error) = self.room_for(batch.len()) {
             return Ok(batch.iter().map(|_| Err(error.clone())).collect());
         }
-        let record = &self.record;
-        let results = batch.into_iter().map(|request| exchange(record, &session, request));
-        let results = join_all(results).await;
-        self.budget.resume();
-        results.into_iter().map(|result| self.outcome(result)).collect()
+        let entry = |request| entry_of(&self.record, &session, request);
+        let entries: Vec<EntryId> = batch.iter().map(entry).collect();
+        let in_flight = InFlight { record: &self.record, requests: batch.len() };
+        let send = Box::pin(async move {
+            join_all(batch.into_iter().map(|request| session.send(request.request))).await
+        });
+        let done = wait_for(Errand::Batch(send)).await;
+        in_flight.ended();
+        let Brought::Answers(answers) = done.brought else { unreachable!("a batch was sent") };
+        self.budget.resume_after(done.waited);
+        let outcomes = entries.into_iter().zip(answers).map(|(entry, answer)| {
+            let result = answered(&self.record, entry, answer);
+            self.outcome(result)
+        });
+        outcomes.collect()
     }
 
     fn drop(&mut self, client: Resource<Client>) -> Trappable<()> {
@@ -278,8 +308,8 @@ impl wit::HostRequest for Ctx {
         let held_bytes = method.len() + url.len();
         self.limits.hold(held_bytes);
         self.limits.check_held()?;
-        let request = swarm_client::Request::new(method, url);
-        Ok(self.table.push(Request { request, name: None, held_bytes })?)
+        let request = Request { held_bytes, ..self.request(method, url) };
+        Ok(self.table.push(request)?)
     }
 
     fn header(&mut self, request: Resource<Request>, name: String, value: String) -> Trappable<()> {
@@ -349,7 +379,7 @@ impl wit::HostResponse for Ctx {
     }
 
     fn drop(&mut self, response: Resource<Response>) -> Trappable<()> {
-        self.unmarked.retain(|other| other.rep() != response.rep());
+        self.forget(response.rep());
         self.responses_open -= 1;
         let mut response = self.table.delete(response)?;
         self.limits.release(response.response.body.len());

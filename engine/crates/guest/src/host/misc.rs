@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::bindings::swarm::scenario::{args, clock, log, metrics, plan};
 use crate::ctx::Ctx;
+use crate::off_stack::{Errand, wait_for};
 use swarm_stats::recorder::Sample;
 
 /// Longest log line of a guest in bytes; the rest is cut off.
@@ -40,8 +41,9 @@ impl clock::Host for Ctx {
     }
 
     async fn sleep(&mut self, ms: u32) -> Trappable<()> {
-        tokio::time::sleep(Duration::from_millis(ms.into())).await;
-        self.budget.resume();
+        let sleep = tokio::time::sleep(Duration::from_millis(ms.into()));
+        let done = wait_for(Errand::Sleep(Box::pin(sleep))).await;
+        self.budget.resume_after(done.waited);
         Ok(())
     }
 }

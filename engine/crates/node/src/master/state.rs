@@ -21,6 +21,11 @@ use super::{MasterConfig, Outcome, view};
 /// Notices kept for the reader of the result; the first ones, for they tell how it began.
 const NOTICES_MAX: usize = 1000;
 
+/// Up to so many workers each that gets ready is shown at once, so that a test starts the sooner.
+/// Of more the view comes with the next tick: thousands that join together would each cost a view
+/// of all of them, and none would be heard meanwhile.
+const SHOWN_AT_ONCE_MAX: usize = 16;
+
 /// Tests are numbered from the seconds since 1970, so that a restarted master's numbers are new.
 fn first_test(origin: SystemTime) -> u32 {
     let seconds = origin.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -53,6 +58,10 @@ pub(super) struct State {
     pub(super) settings: Settings,
     /// Samples are missing that no lost worker accounts for.
     pub(super) incomplete: bool,
+    /// What was last said of users that the workers cannot carry: how many they can.
+    told_room: Option<u32>,
+    /// The view lacks something that somebody may wait for: the next tick publishes it.
+    stale: bool,
     ledger: Ledger,
     connections: HashMap<u64, Connection>,
     show: watch::Sender<Arc<View>>,
@@ -75,6 +84,8 @@ impl State {
             settings: config.settings.clone(),
             config,
             incomplete: false,
+            told_room: None,
+            stale: false,
             ledger: Ledger::new(),
             connections: HashMap::new(),
             show,
@@ -138,13 +149,14 @@ impl State {
         let before = self.cluster.state();
         let actions = self.cluster.tick(self.clock.now());
         self.apply(actions);
-        if self.cluster.state() != before {
+        if self.cluster.state() != before || self.stale {
             self.show();
         }
     }
 
     /// Publishes how things are.
     pub(super) fn show(&mut self) {
+        self.stale = false;
         let now_ms = self.now_ms();
         self.totals.set_users(now_ms, self.cluster.users());
         let view = view::view(self, now_ms);
@@ -169,6 +181,9 @@ impl State {
         }
         let checked = test::check(&self.config.plan, &settings);
         checked.map_err(|error| error.to_string())?;
+        if let Some(capacity) = &self.config.capacity {
+            capacity.admit(request.user_count).map_err(|error| error.to_string())?;
+        }
         let load = Load {
             users: request.user_count,
             spawn_rate: request.spawn_rate,
@@ -178,8 +193,31 @@ impl State {
         let editing = self.cluster.is_busy();
         let actions = self.cluster.start(self.clock.now(), load)?;
         self.settings = settings;
+        self.told_room = None;
         self.apply(actions);
+        self.tell_room();
         Ok(if editing { "Swarming changed" } else { "Swarming started" }.to_owned())
+    }
+
+    /// Says when the workers that are ready cannot carry the load, and again when they can carry
+    /// more or less than it said.
+    fn tell_room(&mut self) {
+        let Some(load) = self.cluster.load().filter(|_| self.cluster.is_busy()) else { return };
+        if self.cluster.ready_workers() == 0 {
+            return;
+        }
+        let (wanted, room) = (load.users, self.cluster.room());
+        let short = room.filter(|&room| room < wanted);
+        if short == std::mem::replace(&mut self.told_room, short) {
+            return;
+        }
+        self.notice(match short {
+            Some(room) => format!(
+                "the workers can carry {room} users of {wanted}: add workers, or lift the limits \
+                 that each of them names in its log"
+            ),
+            None => format!("the workers can carry all {wanted} users now"),
+        });
     }
 
     fn stop(&mut self) -> Answer {
@@ -229,8 +267,13 @@ impl State {
         let actions = self.cluster.heartbeat(self.clock.now(), connection, beat);
         self.apply(actions);
         if self.cluster.ready_workers() != ready {
+            self.tell_room();
             // Somebody may be waiting for workers.
-            self.show();
+            if self.cluster.ready_workers() <= SHOWN_AT_ONCE_MAX {
+                self.show();
+            } else {
+                self.stale = true;
+            }
         }
         self.now_ms()
     }
@@ -274,6 +317,7 @@ impl State {
         let left = self.connections.remove(&connection).is_some_and(|connection| connection.left);
         let actions = self.cluster.closed(self.clock.now(), connection, left);
         self.apply(actions);
+        self.tell_room();
     }
 
     /// Asks all workers to quit.

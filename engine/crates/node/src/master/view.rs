@@ -6,6 +6,7 @@ use swarm_core::cluster::State as TestState;
 use swarm_core::cluster::worker::Worker;
 use swarm_core::message::WorkerState;
 use swarm_guest::module::digest_text;
+use swarm_stats::lateness::WorkerLateness;
 use swarm_stats::report::json::{Summary, WorkerSummary};
 use swarm_stats::report::rfc3339;
 use swarm_stats::snapshot::Snapshot;
@@ -14,8 +15,11 @@ use swarm_web::view::{ClassView, View, WorkerView};
 use super::state::State;
 
 /// With a 99th percentile of lateness above this the figures say more about the generator than
-/// about the target.
+/// about the target. Of one load thread it is enough: a share of the users is its.
 const LATENESS_MS_MAX: f64 = 100.0;
+
+/// Workers with a late load thread that are named, the latest first.
+const LATE_WORKERS_MAX: usize = 3;
 
 /// The page's view of `state`.
 pub(super) fn view(state: &mut State, now_ms: u64) -> View {
@@ -37,7 +41,7 @@ pub(super) fn view(state: &mut State, now_ms: u64) -> View {
         classes: classes
             .map(|(class, user_count)| ClassView { name: class.name.clone(), user_count })
             .collect(),
-        workers: cluster.workers().iter().enumerate().map(worker_view).collect(),
+        workers: workers(state),
         clock_origin_unix_ms: state.origin_unix_ms,
         test_start_ms: cluster.test_start().map(|start| state.clock.master_ms(start)),
         now_ms,
@@ -56,7 +60,13 @@ fn test_state(state: TestState) -> &'static str {
     }
 }
 
-fn worker_view((index, worker): (usize, &Worker)) -> WorkerView {
+fn workers(state: &State) -> Vec<WorkerView> {
+    let lateness = |worker: &Worker| state.totals.lateness_of(&worker.info().id);
+    let workers = (0..).zip(state.cluster.workers());
+    workers.map(|(index, worker)| worker_view(index, worker, lateness(worker))).collect()
+}
+
+fn worker_view(index: u32, worker: &Worker, lateness_ms: Option<WorkerLateness>) -> WorkerView {
     let beat = worker.beat();
     let state = match (worker.connection(), beat.map(|beat| beat.state)) {
         (None, _) => "lost",
@@ -68,11 +78,12 @@ fn worker_view((index, worker): (usize, &Worker)) -> WorkerView {
     };
     WorkerView {
         id: worker.info().id.clone(),
-        index: u32::try_from(index).unwrap_or(u32::MAX),
+        index,
         state,
         user_count: worker.users(),
         cpu_usage: beat.map_or(0.0, |beat| beat.cpu_percent),
         memory_usage: beat.map_or(0, |beat| beat.memory_bytes),
+        lateness_ms,
         problem: worker
             .problem()
             .map(ToOwned::to_owned)
@@ -112,6 +123,34 @@ fn notices(state: &State, statistics: &Snapshot) -> Vec<String> {
              due; give it more workers, or the workers more CPU"
         ));
     }
+    notices.extend(late_workers(state));
+    notices
+}
+
+/// Names the load threads that fell behind: in the lateness of all tasks they may not show.
+fn late_workers(state: &State) -> Vec<String> {
+    let lateness = |worker: &Worker| {
+        let late = state.totals.lateness_of(&worker.info().id)?;
+        (late.worst.p99 > LATENESS_MS_MAX).then(|| (worker.info().id.clone(), late))
+    };
+    let mut late: Vec<_> = state.cluster.workers().iter().filter_map(lateness).collect();
+    late.sort_by(|(_, a), (_, b)| b.worst.p99.total_cmp(&a.worst.p99));
+    let more = late.len().saturating_sub(LATE_WORKERS_MAX);
+    let mut notices: Vec<_> = late
+        .iter()
+        .take(LATE_WORKERS_MAX)
+        .map(|(id, WorkerLateness { worst_shard, worst, .. })| {
+            format!(
+                "worker {id} fell behind: 1 % of the tasks of its load thread {worst_shard} \
+                 started {:.0} ms or more after they were due (at most {:.0} ms); give it fewer \
+                 users or more CPU",
+                worst.p99, worst.max
+            )
+        })
+        .collect();
+    if more > 0 {
+        notices.push(format!("{more} more workers fell behind"));
+    }
     notices
 }
 
@@ -120,6 +159,7 @@ fn worker_summary(state: &State, worker: &Worker) -> WorkerSummary {
     WorkerSummary {
         num_requests: state.totals.requests_of(&id),
         users_max: worker.users_max(),
+        lateness_ms: state.totals.lateness_of(&id),
         lost: worker.lost().is_some(),
         lost_detail: worker.lost().map(ToString::to_string),
         id,

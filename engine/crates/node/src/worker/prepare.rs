@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
-use swarm_core::message::Digest;
+use swarm_core::message::{Connections, Digest, Room};
 use swarm_core::plan::Scenario;
 use swarm_guest::module::{MODULE_BYTES_MAX, digest};
 use swarm_guest::{Module, Runtime};
 use swarm_wire::{ModuleInfo, Session};
 
+use crate::capacity;
 use crate::store::Store;
 
 /// A module, ready to run.
@@ -16,6 +17,8 @@ pub(super) struct Prepared {
     pub(super) digest: Digest,
     pub(super) module: Module,
     pub(super) plan: Scenario,
+    /// How many users of it this process can carry.
+    pub(super) room: Room,
 }
 
 /// Prepares a module. An error is a sentence for the operator; it is not worth trying again.
@@ -25,6 +28,7 @@ pub(super) async fn prepare(
     runtime: Runtime,
     store: Store,
     session: Rc<Session>,
+    setting: capacity::Setting,
 ) -> Result<Prepared, String> {
     let digest = wanted.digest;
     let module = match at_hand.filter(|module| module.digest() == digest) {
@@ -44,7 +48,13 @@ pub(super) async fn prepare(
     };
     let plan = module.describe().await;
     let plan = plan.map_err(|error| format!("the master's module cannot be used: {error}"))?;
-    Ok(Prepared { digest, module, plan })
+    let measured = capacity::measure(&module, &plan).await;
+    let own = measured.capacity(setting, Connections::PerUser);
+    tracing::info!("this process can carry {own}");
+    // How many connections are shared is known with the test; they hardly matter.
+    let shared = measured.capacity(setting, Connections::Shared(1));
+    let room = Room { own: own.users_max(), shared: shared.users_max() };
+    Ok(Prepared { digest, module, plan, room })
 }
 
 async fn fetch(wanted: ModuleInfo, store: &Store, session: &Session) -> Result<Vec<u8>, String> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::lateness::WorkerLateness;
 use crate::snapshot::{
     EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, MetricSnapshot, PERCENTILES, Second, Snapshot,
 };
@@ -59,7 +60,7 @@ pub struct Summary {
 }
 
 /// A worker's part in a finished test.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct WorkerSummary {
     /// Its id.
     pub id: String,
@@ -67,6 +68,8 @@ pub struct WorkerSummary {
     pub users_max: u32,
     /// Requests that it reported, failures included.
     pub num_requests: u64,
+    /// How late its load threads started tasks; `None` when they started none.
+    pub lateness_ms: Option<WorkerLateness>,
     /// Was it lost before it had reported everything?
     pub lost: bool,
     /// What is missing because of that, in one sentence.

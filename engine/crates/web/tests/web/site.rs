@@ -179,6 +179,7 @@ pub(crate) fn running() -> View {
         user_count: 3,
         cpu_usage: 12.5,
         memory_usage: 1_000_000,
+        lateness_ms: None,
         problem: problem.map(str::to_owned),
     };
     View {

@@ -1,10 +1,11 @@
 //! Heartbeats: a worker's regular sign of life.
 
-use swarm_core::message::{Heartbeat, WorkerState};
+use swarm_core::message::{Heartbeat, Room, WorkerState};
 
 use super::field::{Result, at_most, finite, holds, list_len, read_text, sound, text};
+use super::ids::{self, Budget};
 use crate::generated::swarm_capnp::{WorkerState as WireState, heartbeat};
-use crate::limits::{CLASSES_MAX, ORDER_IDS_MAX, REASON_BYTES_MAX};
+use crate::limits::{CLASSES_MAX, REASON_BYTES_MAX};
 
 pub(crate) fn write(beat: &Heartbeat, mut to: heartbeat::Builder<'_>) -> Result<()> {
     check(beat)?;
@@ -22,17 +23,27 @@ pub(crate) fn write(beat: &Heartbeat, mut to: heartbeat::Builder<'_>) -> Result<
         to.set_class(*class);
         to.set_users(*count);
     }
-    let len = list_len("finished", beat.finished.len(), ORDER_IDS_MAX)?;
-    let mut finished = to.reborrow().init_finished(len);
-    for (i, id) in (0..).zip(&beat.finished) {
-        finished.set(i, *id);
-    }
+    let len = Budget::default().take("finished", &beat.finished)?;
+    ids::write(&beat.finished, to.reborrow().init_finished(len));
     to.set_cpu_percent(beat.cpu_percent);
     to.set_memory_bytes(beat.memory_bytes);
-    let mut problem = to.init_problem();
+    let mut problem = to.reborrow().init_problem();
     match &beat.problem {
         None => problem.set_none(()),
         Some(what) => problem.set_some(text("problem", what, REASON_BYTES_MAX)?),
+    }
+    match beat.room.own {
+        None => to.reborrow().init_own_room().set_unlimited(()),
+        Some(limit) => to.reborrow().init_own_room().set_limit(limit),
+    }
+    match beat.room.shared {
+        None => to.reborrow().init_shared_room().set_unlimited(()),
+        Some(limit) => to.reborrow().init_shared_room().set_limit(limit),
+    }
+    let mut warning = to.init_warning();
+    match &beat.warning {
+        None => warning.set_none(()),
+        Some(what) => warning.set_some(text("warning", what, REASON_BYTES_MAX)?),
     }
     Ok(())
 }
@@ -47,20 +58,33 @@ pub(crate) fn read(from: heartbeat::Reader<'_>) -> Result<Heartbeat> {
     };
     let users = sound("users", from.get_users())?;
     at_most("users", u64::from(users.len()), u64::from(CLASSES_MAX), "items long")?;
-    let finished = sound("finished", from.get_finished())?;
-    at_most("finished", u64::from(finished.len()), u64::from(ORDER_IDS_MAX), "items long")?;
+    let finished = ids::read("finished", from.get_finished(), &mut Budget::default())?;
     let problem = match sound("problem", from.get_problem().which())? {
         heartbeat::problem::None(()) => None,
         heartbeat::problem::Some(what) => Some(read_text("problem", what, REASON_BYTES_MAX)?),
+    };
+    let own = match sound("ownRoom", from.get_own_room().which())? {
+        heartbeat::own_room::Unlimited(()) => None,
+        heartbeat::own_room::Limit(limit) => Some(limit),
+    };
+    let shared = match sound("sharedRoom", from.get_shared_room().which())? {
+        heartbeat::shared_room::Unlimited(()) => None,
+        heartbeat::shared_room::Limit(limit) => Some(limit),
+    };
+    let warning = match sound("warning", from.get_warning().which())? {
+        heartbeat::warning::None(()) => None,
+        heartbeat::warning::Some(what) => Some(read_text("warning", what, REASON_BYTES_MAX)?),
     };
     let beat = Heartbeat {
         state,
         order_done: from.get_order_done(),
         users: users.iter().map(|count| (count.get_class(), count.get_users())).collect(),
-        finished: finished.iter().collect(),
+        finished,
         cpu_percent: from.get_cpu_percent(),
         memory_bytes: from.get_memory_bytes(),
         problem,
+        room: Room { own, shared },
+        warning,
     };
     check(&beat)?;
     Ok(beat)
@@ -74,7 +98,6 @@ fn check(beat: &Heartbeat) -> Result<()> {
     }
     classes.sort_unstable();
     holds("users", classes.is_sorted_by(|a, b| a < b), "name a class twice")?;
-    holds("finished", beat.finished.is_sorted_by(|a, b| a < b), "is not ascending")?;
     finite("cpuPercent", f64::from(beat.cpu_percent))?;
     holds("cpuPercent", beat.cpu_percent >= 0.0, "is negative")
 }

@@ -1,27 +1,20 @@
-//! Histograms: HdrHistogram's V2 encoding without compression.
+//! Histograms: the buckets in use, each as two numbers: how many buckets were skipped since the
+//! one before (since the beginning, for the first), and its count. A number is in LEB128: seven
+//! bits a byte, the lowest first, the highest bit says that more follow.
 //!
-//! The header names a size that the decoder allocates, and the reader of the payload trusts what
-//! it reads, so both are looked at first. Sent histograms are trimmed: their header says the
-//! largest value that they hold, not the largest they could, and the receiver allocates no more
-//! cells than are in use.
+//! So a histogram takes two to three bytes for each bucket in use, whatever the buckets are, and
+//! every list of numbers has its buckets in order. The receiver allocates no more than was sent.
 
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
+use swarm_stats::Histogram;
 
 use super::field::{Result, at_most, holds, sound};
 use crate::error::FieldError;
-use crate::limits::{COUNT_MAX, HISTOGRAM_BYTES_MAX, HISTOGRAM_DIGITS, HISTOGRAM_TIME_US_MAX};
+use crate::limits::{COUNT_MAX, HISTOGRAM_BYTES_MAX, HISTOGRAM_TIME_US_MAX};
 
-/// What the encoding starts with, for "V2, counts of up to 64 bits, not compressed".
-const COOKIE: u32 = 0x1c84_9313;
-/// Bytes before the payload: cookie, payload length, offset, digits, low, high, ratio.
-const HEADER_BYTES: usize = 40;
-/// Where the header says the largest value.
-const HIGH_AT: usize = 24;
-/// Bytes with the continuation bit that a number up to [`COUNT_MAX`] has at most.
-const CONTINUATIONS_MAX: usize = 5;
-/// The smallest value that a header may give as the largest: twice the lowest.
-const HIGH_MIN: u64 = 2;
+/// Bits of a number in one byte.
+const BITS: u32 = 7;
+/// Set in a byte that is not the last of its number.
+const MORE: u8 = 1 << BITS;
 
 /// Which values a histogram may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,83 +34,81 @@ impl Range {
     }
 }
 
-/// Encodes histograms, reusing its buffers.
+/// Encodes histograms, reusing its buffer.
+#[derive(Debug, Default)]
 pub(crate) struct Encoder {
-    serializer: V2Serializer,
     bytes: Vec<u8>,
 }
 
 impl Encoder {
-    pub(crate) fn new() -> Encoder {
-        Encoder { serializer: V2Serializer::new(), bytes: Vec::new() }
-    }
-
     /// The encoded histogram, valid until the next call.
     pub(crate) fn encode(
         &mut self,
         field: &str,
-        histogram: &Histogram<u64>,
+        histogram: &Histogram,
         range: Range,
     ) -> Result<&[u8]> {
-        check_shape(field, histogram.low(), u32::from(histogram.sigfig()), histogram.max(), range)?;
-        at_most(field, histogram.len(), COUNT_MAX, "samples")?;
+        check(field, histogram, range)?;
         self.bytes.clear();
-        sound(field, self.serializer.serialize(histogram, &mut self.bytes))?;
-        let high = histogram.max().max(HIGH_MIN);
-        self.bytes[HIGH_AT..HIGH_AT + 8].copy_from_slice(&high.to_be_bytes());
+        let mut next = 0;
+        for &(bucket, count) in histogram.buckets() {
+            self.number(u64::from(bucket - next));
+            self.number(count);
+            next = bucket + 1;
+        }
         Ok(&self.bytes)
     }
-}
 
-/// Decodes histograms, reusing its buffers.
-pub(crate) struct Decoder(Deserializer);
-
-impl Decoder {
-    pub(crate) fn new() -> Decoder {
-        Decoder(Deserializer::new())
-    }
-
-    pub(crate) fn decode(
-        &mut self,
-        field: &str,
-        bytes: capnp::Result<&[u8]>,
-        range: Range,
-    ) -> Result<Histogram<u64>> {
-        let mut bytes = sound(field, bytes)?;
-        at_most(field, bytes.len() as u64, HISTOGRAM_BYTES_MAX as u64, "bytes long")?;
-        check_bytes(field, bytes, range)?;
-        let histogram: Histogram<u64> = sound(field, self.0.deserialize(&mut bytes))?;
-        at_most(field, histogram.len(), COUNT_MAX, "samples")?;
-        // Cells come by the thousand, so there is room for more than the header's largest value.
-        at_most(field, histogram.max(), range.max(), "as the largest value")?;
-        Ok(histogram)
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are what is wanted")]
+    fn number(&mut self, mut number: u64) {
+        while number >= u64::from(MORE) {
+            self.bytes.push(number as u8 | MORE);
+            number >>= BITS;
+        }
+        self.bytes.push(number as u8);
     }
 }
 
-/// Checks all that decides how much memory and which arithmetic decoding takes.
-fn check_bytes(field: &str, bytes: &[u8], range: Range) -> Result<()> {
-    let Some((header, payload)) = bytes.split_at_checked(HEADER_BYTES) else {
-        return Err(FieldError::new(field, "is cut off in the header"));
-    };
-    let u32_at = |at: usize| u32::from_be_bytes(header[at..at + 4].try_into().expect("4 bytes"));
-    let u64_at = |at: usize| u64::from_be_bytes(header[at..at + 8].try_into().expect("8 bytes"));
-    holds(field, u32_at(0) == COOKIE, "is not a V2 histogram")?;
-    holds(field, u32_at(4) as usize == payload.len(), "has another length than its header says")?;
-    let high = u64_at(HIGH_AT);
-    check_shape(field, u64_at(16), u32_at(12), high, range)?;
-    holds(field, high >= HIGH_MIN, "has a header with no room for a value")?;
-    let too_long = |number: &[u8]| number.iter().all(|byte| byte & 0x80 != 0);
-    let numbers_fit = !payload.windows(CONTINUATIONS_MAX + 1).any(too_long);
-    holds(field, numbers_fit, format_args!("has a count above {COUNT_MAX}"))
+/// The histogram in these bytes.
+pub(crate) fn decode(field: &str, bytes: capnp::Result<&[u8]>, range: Range) -> Result<Histogram> {
+    let mut bytes = sound(field, bytes)?;
+    at_most(field, bytes.len() as u64, HISTOGRAM_BYTES_MAX as u64, "bytes long")?;
+    // A bucket takes at least two bytes, so there is nothing to reserve beyond what was sent.
+    let mut buckets = Vec::with_capacity(bytes.len() / 2);
+    let mut next = 0_u64;
+    while !bytes.is_empty() {
+        let bucket = next.saturating_add(number(field, &mut bytes)?);
+        let count = number(field, &mut bytes)?;
+        // The library refuses a number of 32 bits that is no bucket.
+        buckets.push((u32::try_from(bucket).unwrap_or(u32::MAX), count));
+        next = bucket.saturating_add(1);
+    }
+    let histogram =
+        Histogram::from_buckets(buckets).map_err(|error| FieldError::new(field, error))?;
+    check(field, &histogram, range)?;
+    Ok(histogram)
 }
 
-/// Every histogram has one precision, so that all of them can be added up.
-fn check_shape(field: &str, low: u64, digits: u32, high: u64, range: Range) -> Result<()> {
-    holds(field, low == 1, format_args!("has the lowest value {low}, must be 1"))?;
-    holds(
-        field,
-        digits == u32::from(HISTOGRAM_DIGITS),
-        format_args!("keeps {digits} digits, must keep {HISTOGRAM_DIGITS}"),
-    )?;
-    at_most(field, high, range.max(), "as the largest value")
+fn check(field: &str, histogram: &Histogram, range: Range) -> Result<()> {
+    at_most(field, histogram.samples(), COUNT_MAX, "samples")?;
+    at_most(field, histogram.max().unwrap_or(0), range.max(), "as the largest value")
+}
+
+/// Takes a number off the front of `bytes`.
+fn number(field: &str, bytes: &mut &[u8]) -> Result<u64> {
+    let (mut number, mut shift) = (0_u64, 0);
+    loop {
+        let Some((&byte, rest)) = bytes.split_first() else {
+            return Err(FieldError::new(field, "is cut off in a number"));
+        };
+        *bytes = rest;
+        let bits = u64::from(byte & !MORE);
+        let fits = shift < u64::BITS && bits << shift >> shift == bits;
+        holds(field, fits, "has a number of more than 64 bits")?;
+        number |= bits << shift;
+        if byte & MORE == 0 {
+            return Ok(number);
+        }
+        shift += BITS;
+    }
 }

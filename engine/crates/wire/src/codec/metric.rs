@@ -3,7 +3,7 @@
 use swarm_stats::delta::{MetricDelta, MetricValue};
 
 use super::field::{Result, at_most, finite, holds, read_text, sound, text};
-use super::histogram::{Decoder, Encoder, Range};
+use super::histogram::{Encoder, Range, decode};
 use crate::generated::swarm_capnp::{metric, trend};
 use crate::limits::{CLOCK_MS_MAX, COUNT_MAX, METHOD_BYTES_MAX};
 
@@ -44,7 +44,7 @@ pub(crate) fn write(
     Ok(())
 }
 
-pub(crate) fn read(from: metric::Reader<'_>, decoder: &mut Decoder) -> Result<MetricDelta> {
+pub(crate) fn read(from: metric::Reader<'_>) -> Result<MetricDelta> {
     let name = read_text("name", from.get_name(), METHOD_BYTES_MAX)?;
     let value = match sound("value", from.get_value().which())? {
         metric::value::Count(count) => {
@@ -60,7 +60,7 @@ pub(crate) fn read(from: metric::Reader<'_>, decoder: &mut Decoder) -> Result<Me
                 max: gauge.get_max(),
             }
         }
-        metric::value::Trend(trend) => read_trend(sound("trend", trend)?, decoder)?,
+        metric::value::Trend(trend) => read_trend(sound("trend", trend)?)?,
         metric::value::Check(check) => {
             let check = sound("check", check)?;
             MetricValue::Check { passes: check.get_passes(), fails: check.get_fails() }
@@ -70,9 +70,9 @@ pub(crate) fn read(from: metric::Reader<'_>, decoder: &mut Decoder) -> Result<Me
     Ok(MetricDelta { name, value })
 }
 
-fn read_trend(from: trend::Reader<'_>, decoder: &mut Decoder) -> Result<MetricValue> {
+fn read_trend(from: trend::Reader<'_>) -> Result<MetricValue> {
     Ok(MetricValue::Trend {
-        values: decoder.decode("values", from.get_values(), Range::Any)?,
+        values: decode("values", from.get_values(), Range::Any)?,
         sum: from.get_sum(),
         min: from.get_min(),
         max: from.get_max(),

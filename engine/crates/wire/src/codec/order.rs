@@ -1,26 +1,30 @@
 //! Orders: the complete target of one worker.
 
-use swarm_core::message::{ClassUsers, Order, Settings};
+use swarm_core::ids::IdSet;
+use swarm_core::message::{ClassUsers, Connections, Moves, Order, Settings};
 
 use super::field::{
     Result, at_most, holds, item, list_len, read_digest, read_text, read_texts, sound, text, texts,
 };
-use crate::generated::swarm_capnp::{class_users, order, settings};
+use super::ids::{self, Budget};
+use crate::generated::swarm_capnp::{class_users, moves, order, settings};
 use crate::limits::{
-    CLASSES_MAX, CLOCK_MS_MAX, MESSAGE_BYTES_MAX, ORDER_IDS_MAX, SETTINGS_LIST_MAX,
+    CLASSES_MAX, CLOCK_MS_MAX, MESSAGE_BYTES_MAX, ORDER_MOVES_MAX, SETTINGS_LIST_MAX,
     SETTINGS_TEXT_BYTES_MAX, SPAN_MS_MAX,
 };
 
 /// Limits of each list of texts in the settings.
 const TEXTS_MAX: (u32, usize) = (SETTINGS_LIST_MAX, SETTINGS_TEXT_BYTES_MAX);
-/// Bytes that all texts of the settings may have together: with the ids, an order stays below
-/// the largest message.
+/// Bytes that all texts of the settings may have together: with the runs of ids, an order stays
+/// below the largest message.
 const SETTINGS_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 4;
 
 /// Refuses an order that could not be sent.
 pub(crate) fn check(order: &Order) -> Result<()> {
     check_times(order)?;
-    check_users(&order.users)?;
+    let mut budget = Budget::default();
+    check_users(&order.users, &mut budget)?;
+    check_moves(&order.moves, &mut budget)?;
     check_settings(&order.settings).map_err(|error| error.within("settings"))
 }
 
@@ -31,26 +35,36 @@ pub(crate) fn write(order: &Order, mut to: order::Builder<'_>) -> Result<()> {
     to.set_module(&order.module);
     to.set_test_start_ms(order.test_start_ms);
     to.set_spread_ms(order.spread_ms);
+    let mut budget = Budget::default();
     let mut list = to.reborrow().init_users(list_len("users", order.users.len(), CLASSES_MAX)?);
     for (i, users) in (0..).zip(&order.users) {
         let mut to = list.reborrow().get(i);
         to.set_class(users.class);
-        let mut ids = to.init_ids(list_len("users.ids", users.ids.len(), ORDER_IDS_MAX)?);
-        for (i, id) in (0..).zip(&users.ids) {
-            ids.set(i, *id);
-        }
+        let len = budget.take("users.ids", &users.ids)?;
+        ids::write(&users.ids, to.init_ids(len));
+    }
+    let len = list_len("moves", order.moves.len(), ORDER_MOVES_MAX)?;
+    let mut list = to.reborrow().init_moves(len);
+    for (i, moves) in (0..).zip(&order.moves) {
+        let mut to = list.reborrow().get(i);
+        to.set_start_ms(moves.start_ms);
+        to.set_spread_ms(moves.spread_ms);
+        let len = budget.take("moves.ids", &moves.ids)?;
+        ids::write(&moves.ids, to.init_ids(len));
     }
     write_settings(&order.settings, to.init_settings()).map_err(|error| error.within("settings"))
 }
 
 pub(crate) fn read(from: order::Reader<'_>) -> Result<Order> {
+    let mut budget = Budget::default();
     let order = Order {
         number: from.get_number(),
         test: from.get_test(),
         module: read_digest("module", from.get_module())?,
         test_start_ms: from.get_test_start_ms(),
         spread_ms: from.get_spread_ms(),
-        users: read_users(from)?,
+        users: read_users(from, &mut budget)?,
+        moves: read_moves(from, &mut budget)?,
         settings: read_settings(sound("settings", from.get_settings())?)
             .map_err(|error| error.within("settings"))?,
     };
@@ -58,28 +72,26 @@ pub(crate) fn read(from: order::Reader<'_>) -> Result<Order> {
     Ok(order)
 }
 
-pub(super) fn read_users(from: order::Reader<'_>) -> Result<Vec<ClassUsers>> {
+pub(super) fn read_users(from: order::Reader<'_>, budget: &mut Budget) -> Result<Vec<ClassUsers>> {
     let list = sound("users", from.get_users())?;
     at_most("users", u64::from(list.len()), u64::from(CLASSES_MAX), "items long")?;
-    let mut ids_total = 0;
-    let mut users = Vec::with_capacity(list.len() as usize);
-    for (i, class) in (0..).zip(list) {
-        let class = read_class(class, &mut ids_total).map_err(|e| e.within(item("users", i)))?;
-        users.push(class);
-    }
-    Ok(users)
+    let read = |(i, class): (u32, class_users::Reader<'_>)| {
+        let ids = ids::read("ids", class.get_ids(), budget);
+        let ids = ids.map_err(|error| error.within(item("users", i)))?;
+        Ok(ClassUsers { class: class.get_class(), ids })
+    };
+    (0..).zip(list).map(read).collect()
 }
 
-/// Counts the ids before it copies them, so that many lists over the same bytes are refused too.
-fn read_class(from: class_users::Reader<'_>, ids_total: &mut u64) -> Result<ClassUsers> {
-    let ids = sound("ids", from.get_ids())?;
-    *ids_total += u64::from(ids.len());
-    check_ids_total(*ids_total)?;
-    Ok(ClassUsers { class: from.get_class(), ids: ids.iter().collect() })
-}
-
-fn check_ids_total(total: u64) -> Result<()> {
-    at_most("ids", total, u64::from(ORDER_IDS_MAX), "long, all classes together")
+fn read_moves(from: order::Reader<'_>, budget: &mut Budget) -> Result<Vec<Moves>> {
+    let list = sound("moves", from.get_moves())?;
+    at_most("moves", u64::from(list.len()), u64::from(ORDER_MOVES_MAX), "items long")?;
+    let read = |(i, moves): (u32, moves::Reader<'_>)| {
+        let ids = ids::read("ids", moves.get_ids(), budget);
+        let ids = ids.map_err(|error| error.within(item("moves", i)))?;
+        Ok(Moves { start_ms: moves.get_start_ms(), spread_ms: moves.get_spread_ms(), ids })
+    };
+    (0..).zip(list).map(read).collect()
 }
 
 fn check_times(order: &Order) -> Result<()> {
@@ -87,24 +99,41 @@ fn check_times(order: &Order) -> Result<()> {
     at_most("spreadMs", order.spread_ms, SPAN_MS_MAX, "ms")
 }
 
-/// Each class once, and the ids of each ascending: an id twice would be one user running twice.
-fn check_users(users: &[ClassUsers]) -> Result<()> {
+/// Each class once, and each id in one class: an id twice would be one user running twice.
+fn check_users(users: &[ClassUsers], budget: &mut Budget) -> Result<()> {
     list_len("users", users.len(), CLASSES_MAX)?;
-    let mut ids_total = 0;
     let mut classes = Vec::with_capacity(users.len());
     for (i, class) in (0..).zip(users) {
-        check_class(class, &mut ids_total).map_err(|error| error.within(item("users", i)))?;
+        check_class(class, budget).map_err(|error| error.within(item("users", i)))?;
         classes.push(class.class);
     }
     classes.sort_unstable();
-    holds("users", classes.is_sorted_by(|a, b| a < b), "name a class twice")
+    holds("users", classes.is_sorted_by(|a, b| a < b), "name a class twice")?;
+    holds("users", apart(users.iter().map(|class| &class.ids)), "have an id in two classes")
 }
 
-fn check_class(class: &ClassUsers, ids_total: &mut u64) -> Result<()> {
+fn check_class(class: &ClassUsers, budget: &mut Budget) -> Result<()> {
     at_most("class", u64::from(class.class), u64::from(CLASSES_MAX - 1), "as an index")?;
-    *ids_total += class.ids.len() as u64;
-    check_ids_total(*ids_total)?;
-    holds("ids", class.ids.is_sorted_by(|a, b| a < b), "do not ascend")
+    budget.take("ids", &class.ids).map(drop)
+}
+
+fn check_moves(moves: &[Moves], budget: &mut Budget) -> Result<()> {
+    list_len("moves", moves.len(), ORDER_MOVES_MAX)?;
+    for (i, moves) in (0..).zip(moves) {
+        let times = at_most("startMs", moves.start_ms, CLOCK_MS_MAX, "ms")
+            .and_then(|()| at_most("spreadMs", moves.spread_ms, SPAN_MS_MAX, "ms"));
+        times
+            .and_then(|()| budget.take("ids", &moves.ids).map(drop))
+            .map_err(|error| error.within(item("moves", i)))?;
+    }
+    holds("moves", apart(moves.iter().map(|moves| &moves.ids)), "have an id twice")
+}
+
+/// Has no id been put in two sets?
+fn apart<'a>(sets: impl Iterator<Item = &'a IdSet>) -> bool {
+    let mut runs: Vec<_> = sets.flat_map(IdSet::runs).collect();
+    runs.sort_unstable_by_key(|run| run.first);
+    runs.is_sorted_by(|one, next| one.last < next.first)
 }
 
 fn write_settings(settings: &Settings, mut to: settings::Builder<'_>) -> Result<()> {
@@ -128,6 +157,10 @@ fn write_settings(settings: &Settings, mut to: settings::Builder<'_>) -> Result<
     to.set_stop_timeout_ms(settings.stop_timeout_ms);
     to.set_request_timeout_ms(settings.request_timeout_ms);
     to.set_insecure(settings.insecure);
+    to.set_shared_connections(match settings.connections {
+        Connections::PerUser => 0,
+        Connections::Shared(connections) => connections,
+    });
     Ok(())
 }
 
@@ -146,6 +179,10 @@ fn read_settings(from: settings::Reader<'_>) -> Result<Settings> {
         stop_timeout_ms: from.get_stop_timeout_ms(),
         request_timeout_ms: from.get_request_timeout_ms(),
         insecure: from.get_insecure(),
+        connections: match from.get_shared_connections() {
+            0 => Connections::PerUser,
+            connections => Connections::Shared(connections),
+        },
     })
 }
 

@@ -1,16 +1,17 @@
 //! Reports: the statistics of one interval.
 
-use swarm_stats::delta::{Delta, EntryDelta, ErrorDelta, ExceptionDelta, Report};
+use swarm_stats::delta::{Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, Report};
+use swarm_stats::times::HIGHEST_US;
 
 use super::field::{Result, at_most, holds, item, list_len, read_text, sound, text};
-use super::histogram::{Decoder, Encoder, Range};
+use super::histogram::{Encoder, Range, decode};
 use super::metric;
 use crate::error::FieldError;
-use crate::generated::swarm_capnp::{delta, entry, error_kind, exception_kind, report};
+use crate::generated::swarm_capnp::{delta, entry, error_kind, exception_kind, lateness, report};
 use crate::limits::{
-    CLOCK_MS_MAX, COUNT_MAX, MESSAGE_BYTES_MAX, METHOD_BYTES_MAX, NAME_BYTES_MAX,
-    REPORT_ENTRIES_MAX, REPORT_ERRORS_MAX, REPORT_EXCEPTIONS_MAX, REPORT_METRICS_MAX, SUM_MAX,
-    TRACE_BYTES_MAX,
+    CLOCK_MS_MAX, CORES_MAX, COUNT_MAX, MESSAGE_BYTES_MAX, METHOD_BYTES_MAX, NAME_BYTES_MAX,
+    REPORT_ENTRIES_MAX, REPORT_ERRORS_MAX, REPORT_EXCEPTIONS_MAX, REPORT_METRICS_MAX,
+    REPORT_SHARDS_MAX, SUM_MAX, TRACE_BYTES_MAX,
 };
 
 /// Bytes of a message that are not the report: the call around it.
@@ -50,7 +51,7 @@ fn check(report: &Report) -> Result<()> {
 }
 
 fn write_delta(delta: &Delta, mut to: delta::Builder<'_>) -> Result<()> {
-    let mut encoder = Encoder::new();
+    let mut encoder = Encoder::default();
     check_totals(delta)?;
     let len = list_len("entries", delta.entries.len(), REPORT_ENTRIES_MAX)?;
     let mut list = to.reborrow().init_entries(len);
@@ -77,24 +78,18 @@ fn write_delta(delta: &Delta, mut to: delta::Builder<'_>) -> Result<()> {
     }
     to.set_interrupted(delta.interrupted);
     to.set_names_overflowed(delta.names_overflowed);
-    let mut lateness = to.init_lateness();
-    match &delta.lateness {
-        None => lateness.set_none(()),
-        Some(times) => lateness.set_some(encoder.encode("lateness", times, Range::Time)?),
+    let len = list_len("lateness", delta.lateness.len(), REPORT_SHARDS_MAX)?;
+    let mut list = to.reborrow().init_lateness(len);
+    for (i, late) in (0..).zip(&delta.lateness) {
+        write_lateness(late, list.reborrow().get(i), &mut encoder)
+            .map_err(|error| error.within(item("lateness", i)))?;
     }
     Ok(())
 }
 
 fn read_delta(from: delta::Reader<'_>) -> Result<Delta> {
-    let mut decoder = Decoder::new();
-    let lateness = match sound("lateness", from.get_lateness().which())? {
-        delta::lateness::None(()) => None,
-        delta::lateness::Some(bytes) => Some(decoder.decode("lateness", bytes, Range::Time)?),
-    };
     let delta = Delta {
-        entries: read_list("entries", from.get_entries(), REPORT_ENTRIES_MAX, |entry| {
-            read_entry(entry, &mut decoder)
-        })?,
+        entries: read_list("entries", from.get_entries(), REPORT_ENTRIES_MAX, read_entry)?,
         errors: read_list("errors", from.get_errors(), REPORT_ERRORS_MAX, read_error)?,
         exceptions: read_list(
             "exceptions",
@@ -102,12 +97,10 @@ fn read_delta(from: delta::Reader<'_>) -> Result<Delta> {
             REPORT_EXCEPTIONS_MAX,
             read_exception,
         )?,
-        metrics: read_list("metrics", from.get_metrics(), REPORT_METRICS_MAX, |metric| {
-            metric::read(metric, &mut decoder)
-        })?,
+        metrics: read_list("metrics", from.get_metrics(), REPORT_METRICS_MAX, metric::read)?,
         interrupted: from.get_interrupted(),
         names_overflowed: from.get_names_overflowed(),
-        lateness,
+        lateness: read_list("lateness", from.get_lateness(), REPORT_SHARDS_MAX, read_lateness)?,
     };
     check_totals(&delta)?;
     Ok(delta)
@@ -131,7 +124,38 @@ fn read_list<'a, S: capnp::traits::OwnedStruct, T>(
 
 fn check_totals(delta: &Delta) -> Result<()> {
     at_most("interrupted", delta.interrupted, COUNT_MAX, "requests")?;
-    at_most("namesOverflowed", delta.names_overflowed, COUNT_MAX, "samples")
+    at_most("namesOverflowed", delta.names_overflowed, COUNT_MAX, "samples")?;
+    let rising = delta.lateness.is_sorted_by(|a, b| a.shard < b.shard);
+    holds("lateness", rising, "is not in the order of the load threads, each once")
+}
+
+fn write_lateness(
+    late: &LatenessDelta,
+    mut to: lateness::Builder<'_>,
+    encoder: &mut Encoder,
+) -> Result<()> {
+    check_lateness(late)?;
+    to.set_shard(late.shard);
+    to.set_times(encoder.encode("times", &late.times, Range::Time)?);
+    to.set_max_us(late.max_us);
+    Ok(())
+}
+
+fn read_lateness(from: lateness::Reader<'_>) -> Result<LatenessDelta> {
+    let late = LatenessDelta {
+        shard: from.get_shard(),
+        times: decode("times", from.get_times(), Range::Time)?,
+        max_us: from.get_max_us(),
+    };
+    check_lateness(&late)?;
+    Ok(late)
+}
+
+fn check_lateness(late: &LatenessDelta) -> Result<()> {
+    at_most("shard", u64::from(late.shard), u64::from(CORES_MAX - 1), "as a number")?;
+    at_most("maxUs", late.max_us, SUM_MAX, "µs")?;
+    let largest = late.times.ends_with(late.max_us, HIGHEST_US);
+    holds("maxUs", largest, "is not the largest of times")
 }
 
 fn write_entry(
@@ -152,14 +176,14 @@ fn write_entry(
     Ok(())
 }
 
-fn read_entry(from: entry::Reader<'_>, decoder: &mut Decoder) -> Result<EntryDelta> {
+fn read_entry(from: entry::Reader<'_>) -> Result<EntryDelta> {
     let entry = EntryDelta {
         method: read_text("method", from.get_method(), METHOD_BYTES_MAX)?,
         name: read_text("name", from.get_name(), NAME_BYTES_MAX)?,
         requests: from.get_requests(),
         failures: from.get_failures(),
         bytes: from.get_bytes(),
-        times: decoder.decode("times", from.get_times(), Range::Time)?,
+        times: decode("times", from.get_times(), Range::Time)?,
         sum_us: from.get_sum_us(),
         min_us: from.get_min_us(),
         max_us: from.get_max_us(),
@@ -174,7 +198,7 @@ fn check_entry(entry: &EntryDelta) -> Result<()> {
     at_most("requests", requests, COUNT_MAX, "requests")?;
     at_most("failures", failures, requests, "failures")?;
     at_most("bytes", entry.bytes, SUM_MAX, "bytes")?;
-    let recorded = entry.times.len();
+    let recorded = entry.times.samples();
     if recorded != requests {
         let problem = format_args!("holds {recorded} samples, requests says {requests}");
         return Err(FieldError::new("times", problem));
@@ -188,7 +212,10 @@ fn check_entry(entry: &EntryDelta) -> Result<()> {
     holds("minUs", min_us <= max_us, "is larger than maxUs")?;
     let [others, sum_us, min_us, max_us] = [requests - 1, sum_us, min_us, max_us].map(u128::from);
     let possible = min_us * others + max_us..=max_us * others + min_us;
-    holds("sumUs", possible.contains(&sum_us), "cannot be with these minUs, maxUs and requests")
+    holds("sumUs", possible.contains(&sum_us), "cannot be with these minUs, maxUs and requests")?;
+    let EntryDelta { min_us, max_us, .. } = *entry;
+    holds("minUs", entry.times.begins_with(min_us, HIGHEST_US), "is not the smallest of times")?;
+    holds("maxUs", entry.times.ends_with(max_us, HIGHEST_US), "is not the largest of times")
 }
 
 fn write_error(error: &ErrorDelta, mut to: error_kind::Builder<'_>) -> Result<()> {

@@ -6,14 +6,18 @@ mod hostile;
 use capnp::message::{Builder, ReaderOptions};
 use capnp::serialize;
 use capnp::traits::Owned;
-use hdrhistogram::Histogram;
 use proptest::prelude::*;
+use swarm_stats::Histogram;
+use swarm_stats::histogram::BUCKETS;
+use swarm_stats::times::HIGHEST_US;
 
 use super::field::Result;
-use super::histogram::{Decoder, Encoder, Range};
+use super::histogram::{Encoder, Range, decode};
 use super::{heartbeat, info, order, report};
 use crate::generated::swarm_capnp as wire;
-use crate::limits::{HISTOGRAM_TIME_US_MAX, NESTING_MAX, TRAVERSAL_WORDS_MAX};
+use crate::limits::{
+    COUNT_MAX, HISTOGRAM_BYTES_MAX, HISTOGRAM_TIME_US_MAX, NESTING_MAX, TRAVERSAL_WORDS_MAX,
+};
 
 /// The bytes of a message that `write` fills.
 fn bytes_of<O: Owned>(write: impl FnOnce(O::Builder<'_>) -> Result<()>) -> Result<Vec<u8>> {
@@ -62,51 +66,62 @@ proptest! {
         prop_assert_eq!(read.unwrap().unwrap(), value);
     }
 
-    /// Adding what was received gives the same as adding what was sent, to the last cell.
+    /// The sender cuts what it has to send by this bound.
+    #[test]
+    fn a_report_takes_no_more_than_was_said(value in any::report()) {
+        const REPORT_ITSELF: usize = 128;
+        let bytes = bytes_of::<wire::report::Owned>(|to| report::write(&value, to)).unwrap();
+        prop_assert!(bytes.len() <= value.delta.message_bytes() + REPORT_ITSELF);
+    }
+
+    /// Adding what was received gives the same as adding what was sent, to the last bucket.
     #[test]
     fn received_histograms_add_up(parts in prop::collection::vec(any::times(), 1..5)) {
-        let mut sent = Histogram::<u64>::new_with_bounds(1, 3_600_000_000, 3).unwrap();
-        let mut received = sent.clone();
-        let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new());
+        let (mut sent, mut received) = (Histogram::new(), Histogram::new());
+        let mut encoder = Encoder::default();
         for part in &parts {
             let bytes = encoder.encode("times", part, Range::Time).unwrap();
-            received += decoder.decode("times", Ok(bytes), Range::Time).unwrap();
-            sent += part;
+            received.add(&decode("times", Ok(bytes), Range::Time).unwrap());
+            sent.add(part);
         }
         prop_assert_eq!(received, sent);
     }
 }
 
+/// The limit is that of the buckets, so that nothing which can be recorded is refused.
 #[test]
 fn one_hour_is_the_longest_time() {
-    let times = Histogram::<u64>::new_with_bounds(1, 3_600_000_000, 3).unwrap();
-    assert_eq!(HISTOGRAM_TIME_US_MAX, times.highest_equivalent(3_600_000_000));
+    let mut times = Histogram::new();
+    times.record(HIGHEST_US, 1);
+    assert_eq!(times.max(), Some(HISTOGRAM_TIME_US_MAX));
+    let mut encoder = Encoder::default();
+    assert!(encoder.encode("times", &times, Range::Time).is_ok());
+    times.record(HISTOGRAM_TIME_US_MAX + 1, 1);
+    assert!(encoder.encode("times", &times, Range::Time).is_err());
 }
 
-/// The receiver allocates cells for what is there, not for what could have been.
+/// What a load thread records of one name in a second costs a few bytes, not its whole range.
 #[test]
-fn histograms_travel_trimmed() {
-    let mut times = Histogram::<u64>::new_with_bounds(1, 3_600_000_000, 3).unwrap();
-    times.record(1_500).unwrap();
-    let mut encoder = Encoder::new();
-    let bytes = encoder.encode("times", &times, Range::Time).unwrap();
-    let received = Decoder::new().decode("times", Ok(bytes), Range::Time).unwrap();
-    assert_eq!(received.high(), 1_500);
-    assert_eq!(received.distinct_values(), 2_048, "the smallest number of cells");
-    assert_eq!(received, times);
-}
-
-/// A trend has no upper limit but that of its numbers.
-#[test]
-fn trends_hold_the_largest_values() {
-    let mut values = Histogram::<u64>::new(3).unwrap();
-    for value in [0, 1, u64::MAX / 4, u64::MAX / 2] {
-        values.record(value).unwrap();
+fn histograms_travel_by_their_buckets() {
+    let mut times = Histogram::new();
+    for time_us in [1_500, 1_500, 2_000, 950_000] {
+        times.record(time_us, 1);
     }
-    let mut encoder = Encoder::new();
-    let bytes = encoder.encode("values", &values, Range::Any).unwrap();
-    let received = Decoder::new().decode("values", Ok(bytes), Range::Any).unwrap();
-    assert_eq!(received, values);
+    let mut encoder = Encoder::default();
+    let bytes = encoder.encode("times", &times, Range::Time).unwrap();
+    assert_eq!(bytes.len(), 9);
+    assert_eq!(decode("times", Ok(bytes), Range::Time).unwrap(), times);
+}
+
+/// Every bucket full of as many samples as it can hold with the others.
+#[test]
+fn the_largest_histogram_is_within_the_limits() {
+    let each = COUNT_MAX / u64::from(BUCKETS);
+    let all = Histogram::from_buckets((0..BUCKETS).map(|bucket| (bucket, each)).collect()).unwrap();
+    let mut encoder = Encoder::default();
+    let bytes = encoder.encode("values", &all, Range::Any).unwrap();
+    assert!(bytes.len() <= HISTOGRAM_BYTES_MAX, "{} bytes", bytes.len());
+    assert_eq!(decode("values", Ok(bytes), Range::Any).unwrap(), all);
 }
 
 #[test]

@@ -207,7 +207,7 @@ fn what_cannot_be_read_is_refused_by_field() {
         let error = raw.end.call(request.send().promise).await.map(drop).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the other side answered: report.delta.entries[0].times is cut off in the header"
+            "the other side answered: report.delta.entries[0].minUs is given without a sample"
         );
     });
 }

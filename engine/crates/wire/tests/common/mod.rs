@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_core::message::{
-    ClassUsers, Digest, Heartbeat, Order, PROTOCOL_VERSION, Settings, WorkerInfo, WorkerState,
+    ClassUsers, Digest, Heartbeat, Order, PROTOCOL_VERSION, Room, Settings, WorkerInfo, WorkerState,
 };
 use swarm_stats::delta::{Delta, Report};
 use swarm_wire::{Accepted, MasterHandler, ModuleInfo, WorkerHandle, WorkerHandler};
@@ -195,7 +195,8 @@ pub(crate) fn order(number: u64) -> Order {
         module: DIGEST,
         test_start_ms: MASTER_TIME_MS,
         spread_ms: 1_000,
-        users: vec![ClassUsers { class: 0, ids: vec![1, 2, 3] }],
+        users: vec![ClassUsers { class: 0, ids: (1..4).collect() }],
+        moves: Vec::new(),
         settings: Settings { host: Some("http://127.0.0.1:9".into()), ..Settings::default() },
     }
 }
@@ -205,10 +206,12 @@ pub(crate) fn heartbeat() -> Heartbeat {
         state: WorkerState::Running,
         order_done: 3,
         users: vec![(0, 3)],
-        finished: vec![1, 5],
+        finished: [1_u32, 5].into_iter().collect(),
         cpu_percent: 12.5,
         memory_bytes: 1 << 20,
         problem: None,
+        room: Room { own: Some(16_000), shared: None },
+        warning: Some("its memory is near the end".into()),
     }
 }
 

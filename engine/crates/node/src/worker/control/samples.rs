@@ -26,8 +26,11 @@ impl Control {
         self.collected_until = to;
         let replies: Vec<_> = self.threads.iter().map(LoadThread::collect).collect();
         self.spawn(async move {
+            let replies = (0..).zip(join_all(replies).await);
             // A thread that has panicked gives none; that has been printed.
-            let deltas = join_all(replies).await.into_iter().flatten().collect();
+            let of_shard =
+                |(shard, delta): (u32, Result<Delta, _>)| Some(delta.ok()?.of_shard(shard));
+            let deltas = replies.filter_map(of_shard).collect();
             Event::Collected { test, from, to, deltas }
         });
     }
@@ -46,11 +49,21 @@ impl Control {
         });
         if let Some(delta) = sum.filter(|delta| !delta.is_empty()) {
             let (from, to) = (self.clock.master_ms(from), self.clock.master_ms(to));
-            self.outbox.push(test, from, to, delta);
+            self.put(test, from, to, delta);
         }
         self.send_reports();
         if self.agent.users() == 0 {
             self.beat();
+        }
+    }
+
+    fn put(&mut self, test: u32, from_ms: u64, to_ms: u64, delta: Delta) {
+        let dropped = self.outbox.push(test, from_ms, to_ms, delta);
+        if dropped > 0 {
+            tracing::error!(
+                "too many reports wait for the master: the {dropped} oldest are dropped, their \
+                 samples are lost unless it has them already"
+            );
         }
     }
 
@@ -93,7 +106,7 @@ impl Control {
     pub(super) fn introduce_stream(&mut self, now: Duration) {
         if self.outbox.is_empty() {
             let now_ms = self.clock.master_ms(now);
-            self.outbox.push(NO_TEST, now_ms, now_ms, Delta::default());
+            self.put(NO_TEST, now_ms, now_ms, Delta::default());
         }
     }
 

@@ -11,7 +11,20 @@ export interface Worker {
   cpu_usage: number;
   /** Bytes. */
   memory_usage: number;
+  lateness_ms: WorkerLateness | null;
   problem: string | null;
+}
+
+/** From when tasks were due until they were started, in milliseconds. */
+export interface Lateness {
+  p99: number;
+  max: number;
+}
+
+/** Of all tasks of a worker, and of its load thread that was latest. */
+export interface WorkerLateness extends Lateness {
+  worst_shard: number;
+  worst: Lateness;
 }
 
 export interface UserClass {

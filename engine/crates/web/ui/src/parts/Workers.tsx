@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { bytes, count } from '../model/format';
+import { bytes, count, ms } from '../model/format';
 import type { Order } from '../model/sort';
 import { view } from '../model/store';
 import type { Worker } from '../model/types';
@@ -8,6 +8,9 @@ import { type Column, Table } from './Table';
 
 /** From here on a worker is likely to be late itself; the same line that Locust draws. */
 const CPU_HOT = 90;
+
+/** From here on the figures say more about the worker than about the target; see `view.rs`. */
+const LATE_MS = 100;
 
 const order = signal<Order | null>(null);
 
@@ -67,6 +70,15 @@ const COLUMNS: readonly Column<Worker>[] = [
     cell: (row) => bytes(row.memory_usage),
   },
   {
+    id: 'late',
+    width: 110,
+    head: 'Late 99%',
+    title: 'From when a task was due until it was started, in ms: the latest load thread',
+    number: true,
+    key: (row) => row.lateness_ms?.worst.p99 ?? -1,
+    cell: (row) => <Late row={row} />,
+  },
+  {
     id: 'problem',
     head: 'Problem',
     room: 250,
@@ -81,7 +93,22 @@ const same = (a: Worker, b: Worker): boolean =>
   a.user_count === b.user_count &&
   a.cpu_usage === b.cpu_usage &&
   a.memory_usage === b.memory_usage &&
+  a.lateness_ms?.worst.p99 === b.lateness_ms?.worst.p99 &&
+  a.lateness_ms?.max === b.lateness_ms?.max &&
   a.problem === b.problem;
+
+function Late({ row: { lateness_ms: late } }: { row: Worker }) {
+  if (!late) return <>–</>;
+  const { worst, worst_shard: shard } = late;
+  const title =
+    `load thread ${shard}: 99% ${ms(worst.p99)} ms, max ${ms(worst.max)} ms; ` +
+    `all threads: 99% ${ms(late.p99)} ms, max ${ms(late.max)} ms`;
+  return (
+    <span class={worst.p99 > LATE_MS ? 'bad' : undefined} title={title}>
+      {ms(worst.p99)}
+    </span>
+  );
+}
 
 export function Workers() {
   const workers = view.value?.workers ?? [];

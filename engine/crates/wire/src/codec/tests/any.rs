@@ -1,15 +1,19 @@
 //! Arbitrary messages that keep all rules.
 
-use hdrhistogram::Histogram;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::*;
-use swarm_core::message::{ClassUsers, Heartbeat, Order, Settings, WorkerInfo, WorkerState};
-use swarm_stats::delta::{
-    Delta, EntryDelta, ErrorDelta, ExceptionDelta, MetricDelta, MetricValue, Report,
+use swarm_core::ids::{IdRun, IdSet};
+use swarm_core::message::{
+    ClassUsers, Connections, Heartbeat, Moves, Order, Room, Settings, WorkerInfo, WorkerState,
 };
+use swarm_stats::Histogram;
+use swarm_stats::delta::{
+    Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta, MetricValue, Report,
+};
+use swarm_stats::times::HIGHEST_US;
 
-use crate::limits::{CLASSES_MAX, CLOCK_MS_MAX, COUNT_MAX, SPAN_MS_MAX, SUM_MAX};
+use crate::limits::{CLASSES_MAX, CLOCK_MS_MAX, CORES_MAX, COUNT_MAX, SPAN_MS_MAX, SUM_MAX};
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![Just(String::new()), "[a-z/?=]{1,40}", "\\PC{0,20}"]
@@ -32,8 +36,9 @@ pub(super) fn worker_info() -> impl Strategy<Value = WorkerInfo> {
 fn settings() -> impl Strategy<Value = Settings> {
     let lists = (vec(text(), 0..4), vec((text(), text()), 0..4), vec(text(), 0..4));
     let times = (0..=SPAN_MS_MAX, 0..=SPAN_MS_MAX);
-    (of(text()), lists, vec(text(), 0..4), any::<u64>(), times, any::<bool>()).prop_map(
-        |(host, (allow_hosts, args, tags), exclude_tags, seed, times, insecure)| Settings {
+    let others = (any::<bool>(), of(1..=u32::MAX));
+    (of(text()), lists, vec(text(), 0..4), any::<u64>(), times, others).prop_map(
+        |(host, (allow_hosts, args, tags), exclude_tags, seed, times, others)| Settings {
             host,
             allow_hosts,
             seed,
@@ -42,29 +47,50 @@ fn settings() -> impl Strategy<Value = Settings> {
             exclude_tags,
             stop_timeout_ms: times.0,
             request_timeout_ms: times.1,
-            insecure,
+            insecure: others.0,
+            connections: others.1.map_or(Connections::PerUser, Connections::Shared),
         },
     )
 }
 
+/// Sets of ids, no id in two of them: runs that are apart go to one after the other.
+fn sets(most: usize) -> impl Strategy<Value = Vec<IdSet>> {
+    let runs = btree_map(0..400_000_u32, 0..9_999_u32, 0..50);
+    (0..=most, runs).prop_map(|(sets, runs)| {
+        let mut sets = vec![IdSet::new(); sets];
+        let turns = (0..sets.len()).cycle();
+        for (set, (tenth, more)) in turns.zip(runs) {
+            sets[set].insert_run(IdRun { first: tenth * 10_000, last: tenth * 10_000 + more });
+        }
+        sets
+    })
+}
+
+fn users() -> impl Strategy<Value = Vec<ClassUsers>> {
+    (btree_set(0..CLASSES_MAX, 5), sets(5)).prop_map(|(classes, sets)| {
+        let users = |(class, ids)| ClassUsers { class, ids };
+        classes.into_iter().rev().zip(sets).map(users).collect()
+    })
+}
+
+fn moves() -> impl Strategy<Value = Vec<Moves>> {
+    (vec((0..=CLOCK_MS_MAX, 0..=SPAN_MS_MAX), 5), sets(5)).prop_map(|(times, sets)| {
+        let moves = |((start_ms, spread_ms), ids)| Moves { start_ms, spread_ms, ids };
+        times.into_iter().zip(sets).map(moves).collect()
+    })
+}
+
 pub(super) fn order() -> impl Strategy<Value = Order> {
-    let users = btree_map(0..CLASSES_MAX, btree_set(any::<u32>(), 0..50), 0..5);
-    let users = users.prop_map(|classes| {
-        let users = |(class, ids): (u32, std::collections::BTreeSet<u32>)| ClassUsers {
-            class,
-            ids: ids.into_iter().collect(),
-        };
-        classes.into_iter().map(users).rev().collect::<Vec<_>>()
-    });
     let numbers = (any::<u64>(), any::<u32>(), 0..=CLOCK_MS_MAX, 0..=SPAN_MS_MAX);
-    (numbers, any::<[u8; 32]>(), users, settings()).prop_map(
-        |((number, test, test_start_ms, spread_ms), module, users, settings)| Order {
+    (numbers, any::<[u8; 32]>(), users(), moves(), settings()).prop_map(
+        |((number, test, test_start_ms, spread_ms), module, users, moves, settings)| Order {
             number,
             test,
             module,
             test_start_ms,
             spread_ms,
             users,
+            moves,
             settings,
         },
     )
@@ -79,17 +105,22 @@ pub(super) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
         Just(WorkerState::Stopping),
     ];
     let users = btree_map(0..CLASSES_MAX, any::<u32>(), 0..5);
-    let finished = btree_set(any::<u32>(), 0..5);
-    let problem = of(text());
-    (state, any::<u64>(), users, finished, 0f32..1e6, any::<u64>(), problem).prop_map(
-        |(state, order_done, users, finished, cpu_percent, memory_bytes, problem)| Heartbeat {
+    let finished = sets(1).prop_map(|sets| sets.into_iter().next().unwrap_or_default());
+    let process = (0f32..1e6, any::<u64>());
+    let room = (of(any::<u32>()), of(any::<u32>()));
+    let room = room.prop_map(|(own, shared)| Room { own, shared });
+    let said = (of(text()), room, of(text()));
+    (state, any::<u64>(), users, finished, process, said).prop_map(
+        |(state, order_done, users, finished, (cpu_percent, memory_bytes), said)| Heartbeat {
             state,
             order_done,
             users: users.into_iter().collect(),
-            finished: finished.into_iter().collect(),
+            finished,
             cpu_percent,
             memory_bytes,
-            problem,
+            problem: said.0,
+            room: said.1,
+            warning: said.2,
         },
     )
 }
@@ -99,37 +130,33 @@ fn time_us() -> impl Strategy<Value = u64> {
     prop_oneof![0..10_000u64, 0..10_000_000u64, 0..4_000_000_000u64]
 }
 
-pub(super) fn times() -> impl Strategy<Value = Histogram<u64>> {
-    (vec(time_us(), 0..40), any::<bool>()).prop_map(|(times, grows)| histogram(&times, grows))
+pub(super) fn times() -> impl Strategy<Value = Histogram> {
+    vec(time_us(), 0..40).prop_map(|times| histogram(&times))
 }
 
-/// Histograms of a fixed size and those that grow must both travel.
-fn histogram(times: &[u64], grows: bool) -> Histogram<u64> {
-    let mut histogram = match grows {
-        true => Histogram::new(3).unwrap(),
-        false => Histogram::new_with_bounds(1, 3_600_000_000, 3).unwrap(),
-    };
+fn histogram(times: &[u64]) -> Histogram {
+    let mut histogram = Histogram::new();
     for time in times {
-        histogram.record((*time).min(3_600_000_000)).unwrap();
+        histogram.record((*time).min(HIGHEST_US), 1);
     }
     histogram
 }
 
 fn entry() -> impl Strategy<Value = EntryDelta> {
-    let samples = (vec(time_us(), 0..40), any::<bool>(), any::<prop::sample::Index>());
-    (text(), text(), 0..=SUM_MAX, samples).prop_map(
-        |(method, name, bytes, (samples, grows, failed))| EntryDelta {
+    let samples = (vec(time_us(), 0..40), any::<prop::sample::Index>());
+    (text(), text(), 0..=SUM_MAX, samples).prop_map(|(method, name, bytes, (samples, failed))| {
+        EntryDelta {
             method,
             name,
             requests: samples.len() as u64,
             failures: failed.index(samples.len() + 1) as u64,
             bytes,
-            times: histogram(&samples, grows),
+            times: histogram(&samples),
             sum_us: samples.iter().sum(),
             min_us: samples.iter().min().copied().unwrap_or(u64::MAX),
             max_us: samples.iter().max().copied().unwrap_or(0),
-        },
-    )
+        }
+    })
 }
 
 fn error() -> impl Strategy<Value = ErrorDelta> {
@@ -165,15 +192,15 @@ fn metric_value() -> impl Strategy<Value = MetricValue> {
         }),
         (vec(any::<u64>(), 1..20), number(), number()).prop_map(
             |(values, a, b): (Vec<u64>, f64, f64)| {
-                let mut histogram = Histogram::new(3).unwrap();
+                let mut histogram = Histogram::new();
                 for value in values {
-                    histogram.record(value / 2).unwrap();
+                    histogram.record(value, 1);
                 }
                 MetricValue::Trend { values: histogram, sum: a + b, min: a.min(b), max: a.max(b) }
             }
         ),
         Just(MetricValue::Trend {
-            values: Histogram::new(3).unwrap(),
+            values: Histogram::new(),
             sum: 0.0,
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
@@ -183,10 +210,21 @@ fn metric_value() -> impl Strategy<Value = MetricValue> {
     ]
 }
 
+fn lateness() -> impl Strategy<Value = Vec<LatenessDelta>> {
+    btree_map(0..CORES_MAX, vec(time_us(), 1..40), 0..5).prop_map(|shards| {
+        let late = |(shard, late): (u32, Vec<u64>)| LatenessDelta {
+            shard,
+            times: histogram(&late),
+            max_us: late.into_iter().max().unwrap_or(0),
+        };
+        shards.into_iter().map(late).collect()
+    })
+}
+
 fn delta() -> impl Strategy<Value = Delta> {
     let metric = (text(), metric_value()).prop_map(|(name, value)| MetricDelta { name, value });
     let lists = (vec(entry(), 0..6), vec(error(), 0..4), vec(exception(), 0..4), vec(metric, 0..6));
-    (lists, 0..=COUNT_MAX, 0..=COUNT_MAX, of(times())).prop_map(
+    (lists, 0..=COUNT_MAX, 0..=COUNT_MAX, lateness()).prop_map(
         |((entries, errors, exceptions, metrics), interrupted, names_overflowed, lateness)| Delta {
             entries,
             errors,
@@ -220,7 +258,7 @@ pub(super) fn sample_report() -> Report {
         requests: 3,
         failures: 1,
         bytes: 4_096,
-        times: histogram(&samples, true),
+        times: histogram(&samples),
         sum_us: samples.iter().sum(),
         min_us: 900,
         max_us: 52_000,
@@ -238,7 +276,7 @@ pub(super) fn sample_report() -> Report {
     let metric = MetricDelta {
         name: "cart".into(),
         value: MetricValue::Trend {
-            values: histogram(&[1_000, 2_000], true),
+            values: histogram(&[1_000, 2_000]),
             sum: 3.0,
             min: 1.0,
             max: 2.0,
@@ -257,7 +295,7 @@ pub(super) fn sample_report() -> Report {
             metrics: vec![metric],
             interrupted: 2,
             names_overflowed: 0,
-            lateness: Some(histogram(&[1, 2, 3], true)),
+            lateness: vec![LatenessDelta { shard: 1, times: histogram(&[1, 2, 3]), max_us: 3 }],
         },
     }
 }

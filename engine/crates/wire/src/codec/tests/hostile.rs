@@ -1,15 +1,16 @@
 //! Messages that no honest peer sends.
 
-use hdrhistogram::Histogram;
 use proptest::prelude::*;
+use swarm_stats::Histogram;
 use swarm_stats::delta::Report;
 
 use super::{any, bytes_of, read_bytes};
 use crate::codec::field::Result;
-use crate::codec::histogram::{Decoder, Encoder, Range};
+use crate::codec::histogram::{Encoder, Range, decode};
+use crate::codec::ids::Budget;
 use crate::codec::{heartbeat, info, order, report};
 use crate::generated::swarm_capnp as wire;
-use crate::limits::{COUNT_MAX, ORDER_IDS_MAX, REPORT_ENTRIES_MAX};
+use crate::limits::{COUNT_MAX, ORDER_RUNS_MAX, REPORT_ENTRIES_MAX};
 
 fn report_bytes(report: &Report) -> Vec<u8> {
     bytes_of::<wire::report::Owned>(|to| report::write(report, to)).unwrap()
@@ -76,9 +77,8 @@ proptest! {
 
     #[test]
     fn histogram_payloads(payload in prop::collection::vec(any::<u8>(), 0..200)) {
-        let read = decode(&histogram_bytes(1, 3, 3_600_000_000, &payload));
-        if let Ok(histogram) = read {
-            prop_assert!(histogram.len() <= COUNT_MAX);
+        if let Ok(histogram) = decode_time(&payload) {
+            prop_assert!(histogram.samples() <= COUNT_MAX);
         }
     }
 }
@@ -143,6 +143,14 @@ fn figures_that_contradict_each_other() {
         "delta.entries[1].sumUs cannot be with these minUs, maxUs and requests"
     );
     assert!(entry_error(|mut entry| entry.set_max_us(u64::MAX)).contains("sumUs cannot be"));
+    assert_eq!(
+        entry_error(|mut entry| entry.set_min_us(901)),
+        "delta.entries[1].minUs is not the smallest of times"
+    );
+    assert_eq!(
+        entry_error(|mut entry| entry.set_max_us(51_900)),
+        "delta.entries[1].maxUs is not the largest of times"
+    );
     assert_eq!(report_error(|mut report| report.set_sequence(0)), "sequence is 0, the first is 1");
 }
 
@@ -171,14 +179,57 @@ fn lists_that_are_too_long() {
     let bytes = bytes_of::<wire::order::Owned>(|mut to| {
         to.set_module(&[0; 32]);
         let mut users = to.init_users(2);
-        users.reborrow().get(0).init_ids(ORDER_IDS_MAX);
+        let mut ids = users.reborrow().get(0).init_ids(ORDER_RUNS_MAX);
+        for i in 0..ORDER_RUNS_MAX {
+            ids.reborrow().get(i).set_first(2 * i);
+            ids.reborrow().get(i).set_last(2 * i);
+        }
         users.get(1).init_ids(1);
         Ok(())
     });
-    let error = read_bytes::<wire::order::Owned, _>(&bytes.unwrap(), order::read);
     assert_eq!(
-        error.unwrap().unwrap_err().to_string(),
-        "users[1].ids is 1000001 long, all classes together, the most is 1000000"
+        order_error(&bytes.unwrap()),
+        "users[1].ids is 1000001 runs long, with those before, the most is 1000000"
+    );
+}
+
+fn order_error(bytes: &[u8]) -> String {
+    let read = read_bytes::<wire::order::Owned, _>(bytes, order::read);
+    read.unwrap().unwrap_err().to_string()
+}
+
+/// The error of an order with these runs of ids, each list of a class of its own.
+fn runs_error(lists: &[&[(u32, u32)]]) -> String {
+    let bytes = bytes_of::<wire::order::Owned>(|mut to| {
+        to.set_module(&[0; 32]);
+        let mut users = to.init_users(u32::try_from(lists.len()).unwrap());
+        for (class, runs) in (0..).zip(lists) {
+            let mut to = users.reborrow().get(class);
+            to.set_class(class);
+            let mut ids = to.init_ids(u32::try_from(runs.len()).unwrap());
+            for (i, &(first, last)) in (0..).zip(*runs) {
+                ids.reborrow().get(i).set_first(first);
+                ids.reborrow().get(i).set_last(last);
+            }
+        }
+        Ok(())
+    });
+    order_error(&bytes.unwrap())
+}
+
+/// A few bytes must not become users without end, nor one user two.
+#[test]
+fn runs_of_ids_that_are_no_sets() {
+    assert_eq!(
+        runs_error(&[&[(0, 9)], &[(10, u32::MAX)]]),
+        "users[1].ids is 4294967296 users, with those before, the most is 10000000"
+    );
+    for runs in [[(5, 9), (9, 12)], [(5, 9), (1, 2)], [(0, 1), (4, 3)]] {
+        assert_eq!(runs_error(&[&runs]), "users[0].ids do not ascend");
+    }
+    assert_eq!(
+        runs_error(&[&[(0, 9)], &[(12, 20), (30, 31)], &[(20, 20)]]),
+        "users have an id in two classes"
     );
 }
 
@@ -197,7 +248,9 @@ fn order_of_nothing(items: u64) -> String {
     ];
     let mut bytes = vec![0, 0, 0, 0, 6, 0, 0, 0];
     bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-    let read = read_bytes::<wire::order::Owned, _>(&bytes, order::read_users);
+    let read = read_bytes::<wire::order::Owned, _>(&bytes, |order| {
+        order::read_users(order, &mut Budget::default())
+    });
     read.unwrap().unwrap_err().to_string()
 }
 
@@ -209,63 +262,67 @@ fn lists_of_nothing() {
     assert!(error.starts_with("users is malformed"), "{error}");
 }
 
-/// A histogram as the encoding has it, with a header of one's choice.
-fn histogram_bytes(low: u64, digits: u32, high: u64, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = 0x1c84_9313u32.to_be_bytes().to_vec();
-    bytes.extend(u32::try_from(payload.len()).unwrap().to_be_bytes());
-    bytes.extend(0u32.to_be_bytes());
-    bytes.extend(digits.to_be_bytes());
-    bytes.extend(low.to_be_bytes());
-    bytes.extend(high.to_be_bytes());
-    bytes.extend(1f64.to_be_bytes());
-    bytes.extend(payload);
-    bytes
-}
-
-fn decode(bytes: &[u8]) -> Result<Histogram<u64>> {
-    Decoder::new().decode("times", Ok(bytes), Range::Time)
+fn decode_time(bytes: &[u8]) -> Result<Histogram> {
+    decode("times", Ok(bytes), Range::Time)
 }
 
 fn decode_error(bytes: &[u8]) -> String {
-    decode(bytes).expect_err("it keeps no rule").to_string()
+    decode_time(bytes).expect_err("it keeps no rule").to_string()
 }
 
 #[test]
-fn histograms_of_other_shapes() {
-    assert!(decode(&histogram_bytes(1, 3, 1_000, &[2])).is_ok(), "one sample in the first cell");
-    assert!(decode_error(&histogram_bytes(1, 5, 1_000, &[2])).contains("keeps 5 digits"));
-    assert!(decode_error(&histogram_bytes(2, 3, 1_000, &[2])).contains("lowest value 2"));
-    assert!(decode_error(&histogram_bytes(1, 3, 1, &[2])).contains("no room"));
-    assert!(decode_error(&histogram_bytes(1, 3, u64::MAX, &[2])).contains("largest value"));
-}
-
-#[test]
-fn histograms_that_lie_about_their_size() {
-    let mut bytes = histogram_bytes(1, 3, 1_000, &[2]);
-    assert!(decode_error(&bytes[..39]).contains("cut off"));
-    assert!(decode_error(&bytes[..40]).contains("another length"));
-    bytes[4..8].copy_from_slice(&u32::MAX.to_be_bytes());
-    assert!(decode_error(&bytes).contains("another length"));
-    // The first number skips a million cells, the second is a sample in the next.
-    let skips = histogram_bytes(1, 3, 1_000, &[0xff, 0x88, 0x7a, 2]);
-    assert!(decode_error(&skips).contains("malformed"));
-    assert!(decode_error(b"GET / HTTP/1.1\r\nHost: localhost:5557\r\n\r\n").contains("not a V2"));
+fn histograms_that_are_none() {
+    assert!(decode_time(&[]).is_ok_and(|histogram| histogram.is_empty()));
+    assert!(decode_time(&[0, 1]).is_ok_and(|histogram| histogram.count_at(0) == 1));
+    assert_eq!(decode_error(&[0]), "times is cut off in a number");
+    assert_eq!(decode_error(&[0x80, 0x80]), "times is cut off in a number");
+    assert_eq!(decode_error(&[0, 0]), "times has nothing in bucket 0");
+    assert_eq!(decode_error(&[0xff; 20]), "times has a number of more than 64 bits");
+    // The skip fits a number and leads beyond every bucket.
+    let far = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1];
+    assert_eq!(decode_error(&far), "times has bucket 4294967295, the last is 56319");
+    // Bucket 30,000 exists, for more than an hour.
+    assert!(decode_error(&[0xb0, 0xea, 0x01, 1]).contains("as the largest value"));
     assert!(decode_error(&vec![0; 600 * 1024]).contains("bytes long"));
 }
 
 #[test]
 fn histograms_whose_counts_overflow() {
-    // The one number whose negation does not fit.
-    let smallest = histogram_bytes(1, 3, 1_000, &[0xff; 9]);
-    assert!(decode_error(&smallest).contains("a count above"));
+    // Two counts that each fit 64 bits and together do not.
+    let mut bytes = vec![0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
+    bytes.extend([0, 1]);
+    assert_eq!(decode_error(&bytes), "times has more samples than can be counted");
     // Many counts that each are in the limit and together are not.
-    let mut many = Histogram::<u64>::new(3).unwrap();
-    many.record_n(1, COUNT_MAX).unwrap();
-    many.record_n(2, COUNT_MAX).unwrap();
-    let mut encoder = Encoder::new();
-    assert!(encoder.encode("times", &many, Range::Time).is_err(), "not sent either");
-    let mut bytes = Vec::new();
-    let mut serializer = hdrhistogram::serialization::V2Serializer::new();
-    hdrhistogram::serialization::Serializer::serialize(&mut serializer, &many, &mut bytes).unwrap();
+    let mut many = Histogram::new();
+    many.record(1, COUNT_MAX);
+    many.record(2, 1);
+    assert!(Encoder::default().encode("times", &many, Range::Time).is_err(), "not sent either");
+    let mut bytes = vec![1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20];
+    assert!(decode_time(&bytes).is_ok());
+    bytes.extend([0, 1]);
     assert!(decode_error(&bytes).contains("samples"));
+}
+
+fn lateness_error(change: impl FnOnce(wire::lateness::Builder<'_>)) -> String {
+    report_error(|report| {
+        change(report.get_delta().unwrap().get_lateness().unwrap().get(0));
+    })
+}
+
+#[test]
+fn lateness_that_contradicts_itself() {
+    assert_eq!(
+        lateness_error(|mut late| late.set_max_us(4)),
+        "delta.lateness[0].maxUs is not the largest of times"
+    );
+    assert!(lateness_error(|mut late| late.set_shard(u32::MAX)).contains("lateness[0].shard"));
+    let twice = report_error(|report| {
+        let mut list = report.get_delta().unwrap().init_lateness(2);
+        for i in 0..2 {
+            let mut late = list.reborrow().get(i);
+            late.set_times(&[1, 1]);
+            late.set_max_us(1);
+        }
+    });
+    assert_eq!(twice, "delta.lateness is not in the order of the load threads, each once");
 }

@@ -1,0 +1,168 @@
+//! One exchange: sends the request and receives the response, both as the stream allows.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::io::ReadBuf;
+
+use super::decoder::Decoder;
+use super::{Answer, Connection, Failure, Options, Outgoing, scratch};
+use crate::error::{ErrorKind, Fault};
+
+/// What is still to do for the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Bytes {
+        sent: usize,
+    },
+    /// All was handed over; TLS may still hold some of it.
+    Flush,
+    Done,
+    /// The server takes no more. It may have answered before.
+    Broken,
+}
+
+/// Future of one exchange; see [`Connection::exchange`].
+#[derive(Debug)]
+pub(crate) struct Exchange<'a> {
+    connection: &'a mut Connection,
+    head: &'a [u8],
+    body: &'a Bytes,
+    options: &'a Options,
+    sending: Sending,
+    /// Why sending ended early. Boxed: it is rare, and there may be many of these futures.
+    send_fault: Option<Box<Fault>>,
+    decoder: Decoder,
+    has_received: bool,
+    head_at: Option<Instant>,
+}
+
+impl Future for Exchange<'_> {
+    type Output = Result<Answer, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        Poll::Ready(match ready!(this.poll_exchange(cx)) {
+            Ok(()) => Ok(this.finish()),
+            Err(fault) => {
+                let unanswered = !this.has_received && fault.kind == ErrorKind::Connect;
+                Err(Failure { fault, unanswered })
+            }
+        })
+    }
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn new(
+        connection: &'a mut Connection,
+        request: Outgoing<'a>,
+        options: &'a Options,
+    ) -> Self {
+        Self {
+            connection,
+            head: request.head,
+            body: request.body,
+            options,
+            sending: Sending::Bytes { sent: 0 },
+            send_fault: None,
+            decoder: Decoder::new(request.head_only, request.keep_body),
+            has_received: false,
+            head_at: None,
+        }
+    }
+
+    /// Ready when the last byte was received.
+    fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        if let Poll::Ready(Err(error)) = self.poll_send(cx) {
+            self.sending = Sending::Broken;
+            let fault = Fault::io(&error);
+            if !is_hang_up(&error) {
+                return Poll::Ready(Err(fault));
+            }
+            self.send_fault = Some(Box::new(fault));
+        }
+        // Bounded by the limits of the decoder; the runtime's budget makes it pause in between.
+        while !self.decoder.is_done() {
+            if let Err(fault) = ready!(self.poll_receive(cx)) {
+                return Poll::Ready(Err(fault));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn finish(&mut self) -> Answer {
+        let done_at = Instant::now();
+        let decoded = self.decoder.finish();
+        // A server may answer before it has taken the whole request; it would take the next one
+        // for the rest of this.
+        self.connection.reusable = decoded.keep_alive && self.sending == Sending::Done;
+        Answer {
+            status: decoded.status,
+            headers: decoded.headers,
+            body: decoded.body,
+            body_bytes: decoded.body_bytes,
+            // Head and rest in one read, as most answers come: one look at the clock for both.
+            head_at: self.head_at.unwrap_or(done_at),
+            done_at,
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (head, body) = (self.head, self.body);
+        let stream = &mut self.connection.stream;
+        while let Sending::Bytes { sent } = self.sending {
+            let head_left = head.get(sent..).unwrap_or_default();
+            let body_left = &body[sent.saturating_sub(head.len())..];
+            let more = ready!(stream.poll_write(cx, head_left, body_left))?;
+            if more == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let sent = sent + more;
+            let is_last = sent >= head.len() + body.len();
+            self.sending = if is_last { Sending::Flush } else { Sending::Bytes { sent } };
+        }
+        if self.sending == Sending::Flush {
+            ready!(stream.poll_flush(cx))?;
+            self.sending = Sending::Done;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once and decodes that.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        scratch::with(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            if let Err(error) = ready!(self.connection.stream.poll_read(cx, &mut buffer)) {
+                let fault =
+                    self.send_fault.take().map_or_else(|| Fault::io(&error), |fault| *fault);
+                return Poll::Ready(Err(fault));
+            }
+            if buffer.filled().is_empty() {
+                return Poll::Ready(self.end());
+            }
+            self.has_received = true;
+            let fed = self.decoder.feed(buffer.filled(), self.options);
+            if self.head_at.is_none() && self.decoder.has_head() && !self.decoder.is_done() {
+                self.head_at = Some(Instant::now());
+            }
+            Poll::Ready(fed)
+        })
+    }
+
+    /// The server closed its side.
+    fn end(&mut self) -> Result<(), Fault> {
+        match self.send_fault.take() {
+            Some(fault) if !self.has_received => Err(*fault),
+            _ => self.decoder.end(self.options),
+        }
+    }
+}
+
+/// The server is gone, but what it said before may still be there to read.
+fn is_hang_up(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(error.kind(), Kind::BrokenPipe | Kind::ConnectionReset | Kind::ConnectionAborted)
+}

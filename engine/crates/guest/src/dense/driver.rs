@@ -1,0 +1,394 @@
+//! The loop that owns the dense users of a load thread: who is called into the guest, and when.
+//!
+//! It is polled whenever the guest has given control back, so that the computing time of a guest
+//! counts from there: between two waits it may compute as long as an isolated user's call may.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use swarm_client::Session;
+use swarm_core::choice::{After, Cursor, user_seed};
+use swarm_core::plan::Then;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep_until};
+use wasmtime::component::Accessor;
+
+use super::bindings::ScenarioAsync;
+use super::calls::{Call, End, What, perform};
+use super::host::{Interrupts, State};
+use super::instance::Instance;
+use super::users::{Phase, Users, Who};
+use super::{Command, Told};
+use crate::bindings::swarm::scenario::plan as wit;
+use crate::clock::micros;
+use crate::instance::Trap;
+use crate::sessions::Sessions;
+use crate::test::{Record, Test};
+use crate::user::{START_RETRY, STOP_HOOK_MAX};
+
+/// Calls of an instance at a time. A call that waits takes some 4 KiB; who is due beyond that waits
+/// its turn, and is late.
+const CALLS_MAX: usize = 50_000;
+
+/// Commands that are taken between two looks at the calls.
+const COMMANDS_MAX: usize = 1000;
+
+/// An interrupted call has this long to end before its user is given up.
+const INTERRUPT_MAX: Duration = Duration::from_secs(1);
+
+/// When there is nothing to wait for.
+const FAR: Duration = Duration::from_secs(24 * 3600);
+
+struct Driver<T> {
+    test: Arc<Test>,
+    record: Record,
+    sessions: Sessions,
+    tell: T,
+    users: Users,
+    /// Who waits for its turn to say goodbye.
+    leaving: VecDeque<Who>,
+    /// Number of the instance.
+    generation: u32,
+    /// Users that were given up in the middle of a call: the guest may still be at it.
+    given_up: u32,
+    /// There may be more commands.
+    open: bool,
+}
+
+/// Drives users until the sender of commands is gone and so is everybody.
+pub(super) async fn drive(
+    test: Arc<Test>,
+    record: Record,
+    mut inbox: UnboundedReceiver<Command>,
+    tell: impl FnMut(Told),
+) {
+    let sessions = Sessions::new(&test);
+    let mut driver = Driver {
+        test,
+        record,
+        sessions,
+        tell,
+        users: Users::default(),
+        leaving: VecDeque::new(),
+        generation: 0,
+        given_up: 0,
+        open: true,
+    };
+    while driver.wait_for_somebody(&mut inbox).await {
+        if let Err(trap) = driver.live(&mut inbox).await {
+            driver.instance_lost(&trap);
+        }
+    }
+}
+
+impl<T: FnMut(Told)> Driver<T> {
+    /// Waits until there is a user. False when there will be none.
+    async fn wait_for_somebody(&mut self, inbox: &mut UnboundedReceiver<Command>) -> bool {
+        while self.users.is_empty() {
+            let Some(command) = inbox.recv().await else { return false };
+            self.command(command);
+        }
+        true
+    }
+
+    /// The life of one instance: until a trap, or until nobody is left.
+    async fn live(&mut self, inbox: &mut UnboundedReceiver<Command>) -> Result<(), Trap> {
+        self.generation += 1;
+        self.given_up = 0;
+        let test = Arc::clone(&self.test);
+        let memory = test.module.runtime().config().shared_memory_bytes_max;
+        let seed = test.settings.seed;
+        let (module, record) = (test.module.clone(), self.record.clone());
+        let made = Instance::new(&module, Some(test), record, memory, seed).await;
+        let Instance { mut store, guest, interrupts } = match made {
+            Ok(instance) => instance,
+            Err(trap) => {
+                self.idle(inbox, START_RETRY).await;
+                return Err(Trap {
+                    message: format!("cannot make an instance: {}", trap.message),
+                    trace: trap.trace,
+                });
+            }
+        };
+        let lived = store.run_concurrent(async |accessor| {
+            let mut turns = pin!(self.turns(accessor, &guest, &interrupts, inbox));
+            poll_fn(|cx| {
+                accessor.with(|mut access| access.get().ctx.budget.renew());
+                turns.as_mut().poll(cx)
+            })
+            .await
+        });
+        let lived = lived.await.flatten();
+        lived.map_err(|error| Trap::new(&error))
+    }
+
+    /// Listens to commands for some time, without a guest.
+    async fn idle(&mut self, inbox: &mut UnboundedReceiver<Command>, time: Duration) {
+        let mut over = pin!(tokio::time::sleep(time));
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut over => return,
+                command = inbox.recv(), if self.open => match command {
+                    Some(command) => self.command(command),
+                    None => self.open = false,
+                },
+            }
+        }
+    }
+
+    /// Calls whoever is due, and deals with what comes of it.
+    async fn turns(
+        &mut self,
+        accessor: &Accessor<State>,
+        guest: &ScenarioAsync,
+        interrupts: &Interrupts,
+        inbox: &mut UnboundedReceiver<Command>,
+    ) -> wasmtime::Result<()> {
+        let mut calls = FuturesUnordered::new();
+        let clock = Arc::clone(&self.test.clock);
+        let mut timer = pin!(sleep_until(Instant::now()));
+        loop {
+            let now = clock.now();
+            for _ in 0..COMMANDS_MAX {
+                let Ok(command) = inbox.try_recv() else { break };
+                self.command(command);
+            }
+            self.overdue(now, interrupts);
+            while calls.len() < CALLS_MAX
+                && let Some(call) = self.next_call(now)
+            {
+                calls.push(perform(accessor, guest, call));
+            }
+            if self.users.is_empty() && (!self.open || self.given_up > 0) {
+                return Ok(());
+            }
+            let next = self.users.next(calls.len() >= CALLS_MAX);
+            let next = Instant::from_std(clock.instant(next.unwrap_or(now + FAR)));
+            if timer.deadline() != next {
+                timer.as_mut().reset(next);
+            }
+            tokio::select! {
+                biased;
+                Some(ended) = calls.next(), if !calls.is_empty() => {
+                    let (who, end) = ended?;
+                    self.ended(clock.now(), who, end, interrupts);
+                }
+                command = inbox.recv(), if self.open => match command {
+                    Some(command) => self.command(command),
+                    None => self.open = false,
+                },
+                () = timer.as_mut() => {}
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Start { id, class, due } => {
+                let cursor = Cursor::new(user_seed(self.test.settings.seed, id));
+                if !self.users.insert(id, class, due, cursor) {
+                    tracing::error!("user {id} is here already: not started again");
+                }
+            }
+            Command::Stop { id, deadline } => {
+                if let Some(who) = self.users.find(id) {
+                    self.stop(who, deadline);
+                }
+            }
+        }
+    }
+
+    fn stop(&mut self, who: Who, deadline: Duration) {
+        let Some(user) = self.users.get(who) else { return };
+        match user.phase {
+            Phase::Waiting | Phase::Resting => self.leave(who),
+            Phase::Calling => {
+                user.stopping = true;
+                self.users.limit(who, deadline);
+            }
+            Phase::Leaving => {}
+        }
+    }
+
+    /// Lets a user say goodbye if the guest knows it; else it is gone.
+    fn leave(&mut self, who: Who) {
+        let Some(user) = self.users.get(who) else { return };
+        if user.known_to == self.generation {
+            user.phase = Phase::Leaving;
+            self.leaving.push_back(who);
+        } else {
+            self.gone(who);
+        }
+    }
+
+    fn gone(&mut self, who: Who) {
+        if let Some(user) = self.users.remove(who) {
+            (self.tell)(Told::Ended { id: user.id, finished: user.finished });
+        }
+    }
+
+    /// Interrupts those whose limit has passed, and gives up those that were interrupted before.
+    fn overdue(&mut self, now: Duration, interrupts: &Interrupts) {
+        while let Some(who) = self.users.pop_overdue(now) {
+            let Some(user) = self.users.get(who) else { continue };
+            let leaving = user.phase == Phase::Leaving;
+            if std::mem::replace(&mut user.interrupted, true) {
+                // It sleeps. What the guest still does for it reaches nothing any more.
+                self.given_up += 1;
+                self.gone(who);
+                continue;
+            }
+            interrupts.interrupt(who.stay);
+            self.users.limit(who, now + INTERRUPT_MAX);
+            if leaving {
+                self.exception("stop: took longer than it may", "");
+            }
+        }
+    }
+
+    /// The next call that is due.
+    fn next_call(&mut self, now: Duration) -> Option<Call> {
+        while let Some(who) = self.leaving.pop_front() {
+            let Some(user) = self.users.get(who) else { continue };
+            let id = user.id;
+            self.users.limit(who, now + STOP_HOOK_MAX);
+            return Some(Call { who, id, what: What::Goodbye });
+        }
+        while let Some(who) = self.users.pop_due(now) {
+            if let Some(call) = self.step(who, now) {
+                return Some(call);
+            }
+        }
+        None
+    }
+
+    /// The next step of a user that is due.
+    fn step(&mut self, who: Who, now: Duration) -> Option<Call> {
+        let user = self.users.get(who)?;
+        if user.phase == Phase::Waiting {
+            (self.tell)(Told::Started(user.id));
+        }
+        user.phase = Phase::Calling;
+        let plan = &self.test.classes[user.class as usize].plan;
+        let task = user.task.take().map_or_else(|| user.cursor.next_task(plan), Ok);
+        let (id, class, due) = (user.id, user.class, user.due);
+        let stranger = user.known_to != self.generation;
+        match task {
+            Ok(task) => {
+                self.record.lock().lateness(micros(now.saturating_sub(due)));
+                let introduction = stranger.then(|| self.introduction(id, class));
+                Some(Call { who, id, what: What::Step { introduction, task } })
+            }
+            Err(too_deep) => {
+                user.finished = true;
+                self.exception(&too_deep.to_string(), "");
+                self.leave(who);
+                None
+            }
+        }
+    }
+
+    fn introduction(&self, id: u32, class: u32) -> (wit::User, Arc<Session>) {
+        let seed = user_seed(self.test.settings.seed, id);
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half of a mixed seed")]
+        let user = wit::User { id, class, seed: seed as u32 };
+        (user, self.sessions.of(class))
+    }
+
+    /// A call has ended.
+    fn ended(&mut self, now: Duration, who: Who, end: End, interrupts: &Interrupts) {
+        // One that was given up is nobody's any more.
+        let Some(user) = self.users.get(who) else { return };
+        match end {
+            End::Forgotten => {
+                interrupts.forget(who.stay);
+                self.gone(who);
+            }
+            End::NotStarted { task, error } => {
+                user.task = Some(task);
+                self.exception(&format!("start: {error}"), "");
+                self.go_on(who, Some(now + START_RETRY), now);
+            }
+            End::Ran { introduced, result } => {
+                if introduced {
+                    user.known_to = self.generation;
+                }
+                let then = result.unwrap_or_else(|error| {
+                    // What a user says that was interrupted is of our own making.
+                    if !user.interrupted {
+                        tracing::debug!(user = user.id, "{error}");
+                        self.record.lock().exception(&error, "");
+                    }
+                    Then::Rest
+                });
+                let next = self.after(who, then, now);
+                self.go_on(who, next, now);
+            }
+        }
+    }
+
+    /// When the user's next step is due; `None` if it is done for good.
+    fn after(&mut self, who: Who, then: Then, now: Duration) -> Option<Duration> {
+        let user = self.users.get(who)?;
+        let plan = &self.test.classes[user.class as usize].plan;
+        match user.cursor.after(plan, then, user.due, now) {
+            After::Now => Some(now),
+            After::RestUntil(due) => Some(due),
+            After::Finish => None,
+        }
+    }
+
+    /// After a call: the user rests until its next step, or leaves.
+    fn go_on(&mut self, who: Who, next: Option<Duration>, now: Duration) {
+        let Some(user) = self.users.get(who) else { return };
+        match next {
+            Some(due) if !user.stopping => self.users.rest(who, due.max(now)),
+            Some(_) => self.leave(who),
+            None => {
+                user.finished = true;
+                self.leave(who);
+            }
+        }
+    }
+
+    /// The instance has ended in the middle of whatever its users did. Who was in a call goes on
+    /// after a rest; all are strangers to the next instance.
+    fn instance_lost(&mut self, trap: &Trap) {
+        self.exception(&trap.message, &trap.trace);
+        self.leaving.clear();
+        let lost = self.generation;
+        let of_instance = |user: &super::users::User| user.known_to == lost || !user.is_idle();
+        let all = self.users.all().filter(|(_, user)| of_instance(user));
+        let all: Vec<_> = all.map(|(who, user)| (who, user.phase)).collect();
+        tracing::warn!("an instance ended ({}): its {} users start anew", trap.message, all.len());
+        // Numbered anew already here, so that nobody is thought to be known.
+        self.generation += 1;
+        let now = self.test.clock.now();
+        for (who, phase) in all {
+            self.exception(LOST, "");
+            match phase {
+                Phase::Waiting | Phase::Resting => {}
+                Phase::Leaving => self.gone(who),
+                Phase::Calling => {
+                    let next = self.after(who, Then::Rest, now);
+                    if let Some(user) = self.users.get(who) {
+                        user.interrupted = false;
+                    }
+                    self.go_on(who, next, now);
+                }
+            }
+        }
+    }
+
+    fn exception(&self, message: &str, trace: &str) {
+        self.record.lock().exception(message, trace);
+    }
+}
+
+/// Counted once for each user of an instance that a trap ended.
+const LOST: &str = "started anew: a trap ended the instance that it shared";

@@ -1,0 +1,269 @@
+//! The table of dense users: who is there, when each is due, how long each may take. It knows no
+//! clock and no guest, so it can be tested without either.
+//!
+//! An id is found by a hash map, everything else names a user by its place and its stay: a place is
+//! taken again by another user, a stay is not.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::time::Duration;
+
+use swarm_core::choice::Cursor;
+
+/// Names a user as long as it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Who {
+    place: u32,
+    /// Counts users that came. It comes round after four billion, long after the timers of the
+    /// one that had it before are gone.
+    pub(super) stay: u32,
+}
+
+/// What a user is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waits for its start. Nobody has heard of it yet.
+    Waiting,
+    /// Rests until its next task.
+    Resting,
+    /// In a call: a start or a task.
+    Calling,
+    /// On its way out: waits for its turn to say goodbye, or is at it.
+    Leaving,
+}
+
+/// One user. There may be a million: every field counts.
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) id: u32,
+    pub(super) class: u32,
+    stay: u32,
+    /// Number of the instance that knows it; 0 for none.
+    pub(super) known_to: u32,
+    pub(super) phase: Phase,
+    /// Leaves after the call it is in.
+    pub(super) stopping: bool,
+    /// Ended by its own wish.
+    pub(super) finished: bool,
+    /// Its requests are given up.
+    pub(super) interrupted: bool,
+    /// The task that it could not begin, because its start failed.
+    pub(super) task: Option<u32>,
+    pub(super) cursor: Cursor,
+    /// When its next step is due.
+    pub(super) due: Duration,
+}
+
+/// A moment, in microseconds, and whom it is about.
+type Timer = Reverse<(u64, Who)>;
+
+/// The users of a load thread.
+#[derive(Debug, Default)]
+pub(super) struct Users {
+    places: Vec<Option<User>>,
+    free: Vec<u32>,
+    by_id: HashMap<u32, Who>,
+    stays: u32,
+    /// When those that wait or rest are due. A user that left in the meantime leaves its entry
+    /// behind until then.
+    timers: BinaryHeap<Timer>,
+    /// Until when those in a call may take.
+    limits: BinaryHeap<Timer>,
+}
+
+impl Users {
+    /// Takes in a user that starts at `due`. False if this id is there already.
+    pub(super) fn insert(&mut self, id: u32, class: u32, due: Duration, cursor: Cursor) -> bool {
+        if self.by_id.contains_key(&id) {
+            return false;
+        }
+        let stay = self.stays;
+        self.stays = self.stays.wrapping_add(1);
+        let user = User {
+            id,
+            class,
+            stay,
+            known_to: 0,
+            phase: Phase::Waiting,
+            stopping: false,
+            finished: false,
+            interrupted: false,
+            task: None,
+            cursor,
+            due,
+        };
+        let place = if let Some(place) = self.free.pop() {
+            self.places[place as usize] = Some(user);
+            place
+        } else {
+            self.places.push(Some(user));
+            u32::try_from(self.places.len() - 1).expect("ids are 32 bits and each has one place")
+        };
+        let who = Who { place, stay };
+        self.by_id.insert(id, who);
+        self.timers.push(Reverse((micros(due), who)));
+        true
+    }
+
+    pub(super) fn find(&self, id: u32) -> Option<Who> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// The user, if it is still there.
+    pub(super) fn get(&mut self, who: Who) -> Option<&mut User> {
+        let user = self.places[who.place as usize].as_mut();
+        user.filter(|user| user.stay == who.stay)
+    }
+
+    pub(super) fn remove(&mut self, who: Who) -> Option<User> {
+        self.get(who)?;
+        let user = self.places[who.place as usize].take()?;
+        self.free.push(who.place);
+        self.by_id.remove(&user.id);
+        Some(user)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Lets a user rest until `due`.
+    pub(super) fn rest(&mut self, who: Who, due: Duration) {
+        if let Some(user) = self.get(who) {
+            user.phase = Phase::Resting;
+            user.due = due;
+            self.timers.push(Reverse((micros(due), who)));
+        }
+    }
+
+    /// The next user whose rest, or wait, has ended by `now`; in the order of their times.
+    pub(super) fn pop_due(&mut self, now: Duration) -> Option<Who> {
+        while let Some(&Reverse((due, who))) = self.timers.peek() {
+            if due > micros(now) {
+                return None;
+            }
+            self.timers.pop();
+            if self.get(who).is_some_and(|user| user.is_idle()) {
+                return Some(who);
+            }
+        }
+        None
+    }
+
+    /// Whom to look at again at `at`, should it still be in its call.
+    pub(super) fn limit(&mut self, who: Who, at: Duration) {
+        self.limits.push(Reverse((micros(at), who)));
+    }
+
+    /// The next user in a call whose limit has passed by `now`.
+    pub(super) fn pop_overdue(&mut self, now: Duration) -> Option<Who> {
+        while let Some(&Reverse((at, who))) = self.limits.peek() {
+            if at > micros(now) {
+                return None;
+            }
+            self.limits.pop();
+            if self.get(who).is_some_and(|user| !user.is_idle()) {
+                return Some(who);
+            }
+        }
+        None
+    }
+
+    /// When there may be something to do next, without those that are due if `no_calls`.
+    pub(super) fn next(&self, no_calls: bool) -> Option<Duration> {
+        let at = |timers: &BinaryHeap<Timer>| timers.peek().map(|&Reverse((at, _))| at);
+        let due = if no_calls { None } else { at(&self.timers) };
+        let next = due.into_iter().chain(at(&self.limits)).min();
+        next.map(Duration::from_micros)
+    }
+
+    /// All users.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Who, &User)> {
+        (0..).zip(&self.places).filter_map(|(place, user)| {
+            let user = user.as_ref()?;
+            Some((Who { place, stay: user.stay }, user))
+        })
+    }
+}
+
+impl User {
+    /// Does it wait for a timer and for nothing else?
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Waiting | Phase::Resting)
+    }
+}
+
+/// Rounded up: a timer must not come before its time.
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn insert(users: &mut Users, id: u32, due: u64) -> Who {
+        assert!(users.insert(id, 0, at(due), Cursor::new(id.into())));
+        users.find(id).expect("it was just inserted")
+    }
+
+    #[test]
+    fn a_user_is_small() {
+        let bytes = size_of::<Option<User>>() + size_of::<Timer>() + size_of::<(u32, Who)>();
+        assert!(bytes <= 150, "{bytes} bytes");
+    }
+
+    #[test]
+    fn users_are_due_in_the_order_of_their_times_and_not_before() {
+        let mut users = Users::default();
+        let late = insert(&mut users, 1, 30);
+        let early = insert(&mut users, 2, 10);
+        assert_eq!(users.next(false), Some(at(10)));
+        assert_eq!(users.pop_due(at(9)), None);
+        assert_eq!(users.pop_due(at(30)), Some(early));
+        assert_eq!(users.pop_due(at(30)), Some(late));
+        assert_eq!(users.pop_due(at(30)), None);
+        assert_eq!(users.next(false), None);
+        users.rest(late, at(40));
+        assert_eq!(users.next(false), Some(at(40)));
+        assert_eq!(users.next(true), None);
+    }
+
+    #[test]
+    fn what_is_left_of_a_user_does_not_concern_the_next_one_in_its_place() {
+        let mut users = Users::default();
+        let gone = insert(&mut users, 1, 10);
+        assert!(users.remove(gone).is_some());
+        assert!(users.remove(gone).is_none());
+        let next = insert(&mut users, 1, 20);
+        assert_eq!(next.place, gone.place);
+        assert!(users.get(gone).is_none());
+        assert_eq!(users.pop_due(at(15)), None);
+        assert_eq!(users.pop_due(at(20)), Some(next));
+    }
+
+    #[test]
+    fn an_id_is_there_once() {
+        let mut users = Users::default();
+        insert(&mut users, 7, 0);
+        assert!(!users.insert(7, 0, at(0), Cursor::new(0)));
+        assert_eq!(users.all().count(), 1);
+    }
+
+    #[test]
+    fn a_limit_is_for_calls_alone() {
+        let mut users = Users::default();
+        let who = insert(&mut users, 1, 0);
+        users.limit(who, at(5));
+        assert_eq!(users.pop_overdue(at(9)), None, "it is in no call");
+        users.get(who).expect("it is there").phase = Phase::Calling;
+        users.limit(who, at(15));
+        assert_eq!(users.next(true), Some(at(15)));
+        assert_eq!(users.pop_overdue(at(14)), None);
+        assert_eq!(users.pop_overdue(at(15)), Some(who));
+    }
+}

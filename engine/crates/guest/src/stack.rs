@@ -1,0 +1,323 @@
+//! The stack that the guests of a load thread take turns on.
+//!
+//! A wasmtime store keeps the stack of its last call for the next one: pages and two memory maps
+//! for each user, although nothing lies on it while its user rests. Here the stores of a
+//! [`SharedStack`] have the same one. A call that has to wait leaves its frames where they are; if
+//! another call wants the stack meanwhile, they are copied aside, and back to the same addresses
+//! before their own call goes on. A waiting call has 1 to 3 KiB of frames, as what it waits for is
+//! not polled on this stack (see `off_stack`).
+//!
+//! # Why this is sound
+//! - While a call waits nothing reads or writes its frames: wasmtime keeps pointers to them (its
+//!   activations, its way back into the fiber) but follows them only when it resumes the fiber,
+//!   and that happens only when the call's future is polled or dropped. [`OnStack`] owns that
+//!   future and has the frames in place whenever it does either. Futures of host functions lie on
+//!   the heap, so no timer or socket knows an address on the stack. The tests hold wasmtime to
+//!   this: they take away every right to the pages while no call runs.
+//! - Only one call runs on a stack at a time: it belongs to one thread ([`Seat`] is not `Send`),
+//!   and [`Seat::enter`] refuses to be entered again before it is left.
+//! - A store gets the shared stack only inside of [`Seat::enter`]; any other gets its own. What has
+//!   been called with one seat must be called with that seat only, which `Instance` does.
+//!
+//! # What it saves
+//! See "A user" in `ARCHITECTURE.md` for the figures.
+#![expect(unsafe_code, reason = "stacks are raw memory; the reasons are above")]
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+use std::pin::Pin;
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+use wasmtime::{StackCreator, StackMemory};
+
+/// Buffers for frames put aside that are kept for the next ones, and the largest that is kept.
+const SPARES_MAX: usize = 64;
+const SPARE_BYTES_MAX: usize = 16 << 10;
+
+/// Below a stack: whole pages on every Linux, whose pages have 64 KiB at most. They take addresses,
+/// no memory. The page's own size would come from the auxiliary vector, which valgrind hides.
+const GUARD_BYTES: usize = 64 << 10;
+
+/// A fiber that does not run keeps the end of its frames in the second word from the top.
+const LAST_SP_BYTES: usize = 2 * size_of::<usize>();
+
+/// Memory for a stack, with pages below it that end the process when they are written to.
+struct Mapping {
+    base: *mut u8,
+    guard_bytes: usize,
+    stack_bytes: usize,
+}
+
+// SAFETY: it is an address range. Who may use the memory when is the matter of those who share it.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    fn new(stack_bytes: usize) -> io::Result<Self> {
+        let guard_bytes = GUARD_BYTES;
+        let stack_bytes = stack_bytes.next_multiple_of(guard_bytes);
+        // SAFETY: a new mapping touches no other memory.
+        let base = unsafe {
+            let all_bytes = guard_bytes + stack_bytes;
+            mmap_anonymous(ptr::null_mut(), all_bytes, ProtFlags::empty(), MapFlags::PRIVATE)?
+        };
+        let mapping = Self { base: base.cast(), guard_bytes, stack_bytes };
+        mapping.protect(MprotectFlags::READ | MprotectFlags::WRITE)?;
+        Ok(mapping)
+    }
+
+    fn protect(&self, rights: MprotectFlags) -> io::Result<()> {
+        let stack = self.base.wrapping_byte_add(self.guard_bytes);
+        // SAFETY: the range is this mapping's own, above its guard.
+        Ok(unsafe { mprotect(stack.cast(), self.stack_bytes, rights) }?)
+    }
+
+    fn top(&self) -> *mut u8 {
+        self.base.wrapping_byte_add(self.guard_bytes + self.stack_bytes)
+    }
+
+    /// How many bytes below the top the frames of the fiber that waits on it take.
+    ///
+    /// # Safety
+    /// A fiber waits on it.
+    unsafe fn depth(&self) -> usize {
+        // SAFETY: the word is inside of the mapping, aligned, and written by every switch away.
+        let last_sp = unsafe { self.top().byte_sub(LAST_SP_BYTES).cast::<usize>().read() };
+        let top = self.top().addr();
+        match top.checked_sub(last_sp) {
+            Some(depth) if (LAST_SP_BYTES..=self.stack_bytes).contains(&depth) => depth,
+            // Not what it should be: all of it is right in any case.
+            _ => self.stack_bytes,
+        }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: whoever holds the range has dropped it.
+        let unmapped = unsafe { munmap(self.base.cast(), self.guard_bytes + self.stack_bytes) };
+        debug_assert!(unmapped.is_ok(), "the range is a mapping of its own");
+    }
+}
+
+/// A stack as a store holds it.
+struct Lent(Arc<Mapping>);
+
+// SAFETY: page-aligned memory with a guard page below it, mapped as long as the store has it.
+unsafe impl StackMemory for Lent {
+    fn top(&self) -> *mut u8 {
+        self.0.top()
+    }
+
+    fn range(&self) -> Range<usize> {
+        let top = self.0.top().addr();
+        top - self.0.stack_bytes..top
+    }
+
+    fn guard_range(&self) -> Range<*mut u8> {
+        self.0.base..self.0.base.wrapping_byte_add(self.0.guard_bytes)
+    }
+}
+
+thread_local! {
+    /// The stack for a store that asks for its first one now.
+    static FOR_NEXT: Cell<Option<Arc<Mapping>>> = const { Cell::new(None) };
+}
+
+/// Gives each store its stack: the shared one inside of [`Seat::enter`], else one of its own.
+pub(crate) struct Stacks;
+
+// SAFETY: it gives out mappings as `StackMemory` wants them: aligned, zeroed by the system, with a
+// guard page. That a shared one is never used by two calls at a time is explained at the top.
+unsafe impl StackCreator for Stacks {
+    fn new_stack(&self, size: usize, _zeroed: bool) -> wasmtime::Result<Box<dyn StackMemory>> {
+        let lent = FOR_NEXT.take().filter(|mapping| mapping.stack_bytes >= size);
+        let mapping = match lent {
+            Some(mapping) => mapping,
+            None => Arc::new(Mapping::new(size)?),
+        };
+        Ok(Box::new(Lent(mapping)))
+    }
+}
+
+/// Frames that are not on their stack: the last bytes below its top.
+type Aside = Vec<MaybeUninit<u8>>;
+
+/// The frames of one store's calls.
+#[derive(Default)]
+struct Frames {
+    aside: Cell<Option<Aside>>,
+    /// Its store has the shared stack. It asks for a stack when it first needs one.
+    has_stack: Cell<bool>,
+}
+
+/// A stack that stores of one thread share.
+pub(crate) struct SharedStack {
+    mapping: Arc<Mapping>,
+    /// Whose frames lie on it, if anybody's.
+    occupant: RefCell<Option<Rc<Frames>>>,
+    /// A call is being run.
+    entered: Cell<bool>,
+    spares: RefCell<Vec<Aside>>,
+    /// Nobody may touch it while no call runs.
+    #[cfg(test)]
+    sealed: bool,
+}
+
+impl SharedStack {
+    /// A stack of so many bytes.
+    ///
+    /// # Errors
+    /// When the system has no memory for it, or no memory map.
+    pub(crate) fn new(stack_bytes: usize) -> io::Result<Rc<Self>> {
+        Ok(Rc::new(Self {
+            mapping: Arc::new(Mapping::new(stack_bytes)?),
+            occupant: RefCell::default(),
+            entered: Cell::new(false),
+            spares: RefCell::default(),
+            #[cfg(test)]
+            sealed: false,
+        }))
+    }
+
+    /// Copies away what `frames` has on the stack.
+    fn put_aside(&self, frames: &Frames) {
+        let mut aside = self.spares.borrow_mut().pop().unwrap_or_default();
+        aside.clear();
+        // SAFETY: a fiber waits on the stack, or ended on it by a panic, when its word of the end
+        // is still inside. `depth` is within the mapping, which no call is using now.
+        unsafe {
+            let depth = self.mapping.depth();
+            aside.reserve_exact(depth);
+            let from = self.mapping.top().byte_sub(depth);
+            ptr::copy_nonoverlapping(from.cast(), aside.as_mut_ptr(), depth);
+            aside.set_len(depth);
+        }
+        frames.aside.set(Some(aside));
+    }
+
+    /// Copies back what was put aside.
+    fn put_back(&self, aside: Aside) {
+        // SAFETY: it is what was taken from there, so it fits; no call is using the stack now.
+        unsafe {
+            let to = self.mapping.top().byte_sub(aside.len());
+            ptr::copy_nonoverlapping(aside.as_ptr(), to.cast(), aside.len());
+        }
+        let mut spares = self.spares.borrow_mut();
+        if spares.len() < SPARES_MAX && aside.capacity() <= SPARE_BYTES_MAX {
+            spares.push(aside);
+        }
+    }
+}
+
+/// The right of one store to run on a [`SharedStack`].
+pub(crate) struct Seat {
+    stack: Rc<SharedStack>,
+    frames: Rc<Frames>,
+}
+
+impl Seat {
+    /// A seat for a store that has not been called yet.
+    pub(crate) fn new(stack: &Rc<SharedStack>) -> Self {
+        Self { stack: Rc::clone(stack), frames: Rc::default() }
+    }
+
+    /// Puts this seat's frames onto the stack.
+    fn enter(&self) -> Turn<'_> {
+        let stack = &*self.stack;
+        assert!(!stack.entered.replace(true), "guests of a thread run one after the other");
+        #[cfg(test)]
+        stack.unseal();
+        let mut occupant = stack.occupant.borrow_mut();
+        if !occupant.as_ref().is_some_and(|other| Rc::ptr_eq(other, &self.frames)) {
+            if let Some(other) = occupant.replace(Rc::clone(&self.frames)) {
+                stack.put_aside(&other);
+            }
+            if let Some(aside) = self.frames.aside.take() {
+                stack.put_back(aside);
+            }
+        }
+        if !self.frames.has_stack.get() {
+            FOR_NEXT.set(Some(Arc::clone(&stack.mapping)));
+        }
+        Turn(self)
+    }
+}
+
+/// As long as it lives, a call may run.
+struct Turn<'a>(&'a Seat);
+
+impl Turn<'_> {
+    /// The call has ended: nothing on the stack is needed any more.
+    fn clear(&self) {
+        *self.0.stack.occupant.borrow_mut() = None;
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let Seat { stack, frames } = self.0;
+        if !frames.has_stack.get() {
+            frames.has_stack.set(FOR_NEXT.take().is_none());
+        }
+        #[cfg(test)]
+        stack.seal();
+        stack.entered.set(false);
+    }
+}
+
+pin_project! {
+    /// A call into a store, with its frames on the stack whenever it is polled or dropped.
+    pub(crate) struct OnStack<'a, F> {
+        seat: &'a Seat,
+        // `None` when it has ended.
+        #[pin]
+        call: Option<F>,
+    }
+
+    impl<F> PinnedDrop for OnStack<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.call.is_some() {
+                // The guest is unwound here.
+                let turn = this.seat.enter();
+                this.call.set(None);
+                turn.clear();
+            }
+        }
+    }
+}
+
+impl<'a, F: Future> OnStack<'a, F> {
+    /// `call` must be a call into the one store that this seat is for.
+    pub(crate) fn new(seat: &'a Seat, call: F) -> Self {
+        Self { seat, call: Some(call) }
+    }
+}
+
+impl<F: Future> Future for OnStack<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let turn = this.seat.enter();
+        let call = this.call.as_mut().as_pin_mut().expect("it is not polled after its end");
+        let result = call.poll(cx);
+        if result.is_ready() {
+            this.call.set(None);
+            turn.clear();
+        }
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! The clock of a worker's loop, and its signs of life.
+
+use std::time::Duration;
+
+use swarm_core::message::Heartbeat;
+use tokio::time::Instant;
+
+use super::{Control, Event, LEAVE_MAX};
+use crate::process::resident_bytes;
+use crate::worker::WorkerEnd;
+
+/// How often the agent looks at the clock, in milliseconds.
+const TICK_MS: u64 = 20;
+
+/// The same while users start, stop or move: they stop up to this much late.
+const BUSY_TICK_MS: u64 = 5;
+
+/// How often the master hears of a change that is being carried out, in milliseconds. All workers
+/// speak at the same moments by the master's clock, so a user that moves is in the words of one
+/// worker, and in neither only while it is nowhere.
+const CHANGE_INTERVAL_MS: u64 = 100;
+
+/// The shortest way to the master and back is outdone by a longer one after about this many.
+const TRIP_DECAY: u32 = 16;
+
+impl Control {
+    /// Looks at the clock.
+    pub(super) fn tick(&mut self) {
+        let now = self.clock.now();
+        let actions = self.agent.tick(now);
+        self.apply(now, actions);
+        let changing = self.agent.is_changing();
+        let period = self.clock.master_ms(now) / CHANGE_INTERVAL_MS;
+        let told = std::mem::replace(&mut self.beat_period, period) == period;
+        let last_word = std::mem::replace(&mut self.changing, changing) && !changing;
+        if last_word || changing && !told {
+            self.beat();
+        }
+        if let Some(since) = self.leaving_since {
+            let done = self.agent.users() == 0 && self.flushed();
+            if done || now.saturating_sub(since) > LEAVE_MAX {
+                self.end = Some(WorkerEnd::Left);
+            }
+        }
+        self.schedule_tick();
+    }
+
+    /// Chooses when to look at the clock again: when the master's shows a multiple of the time
+    /// between two looks, so that all workers look, and tell what they see, at the same moment.
+    pub(super) fn schedule_tick(&mut self) {
+        let now = self.clock.now();
+        let busy = self.agent.is_changing();
+        let every_ms = if busy { BUSY_TICK_MS } else { TICK_MS };
+        let rest_ms = every_ms - self.clock.master_ms(now) % every_ms;
+        let at = self.clock.instant(now + Duration::from_millis(rest_ms));
+        self.tick_at = Instant::from_std(at);
+    }
+
+    /// A heartbeat that left at `sent` was answered when the master's clock showed `master_ms`.
+    pub(super) fn answered(&mut self, now: Duration, sent: Duration, master_ms: u64) {
+        self.agent.answered(sent);
+        // The answer was made between the two; half way is the best guess, and the better the
+        // shorter the way was. Users that move do so by this clock.
+        let trip = now.saturating_sub(sent);
+        if trip <= self.trip {
+            self.trip = trip;
+            self.clock.synchronise(sent + trip / 2, master_ms);
+        } else {
+            // Ways grow longer and clocks drift: the shortest is not the best for ever.
+            self.trip += (trip - self.trip) / TRIP_DECAY;
+        }
+        self.beaten();
+    }
+
+    /// A heartbeat is over.
+    pub(super) fn beaten(&mut self) {
+        self.beating = false;
+        if std::mem::take(&mut self.beat_again) {
+            self.beat();
+        }
+    }
+
+    /// Gives a sign of life now, or as soon as the last is answered.
+    pub(super) fn beat(&mut self) {
+        let Some((link, session)) = self.session.clone() else { return };
+        if std::mem::replace(&mut self.beating, true) {
+            self.beat_again = true;
+            return;
+        }
+        let sent = self.clock.now();
+        let status = self.agent.status(self.flushed());
+        let beat = Heartbeat {
+            state: status.state,
+            order_done: status.order_done,
+            users: status.users,
+            finished: status.finished,
+            cpu_percent: self.cpu.percent(sent),
+            memory_bytes: resident_bytes(),
+            problem: self.problem.clone(),
+            room: self.prepared.as_ref().map(|prepared| prepared.room).unwrap_or_default(),
+            warning: self.memory.look(),
+        };
+        self.spawn(async move {
+            match session.heartbeat(&beat).await {
+                Ok(master_ms) => Event::HeartbeatAnswered { link, sent, master_ms },
+                Err(error) => {
+                    tracing::debug!("a heartbeat was not answered: {error}");
+                    Event::HeartbeatFailed { link }
+                }
+            }
+        });
+    }
+}

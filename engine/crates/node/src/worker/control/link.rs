@@ -1,0 +1,145 @@
+//! The link to the master: dialling, registering, the module, the end of a connection.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use swarm_core::message::{PROTOCOL_VERSION, WorkerInfo};
+use swarm_wire::{ModuleInfo, Session};
+
+use super::{Control, Event};
+use crate::worker::dial::{FromMaster, Link, dial};
+use crate::worker::prepare::{Prepared, prepare};
+use crate::worker::{MasterAddress, WorkerEnd};
+
+impl Control {
+    pub(super) fn dial(&self, pause: Duration) {
+        let master = self.master.clone();
+        let info = WorkerInfo {
+            id: self.config.id.clone(),
+            stream: self.config.stream,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL_VERSION,
+            cores: u32::try_from(self.threads.len()).unwrap_or(u32::MAX),
+            users_max: self.config.users_max,
+        };
+        self.spawn(async move {
+            tokio::time::sleep(pause).await;
+            Event::Dialled(dial(&master, &info).await)
+        });
+    }
+
+    pub(super) fn unreachable(&mut self, now: Duration, reason: &str) {
+        let since = *self.alone_since.get_or_insert(now);
+        let waited = now.saturating_sub(since);
+        let max = self.config.master_max_wait;
+        let whom = match &self.master {
+            MasterAddress::Tcp { host, port } => format!("the master at {host}:{port}"),
+            MasterAddress::InProcess(_) => "the master".to_owned(),
+        };
+        if !max.is_zero() && waited >= max {
+            let waited = waited.as_secs_f32();
+            let text =
+                format!("{whom} was not there for {waited:.1} s (--master-max-wait): {reason}");
+            self.end = Some(WorkerEnd::Unreachable(text));
+            return;
+        }
+        let pause = self.backoff.next();
+        tracing::warn!("{whom} is not there: {reason}; trying again");
+        self.dial(pause);
+    }
+
+    pub(super) fn registered(&mut self, now: Duration, link: Link) {
+        let Link { session, accepted, mut inbox } = link;
+        self.links += 1;
+        let number = self.links;
+        tracing::info!(
+            "joined the master (swarm {}) as its worker {}",
+            accepted.version,
+            accepted.worker_index
+        );
+        self.backoff.reset();
+        self.alone_since = None;
+        self.reporting = false;
+        self.beating = false;
+        self.clock.synchronise(now, accepted.master_time_ms);
+        self.trip = Duration::MAX;
+        self.agent.registered(now);
+        let events = self.events.clone();
+        let watched = Rc::clone(&session);
+        tokio::task::spawn_local(async move {
+            let reason = loop {
+                let event = tokio::select! {
+                    reason = watched.closed() => break reason,
+                    Some(from) = inbox.recv() => match from {
+                        FromMaster::Order(order) => Event::Order { link: number, order },
+                        FromMaster::Quit(reason) => Event::Quit { link: number, reason },
+                    },
+                };
+                if events.send(event).await.is_err() {
+                    return;
+                }
+            };
+            let _ = events.send(Event::Closed { link: number, reason }).await;
+        });
+        self.session = Some((number, Rc::clone(&session)));
+        if let Some(wanted) = accepted.module {
+            self.want(wanted, session);
+        }
+        self.beat();
+        self.introduce_stream(now);
+        self.send_reports();
+    }
+
+    /// Makes sure that the master's module is there.
+    fn want(&mut self, wanted: ModuleInfo, session: Rc<Session>) {
+        let ready = self.prepared.as_ref().is_some_and(|have| have.digest == wanted.digest);
+        self.agent.set_module_ready(ready);
+        if ready || self.preparing == Some(wanted.digest) {
+            return;
+        }
+        self.preparing = Some(wanted.digest);
+        let at_hand = self.config.module.clone();
+        let (runtime, store) = (self.config.runtime.clone(), self.store.clone());
+        let setting = self.config.setting();
+        self.spawn(async move {
+            let prepared = prepare(wanted, at_hand, runtime, store, session, setting).await;
+            Event::Prepared(Box::new(prepared))
+        });
+    }
+
+    pub(super) fn prepared(&mut self, result: Result<Prepared, String>) {
+        self.preparing = None;
+        match result {
+            Ok(prepared) => {
+                self.problem = None;
+                self.prepared = Some(prepared);
+                self.agent.set_module_ready(true);
+            }
+            Err(problem) => {
+                tracing::error!("{problem}");
+                self.problem = Some(problem);
+            }
+        }
+        self.beat();
+    }
+
+    pub(super) fn closed(&mut self, now: Duration, reason: &str) {
+        tracing::warn!("the connection to the master has ended: {reason}");
+        let actions = self.agent.closed(now);
+        self.apply(now, actions);
+        self.disconnect(now);
+    }
+
+    pub(super) fn disconnect(&mut self, now: Duration) {
+        self.session = None;
+        self.reporting = false;
+        self.beating = false;
+        self.alone_since = Some(now);
+        if self.leaving_since.is_some() {
+            self.end = Some(WorkerEnd::Left);
+        } else {
+            let pause = self.backoff.next();
+            self.dial(pause);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! How late the generator itself starts what is due, for each load thread of each worker.
+//!
+//! A load thread that falls behind changes the test: its users wait longer than the scenario says,
+//! and the target sees less than was asked for. In the lateness of all tasks together one such
+//! thread of many hardly shows, so it is kept apart for each.
+
+use serde::{Deserialize, Serialize};
+
+use crate::delta::LatenessDelta;
+use crate::dense::Dense;
+use crate::layout::{COARSE, FINE, bucket_of, highest_in};
+use crate::times::to_ms;
+
+/// Load threads of one worker that are told apart. Those from this number on count as the last.
+pub const SHARDS_MAX: u32 = 256;
+
+/// Lateness of tasks in milliseconds: due to started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct LatenessMs {
+    /// 99th percentile, rounded up by at most 1 %.
+    pub p99: f64,
+    /// Exact largest.
+    pub max: f64,
+}
+
+/// Lateness of one worker in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct WorkerLateness {
+    /// Of all its tasks.
+    #[serde(flatten)]
+    pub all: LatenessMs,
+    /// Its load thread with the largest 99th percentile: its number, counted from 0.
+    pub worst_shard: u32,
+    /// Of the tasks of that thread.
+    pub worst: LatenessMs,
+}
+
+/// The lateness of one load thread. Coarse, because a master has thousands of them.
+#[derive(Debug)]
+struct Shard {
+    shard: u32,
+    late: Dense<COARSE>,
+    max_us: u64,
+}
+
+/// The load threads of one worker, in the order of their first report.
+#[derive(Debug, Default)]
+pub(crate) struct Shards(Vec<Shard>);
+
+impl Shards {
+    pub(crate) fn add(&mut self, more: &LatenessDelta) {
+        let wanted = more.shard.min(SHARDS_MAX - 1);
+        let place = self.0.iter().position(|shard| shard.shard == wanted).unwrap_or_else(|| {
+            self.0.push(Shard { shard: wanted, late: Dense::default(), max_us: 0 });
+            self.0.len() - 1
+        });
+        let shard = &mut self.0[place];
+        for &(bucket, count) in more.times.buckets() {
+            shard.late.add_bucket(bucket_of::<COARSE>(highest_in::<FINE>(bucket)), count);
+        }
+        shard.max_us = shard.max_us.max(more.max_us);
+    }
+
+    /// `None` when no task has started.
+    pub(crate) fn summary(&self) -> Option<WorkerLateness> {
+        let figures = |late: &Dense<COARSE>, max_us: u64| LatenessMs {
+            p99: to_ms(late.values_at([99.0])[0].min(max_us)),
+            max: to_ms(max_us),
+        };
+        let (mut all, mut max_us) = (Dense::default(), 0);
+        let mut worst: Option<(u32, LatenessMs)> = None;
+        for shard in self.0.iter().filter(|shard| !shard.late.is_empty()) {
+            all.add(&shard.late);
+            max_us = max_us.max(shard.max_us);
+            let these = figures(&shard.late, shard.max_us);
+            if worst.is_none_or(|(_, worst)| (these.p99, these.max) > (worst.p99, worst.max)) {
+                worst = Some((shard.shard, these));
+            }
+        }
+        worst.map(|(worst_shard, worst)| WorkerLateness {
+            all: figures(&all, max_us),
+            worst_shard,
+            worst,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::histogram::Histogram;
+
+    fn late(shard: u32, late_us: u64, tasks: u64) -> LatenessDelta {
+        let mut times = Histogram::new();
+        times.record(late_us, tasks);
+        LatenessDelta { shard, times, max_us: late_us }
+    }
+
+    #[test]
+    fn a_thread_that_falls_behind_is_found_among_many() {
+        let mut shards = Shards::default();
+        assert_eq!(shards.summary(), None);
+        for shard in 0..200 {
+            shards.add(&late(shard, 100, 1_000));
+        }
+        shards.add(&late(7, 3_000_000, 500));
+        let summary = shards.summary().unwrap();
+        assert_eq!(summary.worst_shard, 7);
+        assert_eq!(summary.worst, LatenessMs { p99: 3_000.0, max: 3_000.0 });
+        assert!(summary.all.p99 < 0.102, "{:?}", summary.all);
+        assert_eq!(summary.all.max, 3_000.0);
+    }
+
+    #[test]
+    fn threads_above_the_limit_count_as_the_last() {
+        let mut shards = Shards::default();
+        for shard in 0..2 * SHARDS_MAX {
+            shards.add(&late(shard, u64::from(shard), 1));
+        }
+        assert_eq!(shards.0.len(), SHARDS_MAX as usize);
+        assert_eq!(shards.summary().unwrap().worst_shard, SHARDS_MAX - 1);
+    }
+}
