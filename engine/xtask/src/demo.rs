@@ -1,12 +1,10 @@
 //! Builds from source, and starts a server and a load test against it.
 
-mod children;
-
+use crate::children::{Child, Interrupt};
 use crate::process;
 use crate::repository::Repository;
 use crate::scenarios;
 use anyhow::{Context, Result, bail};
-use children::{Child, Interrupt};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 

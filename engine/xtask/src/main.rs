@@ -1,14 +1,17 @@
 //! The one front door of the repository: `cargo xtask --help`.
 //!
 //! # Layout
+//! - [`bench`]: what swarm costs, beside other tools.
 //! - [`demo`]: sets up, builds, and starts a load test against a server of its own.
 //! - [`test`]: every check there is, in order.
 //! - [`session`]: the acceptance at full size.
 //! - [`scenarios`]: builds the scenarios.
 //! - [`setup`]: installs what is missing.
 //! - [`licences`], [`tidy`], [`page`]: checks that `test` runs.
-//! - [`fingerprint`], [`process`], [`repository`]: what these need.
+//! - [`children`], [`fingerprint`], [`process`], [`repository`]: what these need.
 
+mod bench;
+mod children;
 mod demo;
 mod fingerprint;
 mod licences;
@@ -32,6 +35,7 @@ Commands:
   demo [--web-port PORT]  build from source, start a server and a load test against it
   test [STEP...]          every check there is, or these: set-up, format, tidy, build,
                           scenarios, tests, page, lints, licences
+  bench [PART...]         what swarm costs beside other tools; `bench --help` says more
   session [PART...]       the acceptance at full size, by hand; `session --help` says more
   scenarios [NAME...]     build the scenarios, or these, to target/scenarios/NAME.wasm
   setup                   install all that the above need
@@ -55,13 +59,14 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     let repository = Repository::here();
     let Some((command, rest)) = arguments.split_first() else {
         bail!(
-            "no command; there are demo, test, session, scenarios, setup; \
+            "no command; there are demo, test, bench, session, scenarios, setup; \
              `cargo xtask --help` says more"
         );
     };
     match (command.as_str(), rest) {
         ("demo", arguments) => demo::command(&repository, arguments),
         ("test", steps) => test::command(&repository, steps),
+        ("bench", arguments) => bench::command(&repository, arguments),
         ("session", arguments) => session::command(&repository, arguments),
         ("scenarios", names) => scenarios::command(&repository, names),
         ("setup", []) => setup::everything(&repository),

