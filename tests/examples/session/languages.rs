@@ -35,10 +35,10 @@ const START_MAX: Duration = Duration::from_secs(300);
 /// Users a second.
 const SPAWN_RATE: f64 = 200.0;
 /// Longer than any scenario rests: after it each user has made a request and keeps a connection.
-const SETTLE: Duration = Duration::from_secs(8);
+const SETTLE: Duration = Duration::from_secs(6);
 /// How long an idle process is watched, and a busy one.
-const IDLE: Duration = Duration::from_secs(10);
-const BUSY: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(5);
+const BUSY: Duration = Duration::from_secs(12);
 
 struct Language {
     name: &'static str,
