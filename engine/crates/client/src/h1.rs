@@ -8,7 +8,7 @@
 //! - [`exchange`]: sends and receives at the same time, as a server may answer before it has taken
 //!   a large body.
 //! - [`decoder`]: bytes to a response, without any IO. [`message_head`] and [`chunked`] are its
-//!   two grammars (RFC 9112, sections 2 to 7).
+//!   two grammars (RFC 9112, sections 2 to 7); [`remembered`]: heads that need not be parsed again.
 //!
 //! # What it costs
 //! - Allocations: one for the header lines, one for a body that is kept; none for the request, none
@@ -36,6 +36,7 @@ mod exchange;
 #[cfg_attr(not(fuzzing), expect(unreachable_pub, reason = "the fuzzer is another crate"))]
 pub mod fuzz;
 mod message_head;
+mod remembered;
 mod scratch;
 
 use std::time::Instant;
@@ -49,7 +50,7 @@ use crate::head::Headers;
 use crate::stream::Stream;
 
 /// Limits that all connections have in common.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Options {
     head_bytes_max: usize,
     headers_max: usize,

@@ -6,15 +6,16 @@
 //! and first letter that the names have.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Header lines of one response, in the order in which they were sent.
 ///
-/// One allocation for all of them, or none if there are no headers.
+/// One allocation for all of them, or none if there are no headers. Cloning shares it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     /// Lines as sent: `name: value`, ended by a line feed with or without a carriage return. The
     /// blank line that ends a head may stand at the end.
-    lines: Box<[u8]>,
+    lines: Arc<[u8]>,
     /// See [`shape`].
     shapes: u64,
 }

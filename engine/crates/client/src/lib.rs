@@ -31,7 +31,7 @@
 //! - `redirect`, `cookies`: what an answer changes for the next request.
 //! - `pool`, `connect`, `sources`, `ports`, `dns`, `tls`, `stream`: how a connection comes to be
 //!   and is used again.
-//! - `h1`: one exchange on one connection.
+//! - `deadline`: time limits of requests. `h1`: one exchange on one connection.
 //! - `error`: what can go wrong, in words that do not vary from sample to sample.
 //!
 //! # What is measured
@@ -49,6 +49,7 @@ mod call;
 mod config;
 mod connect;
 mod cookies;
+mod deadline;
 mod dns;
 mod error;
 mod h1;

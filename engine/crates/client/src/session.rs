@@ -22,11 +22,10 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout_at;
-
 use crate::call::{Call, HeadBuffer};
 use crate::connect;
 use crate::cookies::Jar;
+use crate::deadline::before;
 use crate::error::{Error, ErrorKind, Fault, duration_text};
 use crate::h1::{Answer, Connection, Outgoing};
 use crate::head::Headers;
@@ -109,9 +108,9 @@ impl Session {
         async move {
             let start = Instant::now();
             let deadline = start + self.timeout(&request).min(TIMEOUT_MAX);
-            let outcome = match timeout_at(deadline.into(), self.run(&request, start)).await {
-                Ok(outcome) => outcome,
-                Err(_elapsed) => Err(timed_out(self.timeout(&request))),
+            let outcome = match before(deadline.into(), self.run(&request, start)).await {
+                Some(outcome) => outcome,
+                None => Err(timed_out(self.timeout(&request))),
             };
             outcome.map_err(|fault| fault.after(Instant::now() - start))
         }

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use httparse::{Error, ParserConfig, Status};
 
-use super::Options;
+use super::{Options, remembered};
 use crate::error::{ErrorKind, Fault, bytes_text};
 use crate::head::Headers;
 
@@ -34,7 +34,7 @@ pub(super) enum Parsed {
     },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Head {
     pub(super) status: u16,
     pub(super) headers: Headers,
@@ -43,8 +43,19 @@ pub(super) struct Head {
     pub(super) keep_alive: bool,
 }
 
-/// Parses what was received, of which a head is the begin.
+/// What was received, of which a head is the begin.
 pub(super) fn parse(received: &[u8], head_only: bool, options: &Options) -> Result<Parsed, Fault> {
+    if let Some((bytes, head)) = remembered::find(received, head_only, options) {
+        return Ok(Parsed::Final { bytes, head });
+    }
+    let parsed = parse_anew(received, head_only, options);
+    if let Ok(Parsed::Final { bytes, head }) = &parsed {
+        remembered::keep(&received[..*bytes], head_only, options, head);
+    }
+    parsed
+}
+
+fn parse_anew(received: &[u8], head_only: bool, options: &Options) -> Result<Parsed, Fault> {
     let mut inline = [const { MaybeUninit::uninit() }; HEADERS_INLINE];
     let mut more = Vec::new();
     let slots = if let Some(slots) = inline.get_mut(..options.headers_max) {
