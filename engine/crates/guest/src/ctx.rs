@@ -1,13 +1,15 @@
 //! What the store of a guest instance holds: its limits and what its host functions need.
 
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use tokio::io::AsyncWrite;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::flat::Abi;
 use crate::host::http::Response;
 use crate::limits::InstanceLimits;
 use crate::runtime::{RuntimeConfig, SLICE};
@@ -29,7 +31,14 @@ pub(crate) struct Ctx {
     seed: u64,
     /// Made at the first use: few guests need it.
     wasi: Option<Box<WasiCtx>>,
+    /// Of a flat guest.
+    pub(crate) abi: Option<Abi>,
+    /// What a flat guest writes to: the number of the stream, and where it goes.
+    pub(crate) outputs: Vec<(u32, Output)>,
 }
+
+/// Where a guest's output goes.
+pub(crate) type Output = Pin<Box<dyn AsyncWrite + Send + Sync>>;
 
 impl Ctx {
     pub(crate) fn new(
@@ -51,6 +60,8 @@ impl Ctx {
             reads_bodies,
             seed,
             wasi: None,
+            abi: None,
+            outputs: Vec::new(),
         }
     }
 
@@ -99,9 +110,11 @@ fn wasi(seed: u64, test: Option<&Arc<Test>>) -> WasiCtx {
 }
 
 /// How much one call into the guest may compute.
+///
+/// The engines' epochs are the clock: none other is read for a guest that stays within its slice.
 pub(crate) struct Budget {
-    /// Since when the guest has been computing without a break.
-    resumed: Instant,
+    /// The guest went on just now: what has passed of the slice was not its own.
+    fresh: bool,
     slices: u32,
     slices_max: u32,
 }
@@ -109,37 +122,32 @@ pub(crate) struct Budget {
 impl Budget {
     fn new(config: &RuntimeConfig) -> Self {
         let slices = config.call_cpu_max.as_millis() / SLICE.as_millis();
-        Self {
-            resumed: Instant::now(),
-            slices: 0,
-            slices_max: u32::try_from(slices).unwrap_or(u32::MAX),
-        }
+        // The first slice may be a short one: it takes one more to be sure.
+        let slices_max = u32::try_from(slices).unwrap_or(u32::MAX);
+        Self { fresh: false, slices: 0, slices_max }
     }
 
-    /// A new call begins.
+    /// A new call begins, and with it a slice.
     pub(crate) fn renew(&mut self) {
         self.slices = 0;
-        self.resume();
+        self.fresh = false;
+    }
+
+    /// A new stretch of computing begins somewhere in a slice that began earlier.
+    pub(crate) fn renew_in_slice(&mut self) {
+        self.slices = 0;
+        self.fresh = true;
     }
 
     /// The guest goes on after a host function. If that `waited`, the time until now was not its
     /// own; if not, a guest that calls it for ever computes for ever.
     pub(crate) fn resume_after(&mut self, waited: bool) {
-        if waited {
-            self.resume();
-        }
-    }
-
-    fn resume(&mut self) {
-        self.resumed = Instant::now();
+        self.fresh |= waited;
     }
 
     /// A slice ended.
     pub(crate) fn slice_ended(&mut self) -> Slice {
-        let computed = self.resumed.elapsed();
-        self.resume();
-        if computed < SLICE / 2 {
-            // The tick came just after the guest went on.
+        if std::mem::take(&mut self.fresh) {
             return Slice::GoOn;
         }
         self.slices += 1;

@@ -13,10 +13,11 @@ use crate::bindings;
 use crate::bindings::swarm::scenario::plan as wit;
 use crate::convert;
 use crate::ctx::{Ctx, Slice};
+use crate::flat::{self, FlatGuest};
 use crate::host::http::Client;
 use crate::module::Module;
 use crate::off_stack;
-use crate::runtime::CALL_STACK_BYTES;
+use crate::runtime::{CALL_STACK_BYTES, SLICE_EPOCHS};
 use crate::stack::{OnStack, Seat, SharedStack};
 use crate::test::{Record, Test};
 
@@ -48,8 +49,16 @@ pub(crate) struct CpuSpent(pub(crate) std::time::Duration);
 /// An instance, and the stack that it shares with the others of its thread.
 pub(crate) struct Instance {
     store: Store<Ctx>,
-    guest: bindings::Scenario,
+    guest: Guest,
     seat: Seat,
+}
+
+/// How its functions are called.
+enum Guest {
+    /// By the component layer.
+    Layered(bindings::Scenario),
+    /// Without it.
+    Flat(Module, FlatGuest),
 }
 
 /// The stack of all guests of a thread, made when the first one needs it.
@@ -81,12 +90,14 @@ fn store(
     let ctx = Ctx::new(test, record, memory_bytes_max, config, seed);
     let mut store = Store::new(module.pre().engine(), ctx);
     store.limiter(|ctx| &mut ctx.limits);
-    store.set_epoch_deadline(1);
+    store.set_epoch_deadline(SLICE_EPOCHS);
     store.epoch_deadline_callback(move |mut store| {
         match store.data_mut().budget.slice_ended() {
-            Slice::GoOn => Ok(UpdateDeadline::Continue(1)),
+            Slice::GoOn => Ok(UpdateDeadline::Continue(SLICE_EPOCHS)),
             // Timers and sockets are looked at before this guest goes on.
-            Slice::Yield => Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))),
+            Slice::Yield => {
+                Ok(UpdateDeadline::YieldCustom(SLICE_EPOCHS, Box::pin(tokio::task::yield_now())))
+            }
             Slice::Spent => Err(CpuSpent(call_cpu_max).into()),
         }
     });
@@ -95,8 +106,7 @@ fn store(
 }
 
 impl Instance {
-    /// A fresh instance on the stack of its thread. `test` is `None` when the scenario is only
-    /// asked for its plan.
+    /// A fresh instance on the stack of its thread.
     pub(crate) async fn new(
         module: &Module,
         test: Option<Arc<Test>>,
@@ -107,9 +117,16 @@ impl Instance {
     ) -> Result<Self, Trap> {
         let mut store = store(module, test, record, memory_bytes_max, seed);
         let seat = Seat::new(stack.get()?);
-        let guest = {
-            let new = module.pre().instantiate_async(&mut store);
-            off_stack::call(pin!(OnStack::new(&seat, new))).await
+        let guest = match module.flat() {
+            Some(pre) => {
+                let new = FlatGuest::new(pre, &mut store);
+                let guest = off_stack::call(pin!(OnStack::new(&seat, new))).await;
+                guest.map(|guest| Guest::Flat(module.clone(), guest))
+            }
+            None => {
+                let new = module.pre().instantiate_async(&mut store);
+                off_stack::call(pin!(OnStack::new(&seat, new))).await.map(Guest::Layered)
+            }
         };
         let guest = guest.map_err(|error| Trap::new(&error))?;
         Ok(Self { store, guest, seat })
@@ -117,17 +134,25 @@ impl Instance {
 
     fn renew(&mut self) {
         self.store.data_mut().budget.renew();
-        self.store.set_epoch_deadline(1);
+        self.store.set_epoch_deadline(SLICE_EPOCHS);
     }
 
-    pub(crate) async fn describe(&mut self) -> Result<Result<Scenario, String>, Trap> {
+    /// Has the guest say what it consists of, for the sake of having been called.
+    pub(crate) async fn rehearse(&mut self) -> Result<Result<(), String>, Trap> {
         self.renew();
-        let plan = {
-            let describe = self.guest.call_describe(&mut self.store);
-            off_stack::call(pin!(OnStack::new(&self.seat, describe))).await
+        let Self { store, guest, seat } = self;
+        let result = match guest {
+            Guest::Layered(guest) => {
+                let describe = guest.call_describe(&mut *store);
+                off_stack::call(pin!(OnStack::new(seat, describe))).await.map(|plan| plan.map(drop))
+            }
+            Guest::Flat(module, guest) => {
+                let pre = module.flat().expect("it was made of this");
+                let describe = guest.describe(pre, store);
+                off_stack::call(pin!(OnStack::new(seat, describe))).await
+            }
         };
-        let plan = plan.map_err(|error| Trap::new(&error))?;
-        Ok(plan.map(convert::scenario))
+        result.map_err(|error| Trap::new(&error))
     }
 
     /// Introduces a user to the guest, with its client.
@@ -137,13 +162,22 @@ impl Instance {
         session: Arc<Session>,
     ) -> Result<Result<(), String>, Trap> {
         self.renew();
-        let client = self.store.data_mut().table.push(Client { session });
+        let Self { store, guest, seat } = self;
+        let client = store.data_mut().table.push(Client { session });
         let client = client.map_err(|error| Trap::new(&error.into()))?;
-        let result = {
-            let start = self.guest.call_start(&mut self.store, user, client);
-            off_stack::call(pin!(OnStack::new(&self.seat, start))).await
+        let result = match guest {
+            Guest::Layered(guest) => {
+                let start = guest.call_start(&mut *store, user, client);
+                off_stack::call(pin!(OnStack::new(seat, start))).await
+            }
+            Guest::Flat(module, guest) => {
+                let pre = module.flat().expect("it was made of this");
+                let wit::User { id, class, seed } = user;
+                let start = guest.start(pre, store, [id, class, seed], flat::handle(&client));
+                off_stack::call(pin!(OnStack::new(seat, start))).await
+            }
         };
-        self.store.data_mut().settle();
+        store.data_mut().settle();
         result.map_err(|error| Trap::new(&error))
     }
 
@@ -153,21 +187,56 @@ impl Instance {
         task: u32,
     ) -> Result<Result<plan::Then, String>, Trap> {
         self.renew();
-        let result = {
-            let run = self.guest.call_run(&mut self.store, user, task);
-            off_stack::call(pin!(OnStack::new(&self.seat, run))).await
+        let Self { store, guest, seat } = self;
+        let result = match guest {
+            Guest::Layered(guest) => {
+                let run = guest.call_run(&mut *store, user, task);
+                let result = off_stack::call(pin!(OnStack::new(seat, run))).await;
+                result.map(|then| then.map(convert::then))
+            }
+            Guest::Flat(module, guest) => {
+                let pre = module.flat().expect("it was made of this");
+                let run = guest.run(pre, store, user, task);
+                off_stack::call(pin!(OnStack::new(seat, run))).await
+            }
         };
-        self.store.data_mut().settle();
-        result.map(|then| then.map(convert::then)).map_err(|error| Trap::new(&error))
+        store.data_mut().settle();
+        result.map_err(|error| Trap::new(&error))
     }
 
     pub(crate) async fn stop(&mut self, user: u32) -> Result<(), Trap> {
         self.renew();
-        let result = {
-            let stop = self.guest.call_stop(&mut self.store, user);
-            off_stack::call(pin!(OnStack::new(&self.seat, stop))).await
+        let Self { store, guest, seat } = self;
+        let result = match guest {
+            Guest::Layered(guest) => {
+                let stop = guest.call_stop(&mut *store, user);
+                off_stack::call(pin!(OnStack::new(seat, stop))).await
+            }
+            Guest::Flat(module, guest) => {
+                let pre = module.flat().expect("it was made of this");
+                let stop = guest.stop(pre, store, user);
+                off_stack::call(pin!(OnStack::new(seat, stop))).await
+            }
         };
-        self.store.data_mut().settle();
+        store.data_mut().settle();
         result.map_err(|error| Trap::new(&error))
     }
+}
+
+/// Asks the scenario what it consists of, in an instance of its own that reaches nothing.
+pub(crate) async fn describe(
+    module: &Module,
+    record: Record,
+    memory_bytes_max: usize,
+) -> Result<Result<Scenario, String>, Trap> {
+    let stack = ThreadStack::default();
+    let seat = Seat::new(stack.get()?);
+    let mut store = store(module, None, record, memory_bytes_max, 0);
+    let described = async {
+        let guest = module.pre().instantiate_async(&mut store).await?;
+        guest.call_describe(&mut store).await
+    };
+    let plan = off_stack::call(pin!(OnStack::new(&seat, described))).await;
+    let plan = plan.map_err(|error| Trap::new(&error))?;
+    Ok(plan.map(convert::scenario))
 }

@@ -6,6 +6,7 @@
 //! - [`module`]: a checked, compiled scenario, and what it says of itself.
 //! - [`test`](mod@test): what all users of one test on one node have in common.
 //! - [`user`]: the life of one virtual user.
+//! - `flat`: guests that need no component layer.
 //! - `instance`, `slot`: one guest instance; users taking turns in it. `limits`: what it may take.
 //! - `stack`: the one stack of a thread's guests. `off_stack`: waiting without holding it.
 //! - [`dense`]: the users of a thread in one instance, as the world `scenario-async` allows.
@@ -21,6 +22,7 @@ pub mod clock;
 mod convert;
 mod ctx;
 pub mod dense;
+mod flat;
 mod host;
 mod instance;
 mod limits;

@@ -18,7 +18,8 @@ use crate::bindings::ScenarioPre;
 use crate::clock::Clock;
 use crate::ctx::Ctx;
 use crate::dense::{self, ScenarioAsyncPre};
-use crate::instance::{Instance, ThreadStack};
+use crate::flat::FlatPre;
+use crate::instance;
 use crate::runtime::Runtime;
 use crate::test::Record;
 
@@ -98,7 +99,12 @@ pub struct Module {
 /// A module linked to the functions of the world that it is made for.
 enum World {
     /// `scenario`: a call at a time in an instance.
-    Isolated(ScenarioPre<Ctx>),
+    Isolated {
+        /// By the component layer.
+        layered: ScenarioPre<Ctx>,
+        /// Without it, if that is possible.
+        flat: Option<FlatPre>,
+    },
     /// `scenario-async`: any number.
     Dense(ScenarioAsyncPre<dense::State>),
 }
@@ -152,7 +158,10 @@ impl Module {
         check_version(&imports)?;
         check_exports(&component, engine)?;
         let world = link(&component, Engine::same(engine, runtime.dense_engine()));
-        let world = world.map_err(|error| ModuleError::Misfit(chain(&error)))?;
+        let mut world = world.map_err(|error| ModuleError::Misfit(chain(&error)))?;
+        if let World::Isolated { flat, .. } = &mut world {
+            *flat = FlatPre::new(engine, bytes);
+        }
         let reads_bodies = reads_bodies(&component);
         let (digest, size_bytes) = (digest(bytes), bytes.len());
         let runtime = runtime.clone();
@@ -181,11 +190,7 @@ impl Module {
             let plan = plan.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
             return plan.map_err(|error| ModuleError::DescribeError(first_line(&error)));
         }
-        let memory = config.user_memory_bytes_max;
-        let stack = ThreadStack::default();
-        let instance = Instance::new(self, None, record, memory, 0, &stack).await;
-        let mut instance = instance.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
-        let plan = instance.describe().await;
+        let plan = instance::describe(self, record, config.user_memory_bytes_max).await;
         let plan = plan.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
         plan.map_err(|error| ModuleError::DescribeError(first_line(&error)))
     }
@@ -223,14 +228,22 @@ impl Module {
     /// Only for a module that is not dense.
     pub(crate) fn pre(&self) -> &ScenarioPre<Ctx> {
         match &self.inner.world {
-            World::Isolated(pre) => pre,
+            World::Isolated { layered, .. } => layered,
             World::Dense(_) => unreachable!("callers have looked at the world"),
+        }
+    }
+
+    /// The same without the component layer, if it can do without.
+    pub(crate) fn flat(&self) -> Option<&FlatPre> {
+        match &self.inner.world {
+            World::Isolated { flat, .. } => flat.as_ref(),
+            World::Dense(_) => None,
         }
     }
 
     pub(crate) fn dense(&self) -> Option<&ScenarioAsyncPre<dense::State>> {
         match &self.inner.world {
-            World::Isolated(_) => None,
+            World::Isolated { .. } => None,
             World::Dense(pre) => Some(pre),
         }
     }
@@ -314,7 +327,7 @@ fn link(component: &Component, dense: bool) -> wasmtime::Result<World> {
         return ScenarioAsyncPre::new(pre).map(World::Dense);
     }
     let pre = linker(engine)?.instantiate_pre(component)?;
-    ScenarioPre::new(pre).map(World::Isolated)
+    ScenarioPre::new(pre).map(|layered| World::Isolated { layered, flat: None })
 }
 
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<Ctx>> {

@@ -58,7 +58,7 @@ impl Module {
         {
             let instance = Instance::new(self, None, record.clone(), memory, 0, &stack).await;
             let mut instance = instance.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
-            let described = instance.describe().await;
+            let described = instance.rehearse().await;
             let described = described.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
             described.map_err(ModuleError::DescribeError)?;
             instances.push(instance);

@@ -13,6 +13,10 @@ use crate::stack::Stacks;
 /// How long a guest computes before its neighbours get their turn.
 pub const SLICE: Duration = Duration::from_millis(10);
 
+/// How many epochs of the engines a slice has. It ends with the last of them, so the first one may
+/// be cut short: the clock that would tell costs more than that.
+pub(crate) const SLICE_EPOCHS: u64 = 2;
+
 /// Wasm stack of a guest in bytes.
 const WASM_STACK_BYTES: usize = 256 << 10;
 
@@ -161,7 +165,7 @@ impl SliceThread {
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("guest-slices".into()).spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                std::thread::sleep(SLICE);
+                std::thread::sleep(SLICE.div_f64(SLICE_EPOCHS as f64));
                 engines.iter().for_each(Engine::increment_epoch);
             }
         })?;

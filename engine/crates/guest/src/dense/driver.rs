@@ -27,6 +27,7 @@ use crate::bindings::swarm::scenario::plan as wit;
 use crate::clock::micros;
 use crate::instance::Trap;
 use crate::sessions::Sessions;
+use crate::stop::TIMER_BIAS;
 use crate::test::{Record, Test};
 use crate::user::{START_RETRY, STOP_HOOK_MAX};
 
@@ -117,7 +118,7 @@ impl<T: FnMut(Told)> Driver<T> {
         let lived = store.run_concurrent(async |accessor| {
             let mut turns = pin!(self.turns(accessor, &guest, &interrupts, inbox));
             poll_fn(|cx| {
-                accessor.with(|mut access| access.get().ctx.budget.renew());
+                accessor.with(|mut access| access.get().ctx.budget.renew_in_slice());
                 turns.as_mut().poll(cx)
             })
             .await
@@ -168,7 +169,7 @@ impl<T: FnMut(Told)> Driver<T> {
                 return Ok(());
             }
             let next = self.users.next(calls.len() >= CALLS_MAX);
-            let next = Instant::from_std(clock.instant(next.unwrap_or(now + FAR)));
+            let next = Instant::from_std(clock.instant(next.unwrap_or(now + FAR))) - TIMER_BIAS;
             if timer.deadline() != next {
                 timer.as_mut().reset(next);
             }
@@ -234,7 +235,7 @@ impl<T: FnMut(Told)> Driver<T> {
 
     /// Interrupts those whose limit has passed, and gives up those that were interrupted before.
     fn overdue(&mut self, now: Duration, interrupts: &Interrupts) {
-        while let Some(who) = self.users.pop_overdue(now) {
+        while let Some(who) = self.users.pop_overdue(now + TIMER_BIAS) {
             let Some(user) = self.users.get(who) else { continue };
             let leaving = user.phase == Phase::Leaving;
             if std::mem::replace(&mut user.interrupted, true) {
@@ -259,7 +260,7 @@ impl<T: FnMut(Told)> Driver<T> {
             self.users.limit(who, now + STOP_HOOK_MAX);
             return Some(Call { who, id, what: What::Goodbye });
         }
-        while let Some(who) = self.users.pop_due(now) {
+        while let Some(who) = self.users.pop_due(now + TIMER_BIAS) {
             if let Some(call) = self.step(who, now) {
                 return Some(call);
             }

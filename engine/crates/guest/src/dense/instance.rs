@@ -15,6 +15,7 @@ use crate::convert;
 use crate::ctx::{Ctx, Slice};
 use crate::instance::{CpuSpent, Trap};
 use crate::module::Module;
+use crate::runtime::SLICE_EPOCHS;
 use crate::test::{Record, Test};
 
 /// Handles of an instance, in the guest's table and in the host's: one for each user's client,
@@ -69,14 +70,15 @@ impl Instance {
         let mut store = Store::new(pre.engine(), state);
         store.set_max_component_handles(HANDLES_MAX);
         store.limiter(|state| &mut state.ctx.limits);
-        store.set_epoch_deadline(1);
+        store.set_epoch_deadline(SLICE_EPOCHS);
         store.epoch_deadline_callback(move |mut store| {
             match store.data_mut().ctx.budget.slice_ended() {
-                Slice::GoOn => Ok(UpdateDeadline::Continue(1)),
+                Slice::GoOn => Ok(UpdateDeadline::Continue(SLICE_EPOCHS)),
                 // Other timers and sockets of the thread are looked at before this guest goes on.
-                Slice::Yield => {
-                    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-                }
+                Slice::Yield => Ok(UpdateDeadline::YieldCustom(
+                    SLICE_EPOCHS,
+                    Box::pin(tokio::task::yield_now()),
+                )),
                 Slice::Spent => Err(CpuSpent(call_cpu_max).into()),
             }
         });

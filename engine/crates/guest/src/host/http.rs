@@ -23,7 +23,7 @@ pub(crate) const BATCH_MAX: usize = 1000;
 const RESPONSES_OPEN_MAX: usize = 10_000;
 
 type Trappable<T> = wasmtime::Result<T>;
-type Outcome = Result<Resource<Response>, wit::Error>;
+pub(crate) type Outcome = Result<Resource<Response>, wit::Error>;
 
 /// A user's client.
 #[expect(unreachable_pub, reason = "named by the generated bindings")]

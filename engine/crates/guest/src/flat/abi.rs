@@ -1,0 +1,169 @@
+//! Values between host and guest, laid out as the canonical ABI of the component model says:
+//! <https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md>.
+//!
+//! Every address and length comes from the guest: what is not inside of its memory is a trap.
+
+use std::ops::Range;
+
+use wasmtime::component::Resource;
+use wasmtime::{AsContext, AsContextMut, Caller, Func, Memory};
+
+use crate::ctx::Ctx;
+
+/// What the host needs of an instance to hand values over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Abi {
+    memory: Memory,
+    realloc: Option<Func>,
+}
+
+/// What a guest did wrong.
+#[derive(Debug, thiserror::Error)]
+enum AbiError {
+    #[error("an address outside of the guest's memory was given to the host")]
+    OutOfBounds,
+    #[error("a text that is not UTF-8 was given to the host")]
+    NotUtf8,
+    #[error("{0} is no value of an enumeration with {1} cases")]
+    NoSuchCase(u32, u32),
+    #[error("a host function was called before the instance was ready")]
+    NotReady,
+    #[error("the guest has no `realloc` for what the host hands over")]
+    NoRealloc,
+}
+
+impl Abi {
+    pub(super) fn new(memory: Memory, realloc: Option<Func>) -> Self {
+        Self { memory, realloc }
+    }
+
+    /// Bytes of the guest's memory.
+    pub(super) fn bytes<'a>(
+        &self,
+        store: &'a impl AsContext<Data = Ctx>,
+        at: u32,
+        len: u32,
+    ) -> wasmtime::Result<&'a [u8]> {
+        let memory = self.memory.data(store.as_context());
+        Ok(memory.get(range(at, len)).ok_or(AbiError::OutOfBounds)?)
+    }
+
+    pub(super) fn text(
+        &self,
+        store: &impl AsContext<Data = Ctx>,
+        at: u32,
+        len: u32,
+    ) -> wasmtime::Result<String> {
+        let bytes = self.bytes(store, at, len)?;
+        Ok(str::from_utf8(bytes).map_err(|_| AbiError::NotUtf8)?.to_owned())
+    }
+
+    pub(super) fn u8(&self, store: &impl AsContext<Data = Ctx>, at: u32) -> wasmtime::Result<u8> {
+        Ok(self.bytes(store, at, 1)?[0])
+    }
+
+    pub(super) fn u32(&self, store: &impl AsContext<Data = Ctx>, at: u32) -> wasmtime::Result<u32> {
+        let bytes = self.bytes(store, at, 4)?;
+        Ok(u32::from_le_bytes(bytes.try_into().expect("4 bytes were asked for")))
+    }
+
+    /// A text that the guest has put into its memory as address and length.
+    pub(super) fn text_at(
+        &self,
+        store: &impl AsContext<Data = Ctx>,
+        at: u32,
+    ) -> wasmtime::Result<String> {
+        let (text, len) = (self.u32(store, at)?, self.u32(store, at.wrapping_add(4))?);
+        self.text(store, text, len)
+    }
+
+    pub(super) fn write(
+        &self,
+        mut store: impl AsContextMut<Data = Ctx>,
+        at: u32,
+        bytes: &[u8],
+    ) -> wasmtime::Result<()> {
+        let memory = self.memory.data_mut(store.as_context_mut());
+        let place = memory.get_mut(range(at, bytes.len())).ok_or(AbiError::OutOfBounds)?;
+        place.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Writes words one after the other.
+    pub(super) fn write_words<const N: usize>(
+        &self,
+        store: impl AsContextMut<Data = Ctx>,
+        at: u32,
+        words: [u32; N],
+    ) -> wasmtime::Result<()> {
+        let mut bytes = [0; 64];
+        let bytes = &mut bytes[..4 * N];
+        for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        self.write(store, at, bytes)
+    }
+
+    /// Makes room in the guest's memory, by the guest.
+    pub(super) async fn room(
+        &self,
+        mut store: impl AsContextMut<Data = Ctx>,
+        align: u32,
+        bytes: usize,
+    ) -> wasmtime::Result<u32> {
+        let realloc = self.realloc.ok_or(AbiError::NoRealloc)?;
+        let realloc = realloc.typed::<(u32, u32, u32, u32), u32>(&store)?;
+        let bytes = u32::try_from(bytes).map_err(|_| AbiError::OutOfBounds)?;
+        let at = realloc.call_async(store.as_context_mut(), (0, 0, align, bytes)).await?;
+        self.bytes(&store, at, bytes)?;
+        Ok(at)
+    }
+
+    /// Hands bytes over: their address and length.
+    pub(super) async fn hand_over(
+        &self,
+        mut store: impl AsContextMut<Data = Ctx>,
+        bytes: &[u8],
+    ) -> wasmtime::Result<[u32; 2]> {
+        let at = self.room(store.as_context_mut(), 1, bytes.len()).await?;
+        self.write(store, at, bytes)?;
+        Ok([at, u32::try_from(bytes.len()).expect("it fits into the guest's memory")])
+    }
+}
+
+fn range(at: u32, len: impl TryInto<usize>) -> Range<usize> {
+    let at = at as usize;
+    // What does not fit is outside of any memory.
+    at..at.saturating_add(len.try_into().unwrap_or(usize::MAX))
+}
+
+/// The ABI of the instance that makes this call.
+pub(super) fn of(caller: &Caller<'_, Ctx>) -> wasmtime::Result<Abi> {
+    Ok(caller.data().abi.ok_or(AbiError::NotReady)?)
+}
+
+/// A text that the guest gives to a host function.
+pub(super) fn text(caller: &Caller<'_, Ctx>, at: u32, len: u32) -> wasmtime::Result<String> {
+    of(caller)?.text(caller, at, len)
+}
+
+/// A case of an enumeration, checked against the number of cases.
+pub(super) fn case(value: u32, cases: u32) -> wasmtime::Result<u32> {
+    if value < cases { Ok(value) } else { Err(AbiError::NoSuchCase(value, cases).into()) }
+}
+
+/// The number of a handle in the guest. 0 is never one.
+pub(super) fn number<T: 'static>(handle: &Resource<T>) -> u32 {
+    handle.rep() + 1
+}
+
+/// A handle that the guest lends for the time of the call.
+pub(super) fn lent<T: 'static>(number: u32) -> Resource<T> {
+    // 0 becomes a number that no table reaches.
+    Resource::new_borrow(number.wrapping_sub(1))
+}
+
+/// A handle that the guest gives away.
+pub(super) fn given<T: 'static>(number: u32) -> Resource<T> {
+    Resource::new_own(number.wrapping_sub(1))
+}

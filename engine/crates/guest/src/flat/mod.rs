@@ -1,0 +1,233 @@
+//! Guests without the component layer.
+//!
+//! A component that is one core module around host functions, as most are whose language is
+//! compiled, needs nothing of the component layer at run time but the canonical ABI. Here such a
+//! guest runs as the core module that it is: a user has one core instance, calls go straight in,
+//! and the functions of the world take their parameters apart themselves. All other components run
+//! by wasmtime's component layer; both ways end in the same host functions (`crate::host`), and
+//! the tests of the whole run every kind of scenario through the program.
+//!
+//! Whether the component fits the world has been checked before, by the component layer.
+//!
+//! # Layout
+//! - `structure`: is it flat, and which function is behind which import?
+//! - `abi`: values in the guest's memory. `imports`: the functions of the world. `wasi`: the little
+//!   of WASI that standard libraries bring. `adapter`: a task in one call.
+//!
+//! # What it saves
+//! See "Flat guests" in `ARCHITECTURE.md`.
+
+mod abi;
+mod adapter;
+mod imports;
+mod structure;
+mod wasi;
+
+use swarm_core::plan::Then;
+use wasmtime::{Engine, Instance, InstancePre, Linker, Module, ModuleExport, Store, TypedFunc};
+
+pub(crate) use abi::Abi;
+use structure::{Exported, Structure};
+
+use crate::ctx::Ctx;
+
+/// A flat guest, compiled and linked.
+pub(crate) struct FlatPre {
+    pre: InstancePre<Ctx>,
+    memory: ModuleExport,
+    realloc: Option<ModuleExport>,
+    describe: Entry,
+    start: Entry,
+    /// The function of `adapter`, and what is called when an error has been read.
+    run: Entry,
+    stop: Entry,
+}
+
+/// An exported function, and what is called when its result has been read.
+struct Entry {
+    function: ModuleExport,
+    post_return: Option<ModuleExport>,
+}
+
+type Run = TypedFunc<(u32, u32), u64>;
+type PostReturn = TypedFunc<u32, ()>;
+
+/// An instance of a flat guest.
+pub(crate) struct FlatGuest {
+    instance: Instance,
+    abi: Abi,
+    /// The call of every task is at hand.
+    run: Run,
+}
+
+/// What a task asks for, or its error.
+pub(crate) type Ran = Result<Then, String>;
+
+impl FlatPre {
+    /// Compiles and links the component, if it is flat.
+    pub(crate) fn new(engine: &Engine, component: &[u8]) -> Option<Self> {
+        structure::read(component, |structure| {
+            let pre = Self::link(engine, &structure);
+            pre.inspect_err(|error| tracing::debug!("runs by the component layer: {error:#}"))
+                .ok()
+                .flatten()
+        })
+    }
+
+    fn link(engine: &Engine, structure: &Structure<'_>) -> wasmtime::Result<Option<Self>> {
+        let mut linker = Linker::new(engine);
+        linker.allow_shadowing(true);
+        for import in &structure.imports {
+            let at = (import.module.as_str(), import.field.as_str());
+            if !imports::link(&mut linker, at, &import.function)? {
+                tracing::debug!("runs by the component layer: imports {:?}", import.function);
+                return Ok(None);
+            }
+        }
+        let Some(Exported { name, post_return }) = structure.exports.get("run") else {
+            return Ok(None);
+        };
+        let bytes = adapter::add(structure.module, name, post_return.as_deref());
+        let Some(bytes) = bytes else { return Ok(None) };
+        let module = Module::new(engine, bytes)?;
+        let export = |name: &str| module.get_export_index(name);
+        let entry = |name: &str| {
+            let Exported { name, post_return } = structure.exports.get(name)?;
+            let post_return = match post_return {
+                Some(name) => Some(export(name)?),
+                None => None,
+            };
+            Some(Entry { function: export(name)?, post_return })
+        };
+        let realloc = match &structure.realloc {
+            Some(name) => export(name),
+            None => None,
+        };
+        let Some(memory) = export(&structure.memory) else { return Ok(None) };
+        let entries = ["describe", "start", "run", "stop"].map(entry);
+        let run_to_end = export(adapter::RUN_TO_END);
+        let ([Some(describe), Some(start), Some(run), Some(stop)], Some(function)) =
+            (entries, run_to_end)
+        else {
+            return Ok(None);
+        };
+        let run = Entry { function, ..run };
+        let pre = linker.instantiate_pre(&module)?;
+        Ok(Some(Self { pre, memory, realloc, describe, start, run, stop }))
+    }
+}
+
+impl FlatGuest {
+    /// An instance in its store.
+    pub(crate) async fn new(pre: &FlatPre, store: &mut Store<Ctx>) -> wasmtime::Result<Self> {
+        let instance = pre.pre.instantiate_async(&mut *store).await?;
+        let memory = instance.get_module_export(&mut *store, &pre.memory);
+        let memory = memory.and_then(wasmtime::Extern::into_memory);
+        let memory = memory.expect("the component lifts its functions with this memory");
+        let realloc = pre.realloc.as_ref();
+        let realloc = realloc.and_then(|export| instance.get_module_export(&mut *store, export));
+        let abi = Abi::new(memory, realloc.and_then(wasmtime::Extern::into_func));
+        store.data_mut().abi = Some(abi);
+        let run = function(&instance, store, &pre.run.function)?;
+        Ok(Self { instance, abi, run })
+    }
+
+    /// Asks for the plan, and looks only whether there is one.
+    pub(crate) async fn describe(
+        &self,
+        pre: &FlatPre,
+        store: &mut Store<Ctx>,
+    ) -> wasmtime::Result<Result<(), String>> {
+        let describe = function(&self.instance, store, &pre.describe.function)?;
+        let describe: TypedFunc<(), u32> = describe;
+        let at = describe.call_async(&mut *store, ()).await?;
+        let result = self.done(store, at)?;
+        self.post_return(&pre.describe, store, at).await?;
+        Ok(result)
+    }
+
+    /// Introduces a user with the handle of its client.
+    pub(crate) async fn start(
+        &self,
+        pre: &FlatPre,
+        store: &mut Store<Ctx>,
+        [id, class, seed]: [u32; 3],
+        client: u32,
+    ) -> wasmtime::Result<Result<(), String>> {
+        let start = function(&self.instance, store, &pre.start.function)?;
+        let start: TypedFunc<(u32, u32, u32, u32), u32> = start;
+        let at = start.call_async(&mut *store, (id, class, seed, client)).await?;
+        let result = self.done(store, at)?;
+        self.post_return(&pre.start, store, at).await?;
+        Ok(result)
+    }
+
+    /// Reads the `result<_, string>` at this address.
+    fn done(&self, store: &Store<Ctx>, at: u32) -> wasmtime::Result<Result<(), String>> {
+        match abi::case(self.abi.u8(store, at)?.into(), 2)? {
+            0 => Ok(Ok(())),
+            _ => self.abi.text_at(store, at.wrapping_add(4)).map(Err),
+        }
+    }
+
+    /// The result at this address has been read.
+    async fn post_return(
+        &self,
+        entry: &Entry,
+        store: &mut Store<Ctx>,
+        at: u32,
+    ) -> wasmtime::Result<()> {
+        let Some(post) = &entry.post_return else { return Ok(()) };
+        let post: PostReturn = function(&self.instance, store, post)?;
+        post.call_async(store, at).await
+    }
+
+    /// Runs a task.
+    pub(crate) async fn run(
+        &self,
+        pre: &FlatPre,
+        store: &mut Store<Ctx>,
+        user: u32,
+        task: u32,
+    ) -> wasmtime::Result<Ran> {
+        let answer = self.run.call_async(&mut *store, (user, task)).await?;
+        let case = u32::try_from(answer & !adapter::IS_ERROR).expect("the adapter says no more");
+        if answer & adapter::IS_ERROR == 0 {
+            return Ok(Ok(then(case)?));
+        }
+        let error = self.done(store, case)?;
+        self.post_return(&pre.run, store, case).await?;
+        Ok(Err(error.expect_err("the adapter has seen that it is one")))
+    }
+
+    /// Lets the guest forget a user.
+    pub(crate) async fn stop(
+        &self,
+        pre: &FlatPre,
+        store: &mut Store<Ctx>,
+        user: u32,
+    ) -> wasmtime::Result<()> {
+        let stop: TypedFunc<u32, ()> = function(&self.instance, store, &pre.stop.function)?;
+        stop.call_async(store, user).await
+    }
+}
+
+/// The number of a handle as the guest knows it.
+pub(crate) fn handle<T: 'static>(resource: &wasmtime::component::Resource<T>) -> u32 {
+    abi::number(resource)
+}
+
+fn then(case: u32) -> wasmtime::Result<Then> {
+    let all = [Then::Rest, Then::Hurry, Then::Leave, Then::Finish];
+    Ok(all[abi::case(case, 4)? as usize])
+}
+
+fn function<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
+    instance: &Instance,
+    store: &mut Store<Ctx>,
+    export: &ModuleExport,
+) -> wasmtime::Result<TypedFunc<P, R>> {
+    let function = instance.get_module_export(&mut *store, export);
+    let function = function.and_then(wasmtime::Extern::into_func);
+    function.expect("the component lifts this function").typed(store)
+}

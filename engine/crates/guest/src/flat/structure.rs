@@ -1,0 +1,294 @@
+//! What a component is made of: which core module holds the guest, and which host function stands
+//! behind each of its imports.
+//!
+//! wasmtime's own translation of the component is read, so nothing here depends on names that a
+//! toolchain chose. A component is flat when it is what `wit-component` makes of one core module:
+//! the module itself, and two small ones around it (the *shim* and the *fixup*) by which it can
+//! import functions that want its memory before it has one. A function of the shim does nothing but
+//! call the one that the fixup has put into its table, so each can be resolved here.
+
+use std::collections::HashMap;
+
+use wasmtime_environ::component::{
+    CanonicalOptions, Component, ComponentTranslation, ComponentTypesBuilder, CoreDef, Export,
+    ExportItem, GlobalInitializer, InstantiateModule, LoweredIndex, RuntimeImportIndex,
+    RuntimeInstanceIndex, StringEncoding, Trampoline, TrampolineIndex, Translator,
+    TypeResourceTable,
+};
+use wasmtime_environ::wasmparser::{Validator, WasmFeatures};
+use wasmtime_environ::{
+    EntityIndex, ModuleStartup, ModuleTranslation, PrimaryMap, ScopeVec, StaticModuleIndex,
+    Tunables,
+};
+
+/// The table of the shim, as `wit-component` calls it.
+const SHIM_TABLE: &str = "$imports";
+
+/// A function of the world, as the component calls it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Function {
+    /// Such as `swarm:scenario/http@0.1.0`.
+    pub(super) interface: String,
+    /// Such as `[method]client.get`; `[resource-drop]client` gives a handle back.
+    pub(super) name: String,
+}
+
+/// An import of the guest's core module.
+#[derive(Debug, Clone)]
+pub(super) struct Import {
+    pub(super) module: String,
+    pub(super) field: String,
+    pub(super) function: Function,
+}
+
+/// An exported function of the world: its name in the core module, and that of the function that
+/// is called with its result when that has been read.
+#[derive(Debug, Clone)]
+pub(super) struct Exported {
+    pub(super) name: String,
+    pub(super) post_return: Option<String>,
+}
+
+/// A flat component.
+#[derive(Debug)]
+pub(super) struct Structure<'a> {
+    /// The guest's core module.
+    pub(super) module: &'a [u8],
+    pub(super) imports: Vec<Import>,
+    /// By name.
+    pub(super) exports: HashMap<String, Exported>,
+    pub(super) memory: String,
+    pub(super) realloc: Option<String>,
+}
+
+/// What it is, or `None` when it is not flat.
+pub(super) fn read<T>(
+    component: &[u8],
+    then: impl FnOnce(Structure<'_>) -> Option<T>,
+) -> Option<T> {
+    let scope = ScopeVec::new();
+    let tunables = Tunables::default_host();
+    let mut validator = Validator::new_with_features(WasmFeatures::default());
+    let mut types = ComponentTypesBuilder::new(&validator);
+    let translator = Translator::new(&tunables, &mut validator, &mut types, &scope);
+    let (translation, modules) = translator.translate(component).ok()?;
+    let reader = Reader { types: &types, translation: &translation, modules: &modules };
+    then(reader.structure()?)
+}
+
+struct Reader<'a, 'data> {
+    types: &'a ComponentTypesBuilder,
+    translation: &'a ComponentTranslation,
+    modules: &'a PrimaryMap<StaticModuleIndex, ModuleTranslation<'data>>,
+}
+
+/// A core module as the component instantiates it.
+struct Part<'a, 'data> {
+    instance: RuntimeInstanceIndex,
+    module: &'a ModuleTranslation<'data>,
+    arguments: &'a [CoreDef],
+}
+
+impl<'a, 'data> Reader<'a, 'data> {
+    fn component(&self) -> &'a Component {
+        &self.translation.component
+    }
+
+    fn structure(&self) -> Option<Structure<'data>> {
+        let parts = self.parts()?;
+        let (shim, main, fixup) = match parts.as_slice() {
+            [main] => (None, main, None),
+            [shim, main, fixup] if is_shim(shim) && is_fixup(fixup) => {
+                (Some(shim), main, Some(fixup))
+            }
+            _ => return None,
+        };
+        let imports = main.module.module.imports().zip(main.arguments);
+        let imports = imports.map(|((module, field, _), argument)| {
+            let function = self.function(resolve(argument, shim, fixup)?)?;
+            Some(Import { module: module.to_owned(), field: field.to_owned(), function })
+        });
+        let imports = imports.collect::<Option<Vec<_>>>()?;
+        let exports = self.component().exports.raw_iter();
+        let functions =
+            exports.filter_map(|(name, (index, _))| match &self.component().export_items[*index] {
+                Export::LiftedFunction { func, options, .. } => Some(
+                    self.exported(main, func, &self.component().options[*options])
+                        .map(|exported| (name.to_string(), exported)),
+                ),
+                _ => None,
+            });
+        let exports = functions.collect::<Option<HashMap<_, _>>>()?;
+        let memory = self.memory(main)?;
+        let realloc = self.realloc(main)?;
+        Some(Structure { module: main.module.wasm, imports, exports, memory, realloc })
+    }
+
+    /// The core modules in the order in which they are instantiated; `None` when the component does
+    /// anything else.
+    fn parts(&self) -> Option<Vec<Part<'a, 'data>>> {
+        let component = self.component();
+        if component.num_runtime_component_instances != 1
+            || component.num_resources as usize != component.imported_resources.len()
+            || !component.options.values().all(is_plain)
+        {
+            return None;
+        }
+        let mut parts = Vec::new();
+        for initializer in &component.initializers {
+            match initializer {
+                GlobalInitializer::InstantiateModule(InstantiateModule::Static(at, args), _) => {
+                    let index = u32::try_from(parts.len()).ok()?;
+                    let instance = RuntimeInstanceIndex::from_u32(index);
+                    let module = &self.modules[*at];
+                    parts.push(Part { instance, module, arguments: args });
+                }
+                GlobalInitializer::LowerImport { .. }
+                | GlobalInitializer::ExtractMemory(_)
+                | GlobalInitializer::ExtractRealloc(_)
+                | GlobalInitializer::ExtractPostReturn(_) => {}
+                _ => return None,
+            }
+        }
+        Some(parts)
+    }
+
+    /// The one memory that functions are lifted and lowered with.
+    fn memory(&self, main: &Part<'_, '_>) -> Option<String> {
+        let mut names = self.component().initializers.iter().filter_map(|initializer| {
+            let GlobalInitializer::ExtractMemory(memory) = initializer else { return None };
+            let export = CoreDef::from(memory.export.clone());
+            Some(export_name(main, &export))
+        });
+        let name = names.next()??;
+        names.all(|other| other.as_deref() == Some(&*name)).then_some(name)
+    }
+
+    /// The function that makes room in it, if there is one; the outer `None` is for several.
+    #[expect(clippy::option_option, reason = "none at all is as good as one")]
+    fn realloc(&self, main: &Part<'_, '_>) -> Option<Option<String>> {
+        let mut names = self.component().initializers.iter().filter_map(|initializer| {
+            let GlobalInitializer::ExtractRealloc(realloc) = initializer else { return None };
+            Some(export_name(main, &realloc.def))
+        });
+        let Some(name) = names.next() else { return Some(None) };
+        let name = name?;
+        names.all(|other| other.as_deref() == Some(&*name)).then_some(Some(name))
+    }
+
+    fn exported(
+        &self,
+        main: &Part<'_, '_>,
+        function: &CoreDef,
+        options: &CanonicalOptions,
+    ) -> Option<Exported> {
+        let name = export_name(main, function)?;
+        let Some(wanted) = options.post_return else {
+            return Some(Exported { name, post_return: None });
+        };
+        let post_return =
+            self.component().initializers.iter().find_map(|initializer| match initializer {
+                GlobalInitializer::ExtractPostReturn(extracted) if extracted.index == wanted => {
+                    export_name(main, &extracted.def)
+                }
+                _ => None,
+            })?;
+        Some(Exported { name, post_return: Some(post_return) })
+    }
+
+    /// What a trampoline leads to.
+    fn function(&self, trampoline: TrampolineIndex) -> Option<Function> {
+        match self.translation.trampolines.get(trampoline)? {
+            Trampoline::LowerImport { index, .. } => {
+                let (interface, name) = self.imported(self.lowered(*index)?)?;
+                Some(Function { interface, name })
+            }
+            Trampoline::ResourceDrop { ty, .. } => {
+                let TypeResourceTable::Concrete { ty, .. } = self.types[*ty] else { return None };
+                let import = *self.component().imported_resources.get(ty)?;
+                let (interface, name) = self.imported(import)?;
+                Some(Function { interface, name: format!("[resource-drop]{name}") })
+            }
+            _ => None,
+        }
+    }
+
+    fn lowered(&self, wanted: LoweredIndex) -> Option<RuntimeImportIndex> {
+        self.component().initializers.iter().find_map(|initializer| match initializer {
+            GlobalInitializer::LowerImport { index, import } if *index == wanted => Some(*import),
+            _ => None,
+        })
+    }
+
+    /// Interface and name of something imported.
+    fn imported(&self, import: RuntimeImportIndex) -> Option<(String, String)> {
+        let (import, path) = self.component().imports.get(import)?;
+        let (interface, _) = self.component().import_types.get(*import)?;
+        let [name] = path.as_slice() else { return None };
+        Some((interface.clone(), name.clone()))
+    }
+}
+
+/// Strings in UTF-8, nothing asynchronous.
+fn is_plain(options: &CanonicalOptions) -> bool {
+    options.string_encoding == StringEncoding::Utf8 && !options.async_ && options.callback.is_none()
+}
+
+/// Functions and a table, each function with a number for a name, and nothing that runs by itself.
+fn is_shim(part: &Part<'_, '_>) -> bool {
+    let module = &part.module.module;
+    part.arguments.is_empty()
+        && matches!(module.startup, ModuleStartup::None)
+        && module.exports.iter().all(|(name, entity)| {
+            let name = &module.strings[*name];
+            match entity {
+                EntityIndex::Function(_) => name.parse::<u32>().is_ok(),
+                EntityIndex::Table(_) => name == SHIM_TABLE,
+                _ => false,
+            }
+        })
+}
+
+/// No function of its own: it only fills the shim's table, each function at the place that is its
+/// name.
+fn is_fixup(part: &Part<'_, '_>) -> bool {
+    let module = &part.module.module;
+    let own = module.functions.len() - module.num_imported_funcs;
+    own == 0 && module.exports.is_empty()
+}
+
+/// The trampoline behind an argument of the guest's module.
+fn resolve(
+    argument: &CoreDef,
+    shim: Option<&Part<'_, '_>>,
+    fixup: Option<&Part<'_, '_>>,
+) -> Option<TrampolineIndex> {
+    match argument {
+        CoreDef::Trampoline(trampoline) => Some(*trampoline),
+        CoreDef::Export(_) => {
+            let place = export_name(shim?, argument)?;
+            let fixup = fixup?;
+            let mut filled = fixup.module.module.imports().zip(fixup.arguments);
+            let (_, behind) = filled.find(|((_, field, _), _)| *field == place)?;
+            let CoreDef::Trampoline(trampoline) = behind else { return None };
+            Some(*trampoline)
+        }
+        _ => None,
+    }
+}
+
+/// The name by which this part exports `item`, if it is of this part.
+fn export_name(part: &Part<'_, '_>, item: &CoreDef) -> Option<String> {
+    let CoreDef::Export(export) = item else { return None };
+    if export.instance != part.instance {
+        return None;
+    }
+    let module = &part.module.module;
+    match &export.item {
+        ExportItem::Name(name) => Some(name.clone()),
+        ExportItem::Index(wanted) => {
+            let (name, _) = module.exports.iter().find(|(_, entity)| *entity == wanted)?;
+            Some(module.strings[*name].to_owned())
+        }
+    }
+}
