@@ -38,7 +38,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// What swarm runs in one part or another.
-const SCENARIOS: [&str; 3] = ["bench", "bench-wat", "website"];
+const SCENARIOS: [&str; 4] = ["bench", "bench-wat", "bench-dense", "website"];
 
 /// What every part needs.
 struct Bench<'a> {

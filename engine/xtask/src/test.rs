@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 type Step = (&'static str, fn(&Repository) -> Result<()>);
 
 /// The scenarios are built for WebAssembly; their tests would have nothing to link to.
-const SCENARIO_CRATES: [&str; 6] =
-    ["bench", "checkout", "dense-faults", "idle", "website", "website-dense"];
+const SCENARIO_CRATES: [&str; 7] =
+    ["bench", "bench-dense", "checkout", "dense-faults", "idle", "website", "website-dense"];
 
 const STEPS: [Step; 9] = [
     ("set-up", setup::everything),

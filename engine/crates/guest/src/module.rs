@@ -17,7 +17,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use crate::bindings::ScenarioPre;
 use crate::clock::Clock;
 use crate::ctx::Ctx;
-use crate::dense::{self, ScenarioAsyncPre};
+use crate::dense::{self, MachinePre, ScenarioAsyncPre};
 use crate::flat::FlatPre;
 use crate::instance;
 use crate::runtime::Runtime;
@@ -106,7 +106,12 @@ enum World {
         flat: Option<FlatPre>,
     },
     /// `scenario-async`: any number.
-    Dense(ScenarioAsyncPre<dense::State>),
+    Dense {
+        /// By the component layer.
+        layered: ScenarioAsyncPre<dense::State>,
+        /// Without it, if that is possible.
+        flat: Option<MachinePre>,
+    },
 }
 
 struct Inner {
@@ -159,8 +164,11 @@ impl Module {
         check_exports(&component, engine)?;
         let world = link(&component, Engine::same(engine, runtime.dense_engine()));
         let mut world = world.map_err(|error| ModuleError::Misfit(chain(&error)))?;
-        if let World::Isolated { flat, .. } = &mut world {
-            *flat = FlatPre::new(engine, bytes);
+        match &mut world {
+            World::Isolated { flat, .. } => *flat = FlatPre::new(engine, bytes),
+            World::Dense { flat, .. } => {
+                *flat = MachinePre::new(runtime.engine(usize::MAX), bytes);
+            }
         }
         let reads_bodies = reads_bodies(&component);
         let (digest, size_bytes) = (digest(bytes), bytes.len());
@@ -229,7 +237,7 @@ impl Module {
     pub(crate) fn pre(&self) -> &ScenarioPre<Ctx> {
         match &self.inner.world {
             World::Isolated { layered, .. } => layered,
-            World::Dense(_) => unreachable!("callers have looked at the world"),
+            World::Dense { .. } => unreachable!("callers have looked at the world"),
         }
     }
 
@@ -237,14 +245,22 @@ impl Module {
     pub(crate) fn flat(&self) -> Option<&FlatPre> {
         match &self.inner.world {
             World::Isolated { flat, .. } => flat.as_ref(),
-            World::Dense(_) => None,
+            World::Dense { .. } => None,
         }
     }
 
     pub(crate) fn dense(&self) -> Option<&ScenarioAsyncPre<dense::State>> {
         match &self.inner.world {
             World::Isolated { .. } => None,
-            World::Dense(pre) => Some(pre),
+            World::Dense { layered, .. } => Some(layered),
+        }
+    }
+
+    /// The same without the component layer, if it can do without.
+    pub(crate) fn dense_flat(&self) -> Option<&MachinePre> {
+        match &self.inner.world {
+            World::Isolated { .. } => None,
+            World::Dense { flat, .. } => flat.as_ref(),
         }
     }
 }
@@ -324,7 +340,8 @@ fn link(component: &Component, dense: bool) -> wasmtime::Result<World> {
     let engine = component.engine();
     if dense {
         let pre = dense::linker(engine)?.instantiate_pre(component)?;
-        return ScenarioAsyncPre::new(pre).map(World::Dense);
+        let pre = ScenarioAsyncPre::new(pre);
+        return pre.map(|layered| World::Dense { layered, flat: None });
     }
     let pre = linker(engine)?.instantiate_pre(component)?;
     ScenarioPre::new(pre).map(|layered| World::Isolated { layered, flat: None })

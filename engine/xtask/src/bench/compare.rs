@@ -7,8 +7,15 @@ use super::{Bench, document, picture};
 use anyhow::Result;
 
 /// Tools whose cost over TLS is compared.
-const OVER_TLS: [Tool; 6] =
-    [Tool::Wrk, Tool::WrkLua, Tool::Swarm, Tool::SwarmWat, Tool::Oha, Tool::Goose];
+const OVER_TLS: [Tool; 7] = [
+    Tool::Wrk,
+    Tool::WrkLua,
+    Tool::Swarm,
+    Tool::SwarmWat,
+    Tool::SwarmDense,
+    Tool::Oha,
+    Tool::Goose,
+];
 
 /// Connections where there are many.
 const MANY: u32 = 64;

@@ -21,7 +21,7 @@ Parts (many, one and tls unless named):
 
 Options:
   --tools LIST  only these, with commas: wrk, wrk+lua, oha, vegeta, goose, locust-http,
-                locust-fast, swarm, swarm-wat. Nothing is written then
+                locust-fast, swarm, swarm-wat, swarm-dense. Nothing is written then
   --seconds S   the measured time of each run (8)
   --rounds N    rounds, of which the median counts (3)
   --users N     users of density and spawn (10000)

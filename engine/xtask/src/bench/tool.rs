@@ -22,6 +22,7 @@ pub(super) enum Tool {
     LocustFast,
     Swarm,
     SwarmWat,
+    SwarmDense,
 }
 
 /// What is asked of a tool.
@@ -32,11 +33,12 @@ pub(super) struct Load {
 }
 
 /// All of them; wrk first, which the others are compared with.
-pub(super) const ALL: [Tool; 9] = [
+pub(super) const ALL: [Tool; 10] = [
     Tool::Wrk,
     Tool::WrkLua,
     Tool::Swarm,
     Tool::SwarmWat,
+    Tool::SwarmDense,
     Tool::Oha,
     Tool::Goose,
     Tool::Vegeta,
@@ -65,6 +67,7 @@ impl Tool {
             Self::LocustFast => "locust-fast",
             Self::Swarm => "swarm",
             Self::SwarmWat => "swarm-wat",
+            Self::SwarmDense => "swarm-dense",
         }
     }
 
@@ -80,6 +83,7 @@ impl Tool {
             Self::LocustFast => "Locust FastHttpUser, Python",
             Self::Swarm => "swarm, Rust",
             Self::SwarmWat => "swarm, by hand",
+            Self::SwarmDense => "swarm, Rust, dense",
         }
     }
 
@@ -88,6 +92,7 @@ impl Tool {
         match self {
             Self::Swarm => Some("bench"),
             Self::SwarmWat => Some("bench-wat"),
+            Self::SwarmDense => Some("bench-dense"),
             _ => None,
         }
     }
@@ -106,7 +111,7 @@ impl Tool {
             Self::Vegeta => peers::vegeta(repository),
             Self::Goose => peers::goose(repository),
             Self::LocustHttp | Self::LocustFast => python::tool(repository, &python::LOCUST),
-            Self::Swarm | Self::SwarmWat => Ok(repository.swarm()),
+            Self::Swarm | Self::SwarmWat | Self::SwarmDense => Ok(repository.swarm()),
         }
     }
 
@@ -159,7 +164,7 @@ impl Tool {
                 command.args(["--users", &connections, "--spawn-rate", &connections]);
                 command.args(["--run-time", &seconds]).arg(format!("Bench{class}User"));
             }
-            Self::Swarm | Self::SwarmWat => {
+            Self::Swarm | Self::SwarmWat | Self::SwarmDense => {
                 command.arg("run").args(self.component().map(|name| repository.component(name)));
                 command.args(["--headless", "--insecure", "--host", url, "--users", &connections]);
                 command.args(["--spawn-rate", "10000", "--run-time", &seconds]);

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,13 +14,14 @@ use swarm_client::Session;
 use swarm_core::choice::{After, Cursor, user_seed};
 use swarm_core::plan::Then;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 use wasmtime::component::Accessor;
 
 use super::bindings::ScenarioAsync;
 use super::calls::{Call, End, What, perform};
 use super::host::{Interrupts, State};
 use super::instance::Instance;
+use super::machine::{Machine, MachinePre};
 use super::users::{Phase, Users, Who};
 use super::{Command, Told};
 use crate::bindings::swarm::scenario::plan as wit;
@@ -37,6 +38,9 @@ const CALLS_MAX: usize = 50_000;
 
 /// Commands that are taken between two looks at the calls.
 const COMMANDS_MAX: usize = 1000;
+
+/// Calls that are begun between two looks at what has been answered.
+const BEGUN_MAX: usize = 256;
 
 /// An interrupted call has this long to end before its user is given up.
 const INTERRUPT_MAX: Duration = Duration::from_secs(1);
@@ -104,16 +108,13 @@ impl<T: FnMut(Told)> Driver<T> {
         let memory = test.module.runtime().config().shared_memory_bytes_max;
         let seed = test.settings.seed;
         let (module, record) = (test.module.clone(), self.record.clone());
+        if let Some(pre) = module.dense_flat() {
+            return self.live_flat(pre, inbox).await;
+        }
         let made = Instance::new(&module, Some(test), record, memory, seed).await;
         let Instance { mut store, guest, interrupts } = match made {
             Ok(instance) => instance,
-            Err(trap) => {
-                self.idle(inbox, START_RETRY).await;
-                return Err(Trap {
-                    message: format!("cannot make an instance: {}", trap.message),
-                    trace: trap.trace,
-                });
-            }
+            Err(trap) => return Err(self.not_made(trap, inbox).await),
         };
         let lived = store.run_concurrent(async |accessor| {
             let mut turns = pin!(self.turns(accessor, &guest, &interrupts, inbox));
@@ -125,6 +126,90 @@ impl<T: FnMut(Told)> Driver<T> {
         });
         let lived = lived.await.flatten();
         lived.map_err(|error| Trap::new(&error))
+    }
+
+    /// There is no instance: the next attempt is made after a while.
+    async fn not_made(&mut self, trap: Trap, inbox: &mut UnboundedReceiver<Command>) -> Trap {
+        self.idle(inbox, START_RETRY).await;
+        let Trap { message, trace } = trap;
+        Trap { message: format!("cannot make an instance: {message}"), trace }
+    }
+
+    /// As [`Self::live`], without the component layer.
+    async fn live_flat(
+        &mut self,
+        pre: &MachinePre,
+        inbox: &mut UnboundedReceiver<Command>,
+    ) -> Result<(), Trap> {
+        let (test, record) = (Arc::clone(&self.test), self.record.clone());
+        let interrupts = Arc::<Interrupts>::default();
+        let module = test.module.clone();
+        let config = module.runtime().config();
+        let made = Machine::new(pre, test, record, Arc::clone(&interrupts), config);
+        match made {
+            Ok(mut machine) => {
+                let lived = self.turns_flat(&mut machine, &interrupts, inbox).await;
+                lived.map_err(|error| Trap::new(&error))
+            }
+            Err(error) => Err(self.not_made(Trap::new(&error), inbox).await),
+        }
+    }
+
+    /// As [`Self::turns`].
+    async fn turns_flat(
+        &mut self,
+        machine: &mut Machine,
+        interrupts: &Interrupts,
+        inbox: &mut UnboundedReceiver<Command>,
+    ) -> wasmtime::Result<()> {
+        let clock = Arc::clone(&self.test.clock);
+        let mut timer = pin!(sleep_until(Instant::now()));
+        loop {
+            let now = clock.now();
+            for _ in 0..COMMANDS_MAX {
+                let Ok(command) = inbox.try_recv() else { break };
+                self.command(command);
+            }
+            for stay in self.overdue(now) {
+                interrupts.interrupt(stay);
+                machine.interrupt(stay);
+            }
+            let mut begun = 0;
+            while begun < BEGUN_MAX
+                && machine.len() < CALLS_MAX
+                && let Some(call) = self.next_call(now)
+            {
+                begun += 1;
+                if let Some((who, end)) = machine.begin(call)? {
+                    self.ended(clock.now(), who, end, interrupts);
+                }
+            }
+            if self.users.is_empty() && (!self.open || self.given_up > 0) {
+                return Ok(());
+            }
+            let next = self.users.next(machine.len() >= CALLS_MAX);
+            self.set_timer(timer.as_mut(), next.unwrap_or(now + FAR));
+            tokio::select! {
+                biased;
+                happened = machine.next() => {
+                    if let Some((who, end)) = machine.happened(happened)? {
+                        self.ended(clock.now(), who, end, interrupts);
+                    }
+                }
+                command = inbox.recv(), if self.open => match command {
+                    Some(command) => self.command(command),
+                    None => self.open = false,
+                },
+                () = timer.as_mut() => {}
+            }
+        }
+    }
+
+    fn set_timer(&self, timer: Pin<&mut Sleep>, due: Duration) {
+        let due = Instant::from_std(self.test.clock.instant(due)) - TIMER_BIAS;
+        if timer.deadline() != due {
+            timer.reset(due);
+        }
     }
 
     /// Listens to commands for some time, without a guest.
@@ -159,7 +244,7 @@ impl<T: FnMut(Told)> Driver<T> {
                 let Ok(command) = inbox.try_recv() else { break };
                 self.command(command);
             }
-            self.overdue(now, interrupts);
+            self.overdue(now).into_iter().for_each(|stay| interrupts.interrupt(stay));
             while calls.len() < CALLS_MAX
                 && let Some(call) = self.next_call(now)
             {
@@ -169,10 +254,7 @@ impl<T: FnMut(Told)> Driver<T> {
                 return Ok(());
             }
             let next = self.users.next(calls.len() >= CALLS_MAX);
-            let next = Instant::from_std(clock.instant(next.unwrap_or(now + FAR))) - TIMER_BIAS;
-            if timer.deadline() != next {
-                timer.as_mut().reset(next);
-            }
+            self.set_timer(timer.as_mut(), next.unwrap_or(now + FAR));
             tokio::select! {
                 biased;
                 Some(ended) = calls.next(), if !calls.is_empty() => {
@@ -233,8 +315,9 @@ impl<T: FnMut(Told)> Driver<T> {
         }
     }
 
-    /// Interrupts those whose limit has passed, and gives up those that were interrupted before.
-    fn overdue(&mut self, now: Duration, interrupts: &Interrupts) {
+    /// Who is to be interrupted, as their limit has passed. Gives up those that were before.
+    fn overdue(&mut self, now: Duration) -> Vec<u32> {
+        let mut stays = Vec::new();
         while let Some(who) = self.users.pop_overdue(now + TIMER_BIAS) {
             let Some(user) = self.users.get(who) else { continue };
             let leaving = user.phase == Phase::Leaving;
@@ -244,12 +327,13 @@ impl<T: FnMut(Told)> Driver<T> {
                 self.gone(who);
                 continue;
             }
-            interrupts.interrupt(who.stay);
+            stays.push(who.stay);
             self.users.limit(who, now + INTERRUPT_MAX);
             if leaving {
                 self.exception("stop: took longer than it may", "");
             }
         }
+        stays
     }
 
     /// The next call that is due.

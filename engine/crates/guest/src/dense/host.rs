@@ -1,25 +1,28 @@
 //! What a dense guest imports beside what every guest imports: requests and waits that hold up the
 //! task which makes them and nobody else.
 
-use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{AbortHandle, Abortable, join_all};
+use hashbrown::{HashMap, HashSet};
 use swarm_client::Session;
 use tokio::sync::Notify;
-use wasmtime::component::{Access, Accessor, HasData, HasSelf, Resource};
+use wasmtime::component::{Accessor, HasData, HasSelf, Resource};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::bindings::swarm::scenario::{clock_async, http_async};
+use super::tasks::Tasks;
 use crate::bindings::swarm::scenario::clock::Host as _;
 use crate::bindings::swarm::scenario::http as wit;
 use crate::ctx::Ctx;
+use crate::flat;
 use crate::host::http::{BATCH_MAX, InFlight, Request, Response, answered, entry_of};
 use crate::test::Record;
 
 type Trappable<T> = wasmtime::Result<T>;
-type Outcome = Result<Resource<Response>, wit::Error>;
+pub(super) type Outcome = Result<Resource<Response>, wit::Error>;
 
 /// What the store of a dense instance holds.
 pub(crate) struct State {
@@ -30,7 +33,30 @@ pub(crate) struct State {
     /// Whose response has the handle of this number, or had it last. No more than responses were
     /// ever open at a time.
     owners: HashMap<u32, u32>,
+    /// Of a flat guest.
+    pub(crate) tasks: Tasks,
+    /// What it has begun and nobody works on yet.
+    pub(super) begun: Vec<Work>,
 }
+
+/// What a flat guest has begun: gives the number of its subtask when it is done.
+pub(super) type Work = Pin<Box<dyn Future<Output = (u32, Done)> + Send>>;
+
+/// What came of it.
+#[expect(clippy::large_enum_variant, reason = "the large one is what nearly all are")]
+pub(super) enum Done {
+    Slept,
+    /// For the user of this stay.
+    Answer(u32, Sent),
+    Answers(u32, Vec<Sent>),
+    /// Not sent at all.
+    Refused(wit::Error),
+    /// As many refused.
+    AllRefused(Vec<Outcome>),
+}
+
+/// What a guest is told of what it has begun.
+pub(crate) type Begun = Trappable<u32>;
 
 /// Leads from the store's data to what every guest's functions work on.
 pub(super) struct Common;
@@ -71,7 +97,7 @@ impl Interrupts {
         self.stays().remove(&stay);
     }
 
-    fn include(&self, stay: u32) -> bool {
+    pub(super) fn include(&self, stay: u32) -> bool {
         self.stays().contains(&stay)
     }
 
@@ -112,10 +138,10 @@ impl Sender {
 
     /// Sends one request, unless the user is interrupted already. If that comes before the answer,
     /// the request counts as interrupted.
-    async fn send(&self, request: Request) -> Sent<'_> {
+    async fn send(&self, request: Request) -> Sent {
         let record = &self.record;
         if self.interrupts.include(self.stay) {
-            return Sent { result: None, record };
+            return Sent { result: None, record: record.clone() };
         }
         let entry = entry_of(record, &self.session, &request);
         let in_flight = InFlight { record, requests: 1 };
@@ -127,38 +153,39 @@ impl Sender {
             }
             () = self.interrupts.of(self.stay) => None,
         };
-        Sent { result, record }
+        Sent { result, record: record.clone() }
     }
 }
 
 /// What came of a request, on its way to the guest. An answer is counted also when the instance
 /// ends before the guest has it, as when the rest of its batch is waited for.
-struct Sent<'a> {
+pub(super) struct Sent {
     /// `None` if it was given up.
     result: Option<Result<Response, swarm_client::Error>>,
-    record: &'a Record,
+    record: Record,
 }
 
-impl Drop for Sent<'_> {
+impl Drop for Sent {
     fn drop(&mut self) {
         if let Some(Ok(response)) = &mut self.result {
-            response.settle(self.record);
+            response.settle(&self.record);
         }
     }
 }
 
-fn interrupted() -> Outcome {
+pub(super) fn interrupted() -> Outcome {
     let message = "given up: the user is stopped".to_owned();
     Err(wit::Error { kind: wit::ErrorKind::Other, message })
 }
 
 impl State {
     pub(super) fn new(ctx: Ctx, interrupts: Arc<Interrupts>, shared: bool) -> Self {
-        Self { ctx, interrupts, shared, owners: HashMap::new() }
+        let (owners, tasks, begun) = Default::default();
+        Self { ctx, interrupts, shared, owners, tasks, begun }
     }
 
     /// Hands over to the guest what [`Sender::send`] gave for the user of this stay.
-    fn outcome(&mut self, stay: u32, mut sent: Sent<'_>) -> Trappable<Outcome> {
+    pub(super) fn outcome(&mut self, stay: u32, mut sent: Sent) -> Trappable<Outcome> {
         let Some(result) = sent.result.take() else { return Ok(interrupted()) };
         let outcome = self.ctx.outcome(result)?;
         if let Ok(response) = &outcome {
@@ -183,6 +210,141 @@ impl State {
             response.settle(&ctx.record);
         }
         Ok(())
+    }
+}
+
+impl flat::Data for State {
+    fn ctx(&self) -> &Ctx {
+        &self.ctx
+    }
+
+    fn ctx_mut(&mut self) -> &mut Ctx {
+        &mut self.ctx
+    }
+}
+
+/// For flat guests, which call these by `crate::flat::concurrent`.
+impl State {
+    /// Begins a request whose answer goes to `result` in the guest's memory.
+    pub(crate) fn begin_request(
+        &mut self,
+        client: &Resource<Client>,
+        request: Request,
+        result: u32,
+    ) -> Begun {
+        if let Err(error) = self.ctx.room_for(1) {
+            return self.begin(None, result, async move { Done::Refused(error) });
+        }
+        let client = self.ctx.table.get(client)?;
+        let (session, stay) = (Arc::clone(&client.session), client.stay);
+        let record = self.ctx.record.clone();
+        if self.interrupts.include(stay) {
+            let sent = Sent { result: None, record };
+            return self.begin(None, result, async move { Done::Answer(stay, sent) });
+        }
+        self.begin(Some(stay), result, async move {
+            let entry = entry_of(&record, &session, &request);
+            let in_flight = InFlight { record: &record, requests: 1 };
+            let answer = session.send(request.request).await;
+            in_flight.ended();
+            let answer = answered(&record, entry, answer);
+            Done::Answer(stay, Sent { result: Some(answer), record })
+        })
+    }
+
+    /// Begins a batch.
+    pub(crate) fn begin_batch(
+        &mut self,
+        client: &Resource<Client>,
+        requests: Vec<Resource<Request>>,
+        result: u32,
+    ) -> Begun {
+        match self.prepare_batch(client, requests)? {
+            Err(refused) => self.begin(None, result, async move { Done::AllRefused(refused) }),
+            Ok((sender, batch)) => self.begin(None, result, async move {
+                let stay = sender.stay;
+                let sent = batch.into_iter().map(|request| sender.send(request));
+                Done::Answers(stay, join_all(sent).await)
+            }),
+        }
+    }
+
+    /// Begins a wait.
+    pub(crate) fn begin_sleep(&mut self, ms: u32) -> Begun {
+        let sleep = tokio::time::sleep(Duration::from_millis(ms.into()));
+        self.begin(None, 0, async move {
+            sleep.await;
+            Done::Slept
+        })
+    }
+
+    fn begin(
+        &mut self,
+        stay: Option<u32>,
+        result: u32,
+        work: impl Future<Output = Done> + Send + 'static,
+    ) -> Begun {
+        let (abort, registration) = AbortHandle::new_pair();
+        let (number, told) = self.tasks.begin_subtask(stay, result, abort)?;
+        let work = Abortable::new(work, registration);
+        let record = self.ctx.record.clone();
+        self.begun.push(Box::pin(async move {
+            // Given up: by the end of its user's time, or by the guest, who will not look at it.
+            let given_up = |_| Done::Answer(0, Sent { result: None, record });
+            (number, work.await.unwrap_or_else(given_up))
+        }));
+        Ok(told)
+    }
+
+    /// The guest gives its client back.
+    pub(crate) fn drop_client(&mut self, client: Resource<Client>) -> Trappable<()> {
+        self.ctx.table.delete(client)?;
+        Ok(())
+    }
+
+    /// Sets a header of the user's requests, if it has connections of its own.
+    pub(crate) fn set_header(
+        &mut self,
+        client: &Resource<Client>,
+        name: &str,
+        value: &str,
+    ) -> Trappable<()> {
+        if self.shared {
+            self.ctx.complain(
+                "client.header: users that share connections (--connections shared) have no \
+                 headers of their own; set it on each request",
+            );
+            return Ok(());
+        }
+        let set = self.ctx.table.get(client)?.session.header(name, value);
+        if let Err(error) = set {
+            self.ctx.complain(&format!("client.header: {}", error.message));
+        }
+        Ok(())
+    }
+
+    /// Takes the requests of a batch from the guest, or says for each why it is not sent.
+    fn prepare_batch(
+        &mut self,
+        client: &Resource<Client>,
+        requests: Vec<Resource<Request>>,
+    ) -> Trappable<Prepared> {
+        let mut batch = Vec::with_capacity(requests.len());
+        for request in requests {
+            batch.push(self.ctx.take(request)?);
+        }
+        let refused = if batch.len() > BATCH_MAX {
+            let message =
+                format!("not sent: a batch of {} requests; {BATCH_MAX} is the most", batch.len());
+            self.ctx.complain(&message);
+            Some(wit::Error { kind: wit::ErrorKind::Other, message })
+        } else {
+            self.ctx.room_for(batch.len()).err()
+        };
+        if let Some(error) = refused {
+            return Ok(Err(batch.iter().map(|_| Err(error.clone())).collect()));
+        }
+        Ok(Ok((Sender::new(self, client)?, batch)))
     }
 }
 
@@ -212,23 +374,11 @@ impl http_async::Host for State {}
 
 impl http_async::HostClient for State {
     fn header(&mut self, client: Resource<Client>, name: String, value: String) -> Trappable<()> {
-        if self.shared {
-            self.ctx.complain(
-                "client.header: users that share connections (--connections shared) have no \
-                 headers of their own; set it on each request",
-            );
-            return Ok(());
-        }
-        let set = self.ctx.table.get(&client)?.session.header(&name, &value);
-        if let Err(error) = set {
-            self.ctx.complain(&format!("client.header: {}", error.message));
-        }
-        Ok(())
+        self.set_header(&client, &name, &value)
     }
 
     fn drop(&mut self, client: Resource<Client>) -> Trappable<()> {
-        self.ctx.table.delete(client)?;
-        Ok(())
+        self.drop_client(client)
     }
 }
 
@@ -254,7 +404,7 @@ impl<U: Send + 'static> http_async::HostClientWithStore<U> for HasSelf<State> {
         client: Resource<Client>,
         requests: Vec<Resource<wit::Request>>,
     ) -> Trappable<Vec<Outcome>> {
-        let prepared = accessor.with(|mut access| prepare_batch(&mut access, &client, requests));
+        let prepared = accessor.with(|mut access| access.get().prepare_batch(&client, requests));
         let (sender, batch) = match prepared? {
             Ok(prepared) => prepared,
             Err(refused) => return Ok(refused),
@@ -270,31 +420,6 @@ impl<U: Send + 'static> http_async::HostClientWithStore<U> for HasSelf<State> {
 
 /// A batch that can be sent, or the answers of one that is not.
 type Prepared = Result<(Sender, Vec<Request>), Vec<Outcome>>;
-
-/// Takes the requests of a batch from the guest, or says for each why it is not sent.
-fn prepare_batch<U: Send + 'static>(
-    access: &mut Access<'_, U, HasSelf<State>>,
-    client: &Resource<Client>,
-    requests: Vec<Resource<wit::Request>>,
-) -> Trappable<Prepared> {
-    let state = access.get();
-    let mut batch = Vec::with_capacity(requests.len());
-    for request in requests {
-        batch.push(state.ctx.take(request)?);
-    }
-    let refused = if batch.len() > BATCH_MAX {
-        let message =
-            format!("not sent: a batch of {} requests; {BATCH_MAX} is the most", batch.len());
-        state.ctx.complain(&message);
-        Some(wit::Error { kind: wit::ErrorKind::Other, message })
-    } else {
-        state.ctx.room_for(batch.len()).err()
-    };
-    if let Some(error) = refused {
-        return Ok(Err(batch.iter().map(|_| Err(error.clone())).collect()));
-    }
-    Ok(Ok((Sender::new(state, client)?, batch)))
-}
 
 impl clock_async::Host for State {
     fn now(&mut self) -> Trappable<f64> {

@@ -20,7 +20,7 @@ use crate::test::{Record, Test};
 
 /// Handles of an instance, in the guest's table and in the host's: one for each user's client,
 /// and those of requests and responses under way.
-const HANDLES_MAX: usize = 16 << 20;
+pub(super) const HANDLES_MAX: usize = 16 << 20;
 
 /// What such an engine does beyond the others.
 pub(crate) fn settings(settings: &mut Config) {

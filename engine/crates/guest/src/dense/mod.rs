@@ -12,12 +12,16 @@
 //! - `users`: the table of users, their timers and time limits. No clock, no guest.
 //! - `host`: the functions that such a guest imports. `bindings`: generated.
 //! - `instance`: engine settings, linking, making an instance.
+//! - `machine`, `tasks`: the same without the component layer, see `crate::flat`: an instance, and
+//!   its tasks as the canonical ABI has them.
 
 mod bindings;
 mod calls;
 mod driver;
 mod host;
 mod instance;
+mod machine;
+mod tasks;
 mod users;
 
 use std::sync::Arc;
@@ -26,8 +30,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 pub(crate) use bindings::ScenarioAsyncPre;
-pub(crate) use host::State;
+pub(crate) use host::{Begun, State};
 pub(crate) use instance::{describe, linker, settings};
+pub(crate) use machine::MachinePre;
 
 use crate::test::{Record, Test};
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use wasmtime::component::Resource;
 use wasmtime::{AsContext, AsContextMut, Caller, Func, Memory};
 
-use crate::ctx::Ctx;
+use super::Data;
 
 /// What the host needs of an instance to hand values over.
 #[derive(Debug, Clone, Copy)]
@@ -33,14 +33,14 @@ enum AbiError {
 }
 
 impl Abi {
-    pub(super) fn new(memory: Memory, realloc: Option<Func>) -> Self {
+    pub(crate) fn new(memory: Memory, realloc: Option<Func>) -> Self {
         Self { memory, realloc }
     }
 
     /// Bytes of the guest's memory.
-    pub(super) fn bytes<'a>(
+    pub(crate) fn bytes<'a>(
         &self,
-        store: &'a impl AsContext<Data = Ctx>,
+        store: &'a impl AsContext,
         at: u32,
         len: u32,
     ) -> wasmtime::Result<&'a [u8]> {
@@ -48,9 +48,9 @@ impl Abi {
         Ok(memory.get(range(at, len)).ok_or(AbiError::OutOfBounds)?)
     }
 
-    pub(super) fn text(
+    pub(crate) fn text(
         &self,
-        store: &impl AsContext<Data = Ctx>,
+        store: &impl AsContext,
         at: u32,
         len: u32,
     ) -> wasmtime::Result<String> {
@@ -58,28 +58,36 @@ impl Abi {
         Ok(str::from_utf8(bytes).map_err(|_| AbiError::NotUtf8)?.to_owned())
     }
 
-    pub(super) fn u8(&self, store: &impl AsContext<Data = Ctx>, at: u32) -> wasmtime::Result<u8> {
+    pub(crate) fn u8(&self, store: &impl AsContext, at: u32) -> wasmtime::Result<u8> {
         Ok(self.bytes(store, at, 1)?[0])
     }
 
-    pub(super) fn u32(&self, store: &impl AsContext<Data = Ctx>, at: u32) -> wasmtime::Result<u32> {
+    pub(crate) fn u32(&self, store: &impl AsContext, at: u32) -> wasmtime::Result<u32> {
         let bytes = self.bytes(store, at, 4)?;
         Ok(u32::from_le_bytes(bytes.try_into().expect("4 bytes were asked for")))
     }
 
-    /// A text that the guest has put into its memory as address and length.
-    pub(super) fn text_at(
+    /// A list of handles that the guest gives away.
+    pub(crate) fn handles<R: 'static>(
         &self,
-        store: &impl AsContext<Data = Ctx>,
-        at: u32,
-    ) -> wasmtime::Result<String> {
+        store: &impl AsContext,
+        list: u32,
+        len: u32,
+    ) -> wasmtime::Result<Vec<Resource<R>>> {
+        let words = self.bytes(store, list, len.saturating_mul(4))?.chunks_exact(4);
+        let number = |word: &[u8]| u32::from_le_bytes(word.try_into().expect("chunks of 4"));
+        Ok(words.map(|word| given(number(word))).collect())
+    }
+
+    /// A text that the guest has put into its memory as address and length.
+    pub(crate) fn text_at(&self, store: &impl AsContext, at: u32) -> wasmtime::Result<String> {
         let (text, len) = (self.u32(store, at)?, self.u32(store, at.wrapping_add(4))?);
         self.text(store, text, len)
     }
 
-    pub(super) fn write(
+    pub(crate) fn write(
         &self,
-        mut store: impl AsContextMut<Data = Ctx>,
+        mut store: impl AsContextMut,
         at: u32,
         bytes: &[u8],
     ) -> wasmtime::Result<()> {
@@ -90,9 +98,9 @@ impl Abi {
     }
 
     /// Writes words one after the other.
-    pub(super) fn write_words<const N: usize>(
+    pub(crate) fn write_words<const N: usize>(
         &self,
-        store: impl AsContextMut<Data = Ctx>,
+        store: impl AsContextMut,
         at: u32,
         words: [u32; N],
     ) -> wasmtime::Result<()> {
@@ -105,9 +113,9 @@ impl Abi {
     }
 
     /// Makes room in the guest's memory, by the guest.
-    pub(super) async fn room(
+    pub(super) async fn room<T: Data>(
         &self,
-        mut store: impl AsContextMut<Data = Ctx>,
+        mut store: impl AsContextMut<Data = T>,
         align: u32,
         bytes: usize,
     ) -> wasmtime::Result<u32> {
@@ -120,12 +128,38 @@ impl Abi {
     }
 
     /// Hands bytes over: their address and length.
-    pub(super) async fn hand_over(
+    pub(super) async fn hand_over<T: Data>(
         &self,
-        mut store: impl AsContextMut<Data = Ctx>,
+        mut store: impl AsContextMut<Data = T>,
         bytes: &[u8],
     ) -> wasmtime::Result<[u32; 2]> {
         let at = self.room(store.as_context_mut(), 1, bytes.len()).await?;
+        self.write(store, at, bytes)?;
+        Ok([at, u32::try_from(bytes.len()).expect("it fits into the guest's memory")])
+    }
+
+    /// As [`Self::room`], in a store whose guests never wait.
+    pub(crate) fn room_now(
+        &self,
+        mut store: impl AsContextMut,
+        align: u32,
+        bytes: usize,
+    ) -> wasmtime::Result<u32> {
+        let realloc = self.realloc.ok_or(AbiError::NoRealloc)?;
+        let realloc = realloc.typed::<(u32, u32, u32, u32), u32>(&store)?;
+        let bytes = u32::try_from(bytes).map_err(|_| AbiError::OutOfBounds)?;
+        let at = realloc.call(store.as_context_mut(), (0, 0, align, bytes))?;
+        self.bytes(&store, at, bytes)?;
+        Ok(at)
+    }
+
+    /// As [`Self::hand_over`], in a store whose guests never wait.
+    pub(crate) fn hand_over_now(
+        &self,
+        mut store: impl AsContextMut,
+        bytes: &[u8],
+    ) -> wasmtime::Result<[u32; 2]> {
+        let at = self.room_now(store.as_context_mut(), 1, bytes.len())?;
         self.write(store, at, bytes)?;
         Ok([at, u32::try_from(bytes.len()).expect("it fits into the guest's memory")])
     }
@@ -138,32 +172,32 @@ fn range(at: u32, len: impl TryInto<usize>) -> Range<usize> {
 }
 
 /// The ABI of the instance that makes this call.
-pub(super) fn of(caller: &Caller<'_, Ctx>) -> wasmtime::Result<Abi> {
-    Ok(caller.data().abi.ok_or(AbiError::NotReady)?)
+pub(crate) fn of<T: Data>(caller: &Caller<'_, T>) -> wasmtime::Result<Abi> {
+    Ok(caller.data().ctx().abi.ok_or(AbiError::NotReady)?)
 }
 
 /// A text that the guest gives to a host function.
-pub(super) fn text(caller: &Caller<'_, Ctx>, at: u32, len: u32) -> wasmtime::Result<String> {
+pub(crate) fn text<T: Data>(caller: &Caller<'_, T>, at: u32, len: u32) -> wasmtime::Result<String> {
     of(caller)?.text(caller, at, len)
 }
 
 /// A case of an enumeration, checked against the number of cases.
-pub(super) fn case(value: u32, cases: u32) -> wasmtime::Result<u32> {
+pub(crate) fn case(value: u32, cases: u32) -> wasmtime::Result<u32> {
     if value < cases { Ok(value) } else { Err(AbiError::NoSuchCase(value, cases).into()) }
 }
 
 /// The number of a handle in the guest. 0 is never one.
-pub(super) fn number<T: 'static>(handle: &Resource<T>) -> u32 {
+pub(crate) fn number<T: 'static>(handle: &Resource<T>) -> u32 {
     handle.rep() + 1
 }
 
 /// A handle that the guest lends for the time of the call.
-pub(super) fn lent<T: 'static>(number: u32) -> Resource<T> {
+pub(crate) fn lent<T: 'static>(number: u32) -> Resource<T> {
     // 0 becomes a number that no table reaches.
     Resource::new_borrow(number.wrapping_sub(1))
 }
 
 /// A handle that the guest gives away.
-pub(super) fn given<T: 'static>(number: u32) -> Resource<T> {
+pub(crate) fn given<T: 'static>(number: u32) -> Resource<T> {
     Resource::new_own(number.wrapping_sub(1))
 }

@@ -11,25 +11,51 @@
 //!
 //! # Layout
 //! - `structure`: is it flat, and which function is behind which import?
-//! - `abi`: values in the guest's memory. `imports`: the functions of the world. `wasi`: the little
-//!   of WASI that standard libraries bring. `adapter`: a task in one call.
+//! - `abi`: values in the guest's memory. `imports`: functions of the world that need no more than
+//!   that; `waiting`: those that wait, and those that want room in the guest's memory. `wasi`: the
+//!   little of WASI that standard libraries bring. `adapter`: a task in one call.
+//! - `concurrent`: the same for dense guests (`crate::dense`), which never wait inside of a call.
 //!
 //! # What it saves
 //! See "Flat guests" in `ARCHITECTURE.md`.
 
-mod abi;
+pub(crate) mod abi;
 mod adapter;
+mod concurrent;
 mod imports;
 mod structure;
+mod waiting;
 mod wasi;
+
+pub(crate) use concurrent::link as link_concurrent;
+pub(crate) use structure::read;
 
 use swarm_core::plan::Then;
 use wasmtime::{Engine, Instance, InstancePre, Linker, Module, ModuleExport, Store, TypedFunc};
 
 pub(crate) use abi::Abi;
-use structure::{Exported, Structure};
+use structure::Exported;
+pub(crate) use structure::Structure;
 
 use crate::ctx::Ctx;
+
+/// What the store of a flat guest holds.
+pub(crate) trait Data: Send + 'static {
+    /// What every guest's functions work on.
+    fn ctx(&self) -> &Ctx;
+    /// The same.
+    fn ctx_mut(&mut self) -> &mut Ctx;
+}
+
+impl Data for Ctx {
+    fn ctx(&self) -> &Ctx {
+        self
+    }
+
+    fn ctx_mut(&mut self) -> &mut Ctx {
+        self
+    }
+}
 
 /// A flat guest, compiled and linked.
 pub(crate) struct FlatPre {
@@ -66,7 +92,7 @@ pub(crate) type Ran = Result<Then, String>;
 impl FlatPre {
     /// Compiles and links the component, if it is flat.
     pub(crate) fn new(engine: &Engine, component: &[u8]) -> Option<Self> {
-        structure::read(component, |structure| {
+        structure::read(component, false, |structure| {
             let pre = Self::link(engine, &structure);
             pre.inspect_err(|error| tracing::debug!("runs by the component layer: {error:#}"))
                 .ok()
@@ -79,12 +105,12 @@ impl FlatPre {
         linker.allow_shadowing(true);
         for import in &structure.imports {
             let at = (import.module.as_str(), import.field.as_str());
-            if !imports::link(&mut linker, at, &import.function)? {
+            if !waiting::link(&mut linker, at, &import.function)? {
                 tracing::debug!("runs by the component layer: imports {:?}", import.function);
                 return Ok(None);
             }
         }
-        let Some(Exported { name, post_return }) = structure.exports.get("run") else {
+        let Some(Exported { name, post_return, .. }) = structure.exports.get("run") else {
             return Ok(None);
         };
         let bytes = adapter::add(structure.module, name, post_return.as_deref());
@@ -92,7 +118,7 @@ impl FlatPre {
         let module = Module::new(engine, bytes)?;
         let export = |name: &str| module.get_export_index(name);
         let entry = |name: &str| {
-            let Exported { name, post_return } = structure.exports.get(name)?;
+            let Exported { name, post_return, .. } = structure.exports.get(name)?;
             let post_return = match post_return {
                 Some(name) => Some(export(name)?),
                 None => None,
@@ -217,7 +243,8 @@ pub(crate) fn handle<T: 'static>(resource: &wasmtime::component::Resource<T>) ->
     abi::number(resource)
 }
 
-fn then(case: u32) -> wasmtime::Result<Then> {
+/// What a task asks for next.
+pub(crate) fn then(case: u32) -> wasmtime::Result<Then> {
     let all = [Then::Rest, Then::Hurry, Then::Leave, Then::Finish];
     Ok(all[abi::case(case, 4)? as usize])
 }

@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use wasmtime_environ::component::{
     CanonicalOptions, Component, ComponentTranslation, ComponentTypesBuilder, CoreDef, Export,
     ExportItem, GlobalInitializer, InstantiateModule, LoweredIndex, RuntimeImportIndex,
-    RuntimeInstanceIndex, StringEncoding, Trampoline, TrampolineIndex, Translator,
-    TypeResourceTable,
+    RuntimeInstanceIndex, StringEncoding, Trampoline, Translator, TypeResourceTable,
+    UnsafeIntrinsic,
 };
 use wasmtime_environ::wasmparser::{Validator, WasmFeatures};
 use wasmtime_environ::{
@@ -21,58 +21,68 @@ use wasmtime_environ::{
     Tunables,
 };
 
+/// The interface of what the canonical ABI itself offers.
+pub(crate) const CANON: &str = "canon";
+
 /// The table of the shim, as `wit-component` calls it.
 const SHIM_TABLE: &str = "$imports";
 
 /// A function of the world, as the component calls it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Function {
-    /// Such as `swarm:scenario/http@0.1.0`.
-    pub(super) interface: String,
-    /// Such as `[method]client.get`; `[resource-drop]client` gives a handle back.
-    pub(super) name: String,
+pub(crate) struct Function {
+    /// Such as `swarm:scenario/http@0.1.0`, or [`CANON`].
+    pub(crate) interface: String,
+    /// Such as `[method]client.get`, with `[async-lower]` before it if it is called without waiting
+    /// for it; `[resource-drop]client` gives a handle back. Of [`CANON`] the name of the built-in,
+    /// `task.return` with the number of its results.
+    pub(crate) name: String,
 }
 
 /// An import of the guest's core module.
 #[derive(Debug, Clone)]
-pub(super) struct Import {
-    pub(super) module: String,
-    pub(super) field: String,
-    pub(super) function: Function,
+pub(crate) struct Import {
+    pub(crate) module: String,
+    pub(crate) field: String,
+    pub(crate) function: Function,
 }
 
-/// An exported function of the world: its name in the core module, and that of the function that
-/// is called with its result when that has been read.
+/// An exported function of the world: its name in the core module, that of the function that is
+/// called with its result when that has been read, and of the one that is called when something has
+/// happened that its task waits for.
 #[derive(Debug, Clone)]
-pub(super) struct Exported {
-    pub(super) name: String,
-    pub(super) post_return: Option<String>,
+pub(crate) struct Exported {
+    pub(crate) name: String,
+    pub(crate) post_return: Option<String>,
+    pub(crate) callback: Option<String>,
 }
 
 /// A flat component.
 #[derive(Debug)]
-pub(super) struct Structure<'a> {
+pub(crate) struct Structure<'a> {
     /// The guest's core module.
-    pub(super) module: &'a [u8],
-    pub(super) imports: Vec<Import>,
+    pub(crate) module: &'a [u8],
+    pub(crate) imports: Vec<Import>,
     /// By name.
-    pub(super) exports: HashMap<String, Exported>,
-    pub(super) memory: String,
-    pub(super) realloc: Option<String>,
+    pub(crate) exports: HashMap<String, Exported>,
+    pub(crate) memory: String,
+    pub(crate) realloc: Option<String>,
 }
 
-/// What it is, or `None` when it is not flat.
-pub(super) fn read<T>(
+/// What it is, or `None` when it is not flat. `concurrent`: its functions may be asynchronous.
+pub(crate) fn read<T>(
     component: &[u8],
+    concurrent: bool,
     then: impl FnOnce(Structure<'_>) -> Option<T>,
 ) -> Option<T> {
     let scope = ScopeVec::new();
     let tunables = Tunables::default_host();
-    let mut validator = Validator::new_with_features(WasmFeatures::default());
+    let mut features = WasmFeatures::default();
+    features.set(WasmFeatures::CM_ASYNC, concurrent);
+    let mut validator = Validator::new_with_features(features);
     let mut types = ComponentTypesBuilder::new(&validator);
     let translator = Translator::new(&tunables, &mut validator, &mut types, &scope);
     let (translation, modules) = translator.translate(component).ok()?;
-    let reader = Reader { types: &types, translation: &translation, modules: &modules };
+    let reader = Reader { types: &types, translation: &translation, modules: &modules, concurrent };
     then(reader.structure()?)
 }
 
@@ -80,6 +90,7 @@ struct Reader<'a, 'data> {
     types: &'a ComponentTypesBuilder,
     translation: &'a ComponentTranslation,
     modules: &'a PrimaryMap<StaticModuleIndex, ModuleTranslation<'data>>,
+    concurrent: bool,
 }
 
 /// A core module as the component instantiates it.
@@ -105,7 +116,7 @@ impl<'a, 'data> Reader<'a, 'data> {
         };
         let imports = main.module.module.imports().zip(main.arguments);
         let imports = imports.map(|((module, field, _), argument)| {
-            let function = self.function(resolve(argument, shim, fixup)?)?;
+            let function = self.function(&resolve(argument, shim, fixup)?)?;
             Some(Import { module: module.to_owned(), field: field.to_owned(), function })
         });
         let imports = imports.collect::<Option<Vec<_>>>()?;
@@ -130,7 +141,7 @@ impl<'a, 'data> Reader<'a, 'data> {
         let component = self.component();
         if component.num_runtime_component_instances != 1
             || component.num_resources as usize != component.imported_resources.len()
-            || !component.options.values().all(is_plain)
+            || !component.options.values().all(|options| self.is_plain(options))
         {
             return None;
         }
@@ -146,6 +157,7 @@ impl<'a, 'data> Reader<'a, 'data> {
                 GlobalInitializer::LowerImport { .. }
                 | GlobalInitializer::ExtractMemory(_)
                 | GlobalInitializer::ExtractRealloc(_)
+                | GlobalInitializer::ExtractCallback(_)
                 | GlobalInitializer::ExtractPostReturn(_) => {}
                 _ => return None,
             }
@@ -182,25 +194,62 @@ impl<'a, 'data> Reader<'a, 'data> {
         function: &CoreDef,
         options: &CanonicalOptions,
     ) -> Option<Exported> {
-        let name = export_name(main, function)?;
-        let Some(wanted) = options.post_return else {
-            return Some(Exported { name, post_return: None });
-        };
-        let post_return =
-            self.component().initializers.iter().find_map(|initializer| match initializer {
+        let initializers = &self.component().initializers;
+        let post_return = |wanted| {
+            initializers.iter().find_map(|initializer| match initializer {
                 GlobalInitializer::ExtractPostReturn(extracted) if extracted.index == wanted => {
                     export_name(main, &extracted.def)
                 }
                 _ => None,
-            })?;
-        Some(Exported { name, post_return: Some(post_return) })
+            })
+        };
+        let callback = |wanted| {
+            initializers.iter().find_map(|initializer| match initializer {
+                GlobalInitializer::ExtractCallback(extracted) if extracted.index == wanted => {
+                    export_name(main, &extracted.def)
+                }
+                _ => None,
+            })
+        };
+        Some(Exported {
+            name: export_name(main, function)?,
+            post_return: match options.post_return {
+                Some(wanted) => Some(post_return(wanted)?),
+                None => None,
+            },
+            callback: match options.callback {
+                Some(wanted) => Some(callback(wanted)?),
+                None => None,
+            },
+        })
     }
 
-    /// What a trampoline leads to.
-    fn function(&self, trampoline: TrampolineIndex) -> Option<Function> {
+    /// Strings in UTF-8, and nothing asynchronous unless it may be.
+    fn is_plain(&self, options: &CanonicalOptions) -> bool {
+        options.string_encoding == StringEncoding::Utf8
+            && (self.concurrent || (!options.async_ && options.callback.is_none()))
+    }
+
+    /// What is behind an argument of the guest's module.
+    fn function(&self, behind: &CoreDef) -> Option<Function> {
+        let trampoline = match behind {
+            CoreDef::Trampoline(trampoline) => *trampoline,
+            CoreDef::UnsafeIntrinsic(intrinsic) => {
+                let name = match intrinsic {
+                    UnsafeIntrinsic::ContextGetI32_0 => "context.get",
+                    UnsafeIntrinsic::ContextSetI32_0 => "context.set",
+                    _ => return None,
+                };
+                return Some(Function { interface: CANON.to_owned(), name: name.to_owned() });
+            }
+            _ => return None,
+        };
         match self.translation.trampolines.get(trampoline)? {
-            Trampoline::LowerImport { index, .. } => {
-                let (interface, name) = self.imported(self.lowered(*index)?)?;
+            Trampoline::LowerImport { index, options, .. } => {
+                let (interface, mut name) = self.imported(self.lowered(*index)?)?;
+                if self.component().options[*options].async_ {
+                    name.insert_str(0, "[async-lower]");
+                }
                 Some(Function { interface, name })
             }
             Trampoline::ResourceDrop { ty, .. } => {
@@ -209,8 +258,28 @@ impl<'a, 'data> Reader<'a, 'data> {
                 let (interface, name) = self.imported(import)?;
                 Some(Function { interface, name: format!("[resource-drop]{name}") })
             }
-            _ => None,
+            other => {
+                let name = self.built_in(other)?;
+                Some(Function { interface: CANON.to_owned(), name })
+            }
         }
+    }
+
+    fn built_in(&self, trampoline: &Trampoline) -> Option<String> {
+        let name = match trampoline {
+            Trampoline::TaskReturn { results, .. } => {
+                return Some(format!("task.return {}", self.types[*results].types.len()));
+            }
+            Trampoline::TaskCancel { .. } => "task.cancel",
+            Trampoline::WaitableSetNew { .. } => "waitable-set.new",
+            Trampoline::WaitableSetPoll { .. } => "waitable-set.poll",
+            Trampoline::WaitableSetDrop { .. } => "waitable-set.drop",
+            Trampoline::WaitableJoin { .. } => "waitable.join",
+            Trampoline::SubtaskDrop { .. } => "subtask.drop",
+            Trampoline::SubtaskCancel { async_: false, .. } => "subtask.cancel",
+            _ => return None,
+        };
+        Some(name.to_owned())
     }
 
     fn lowered(&self, wanted: LoweredIndex) -> Option<RuntimeImportIndex> {
@@ -227,11 +296,6 @@ impl<'a, 'data> Reader<'a, 'data> {
         let [name] = path.as_slice() else { return None };
         Some((interface.clone(), name.clone()))
     }
-}
-
-/// Strings in UTF-8, nothing asynchronous.
-fn is_plain(options: &CanonicalOptions) -> bool {
-    options.string_encoding == StringEncoding::Utf8 && !options.async_ && options.callback.is_none()
 }
 
 /// Functions and a table, each function with a number for a name, and nothing that runs by itself.
@@ -257,24 +321,18 @@ fn is_fixup(part: &Part<'_, '_>) -> bool {
     own == 0 && module.exports.is_empty()
 }
 
-/// The trampoline behind an argument of the guest's module.
+/// What is behind an argument of the guest's module, through the shim if it leads there.
 fn resolve(
     argument: &CoreDef,
     shim: Option<&Part<'_, '_>>,
     fixup: Option<&Part<'_, '_>>,
-) -> Option<TrampolineIndex> {
-    match argument {
-        CoreDef::Trampoline(trampoline) => Some(*trampoline),
-        CoreDef::Export(_) => {
-            let place = export_name(shim?, argument)?;
-            let fixup = fixup?;
-            let mut filled = fixup.module.module.imports().zip(fixup.arguments);
-            let (_, behind) = filled.find(|((_, field, _), _)| *field == place)?;
-            let CoreDef::Trampoline(trampoline) = behind else { return None };
-            Some(*trampoline)
-        }
-        _ => None,
-    }
+) -> Option<CoreDef> {
+    let CoreDef::Export(_) = argument else { return Some(argument.clone()) };
+    let place = export_name(shim?, argument)?;
+    let fixup = fixup?;
+    let mut filled = fixup.module.module.imports().zip(fixup.arguments);
+    let (_, behind) = filled.find(|((_, field, _), _)| *field == place)?;
+    Some(behind.clone())
 }
 
 /// The name by which this part exports `item`, if it is of this part.

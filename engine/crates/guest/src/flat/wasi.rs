@@ -11,12 +11,11 @@ use wasmtime::{Caller, Linker};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::cli::StdoutStream as _;
 
-use super::abi;
 use super::structure::Function;
+use super::{Data, abi};
 use crate::ctx::Ctx;
 use crate::stdio::LogStream;
 
-type Guest<'a> = Caller<'a, Ctx>;
 type Done<T = ()> = wasmtime::Result<T>;
 
 /// Handles of the streams. They are always there, so nobody counts them.
@@ -30,8 +29,8 @@ const READY: u32 = 4;
 const WRITE_BYTES_MAX: u32 = 64 << 10;
 
 /// Defines an import. False when it is not one of those that are known here.
-pub(super) fn link(
-    linker: &mut Linker<Ctx>,
+pub(super) fn link<T: Data>(
+    linker: &mut Linker<T>,
     module: &str,
     field: &str,
     function: &Function,
@@ -45,7 +44,7 @@ pub(super) fn link(
             linker.func_wrap(module, field, |_: u32| {})?
         }
         ("wasi:cli/environment", "get-environment" | "get-arguments") => {
-            linker.func_wrap(module, field, |guest: Guest<'_>, result: u32| {
+            linker.func_wrap(module, field, |guest: Caller<'_, T>, result: u32| {
                 let abi = abi::of(&guest)?;
                 abi.write_words(guest, result, [0, 0])
             })?
@@ -59,7 +58,7 @@ pub(super) fn link(
         (
             "wasi:cli/terminal-stdin" | "wasi:cli/terminal-stdout" | "wasi:cli/terminal-stderr",
             _,
-        ) => linker.func_wrap(module, field, |guest: Guest<'_>, result: u32| {
+        ) => linker.func_wrap(module, field, |guest: Caller<'_, T>, result: u32| {
             let abi = abi::of(&guest)?;
             abi.write_words(guest, result, [0, 0])
         })?,
@@ -72,10 +71,10 @@ pub(super) fn link(
     Ok(true)
 }
 
-fn streams(linker: &mut Linker<Ctx>, module: &str, field: &str, method: &str) -> Done<bool> {
+fn streams<T: Data>(linker: &mut Linker<T>, module: &str, field: &str, method: &str) -> Done<bool> {
     match method {
         "[method]output-stream.check-write" => {
-            linker.func_wrap(module, field, |guest: Guest<'_>, _: u32, result: u32| {
+            linker.func_wrap(module, field, |guest: Caller<'_, T>, _: u32, result: u32| {
                 // result<u64, stream-error>
                 let abi = abi::of(&guest)?;
                 abi.write_words(guest, result, [0, 0, WRITE_BYTES_MAX, 0])
@@ -85,15 +84,15 @@ fn streams(linker: &mut Linker<Ctx>, module: &str, field: &str, method: &str) ->
             .func_wrap(
                 module,
                 field,
-                |mut guest: Guest<'_>, stream: u32, from: u32, len: u32, result: u32| {
+                |mut guest: Caller<'_, T>, stream: u32, from: u32, len: u32, result: u32| {
                     let abi = abi::of(&guest)?;
                     let bytes = abi.bytes(&guest, from, len)?.to_vec();
-                    write(guest.data_mut(), stream, &bytes);
+                    write(guest.data_mut().ctx_mut(), stream, &bytes);
                     abi.write_words(guest, result, [0])
                 },
             )?,
         "[method]output-stream.flush" | "[method]output-stream.blocking-flush" => linker
-            .func_wrap(module, field, |guest: Guest<'_>, _: u32, result: u32| {
+            .func_wrap(module, field, |guest: Caller<'_, T>, _: u32, result: u32| {
                 let abi = abi::of(&guest)?;
                 abi.write_words(guest, result, [0])
             })?,

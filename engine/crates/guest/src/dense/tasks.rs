@@ -1,0 +1,363 @@
+//! Tasks, subtasks and waitable sets of a flat dense guest, as the canonical ABI has them: a task
+//! is a call of an export, a subtask an import that a task has begun, and a set is what a task
+//! waits for. Tables only: who is called when is for `machine`.
+//!
+//! <https://github.com/WebAssembly/component-model/blob/main/design/mvp/Concurrency.md>
+
+use std::collections::VecDeque;
+
+use futures_util::future::AbortHandle;
+
+/// Tells a guest that nothing has happened.
+const EVENT_NONE: u32 = 0;
+/// Tells a guest that a subtask has got on.
+pub(super) const EVENT_SUBTASK: u32 = 1;
+
+/// The import has been begun.
+const STARTED: u32 = 1;
+/// The import is done; its result is in the guest's memory.
+pub(super) const RETURNED: u32 = 2;
+/// The import was given up before it was done.
+const CANCELLED: u32 = 4;
+
+/// Subtasks that an instance may have at a time: room for a batch of a task each.
+const SUBTASKS_MAX: usize = 1 << 20;
+
+/// A guest broke the rules of the canonical ABI.
+#[derive(Debug, thiserror::Error)]
+enum RuleError {
+    #[error("a task's function of the canonical ABI was called outside of a task")]
+    NoTask,
+    #[error("the guest gave the host a subtask or set that it does not have")]
+    NoSuchHandle,
+    #[error("the guest dropped a subtask that is not done")]
+    NotDone,
+    #[error("the guest acknowledged a cancellation that nobody asked for")]
+    NotAsked,
+    #[error("a task gave two results")]
+    TwoResults,
+    #[error("a task ended without a result")]
+    NoResult,
+    #[error("more than {SUBTASKS_MAX} subtasks at a time")]
+    TooMany,
+}
+
+/// What is told to a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) code: u32,
+    pub(crate) subtask: u32,
+    pub(crate) status: u32,
+}
+
+/// What a task has given: a value, or the text of an error.
+pub(super) type Given = Result<u32, String>;
+
+#[derive(Debug, Default)]
+struct Task {
+    /// The guest's own word for it.
+    context: u32,
+    given: Option<Given>,
+}
+
+#[derive(Debug)]
+struct Subtask {
+    /// The set that it is in; 0 for none.
+    set: u32,
+    done: bool,
+    /// The guest knows that it is done.
+    told: bool,
+    /// Where its result goes in the guest's memory.
+    result: u32,
+    /// Whose it is, if it ends with its user.
+    stay: Option<u32>,
+    abort: AbortHandle,
+}
+
+#[derive(Debug, Default)]
+struct Set {
+    /// Done, and not told.
+    ready: VecDeque<u32>,
+    /// Who waits for it.
+    waiter: Option<u32>,
+}
+
+/// A table whose numbers begin at 1.
+#[derive(Debug)]
+struct Table<T> {
+    rows: Vec<Option<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Table<T> {
+    fn insert(&mut self, row: T) -> u32 {
+        if let Some(number) = self.free.pop() {
+            self.rows[number as usize - 1] = Some(row);
+            return number;
+        }
+        self.rows.push(Some(row));
+        u32::try_from(self.rows.len()).expect("bounded by the limits on what goes in")
+    }
+
+    fn get(&mut self, number: u32) -> Result<&mut T, RuleError> {
+        let at = (number as usize).checked_sub(1).ok_or(RuleError::NoSuchHandle)?;
+        self.rows.get_mut(at).and_then(Option::as_mut).ok_or(RuleError::NoSuchHandle)
+    }
+
+    fn remove(&mut self, number: u32) -> Result<T, RuleError> {
+        self.get(number)?;
+        self.free.push(number);
+        Ok(self.rows[number as usize - 1].take().expect("it was just there"))
+    }
+
+    fn len(&self) -> usize {
+        self.rows.len() - self.free.len()
+    }
+}
+
+/// The tables of an instance.
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
+    tasks: Table<Task>,
+    subtasks: Table<Subtask>,
+    sets: Table<Set>,
+    /// Whose turn it is.
+    current: u32,
+}
+
+impl Tasks {
+    /// A task begins, and it is its turn.
+    pub(super) fn begin(&mut self) -> u32 {
+        self.current = self.tasks.insert(Task::default());
+        self.current
+    }
+
+    /// It is this task's turn.
+    pub(super) fn resume(&mut self, task: u32) {
+        self.current = task;
+    }
+
+    /// A task has ended: what it gave.
+    pub(super) fn end(&mut self, task: u32) -> wasmtime::Result<Given> {
+        self.current = 0;
+        let task = self.tasks.remove(task)?;
+        Ok(task.given.ok_or(RuleError::NoResult)?)
+    }
+
+    /// Tasks under way.
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    fn current(&mut self) -> Result<&mut Task, RuleError> {
+        self.tasks.get(self.current).map_err(|_| RuleError::NoTask)
+    }
+
+    /// The guest's own word for the current task.
+    pub(crate) fn context(&mut self) -> wasmtime::Result<&mut u32> {
+        Ok(&mut self.current()?.context)
+    }
+
+    /// The current task gives its result.
+    pub(crate) fn give_result(&mut self, given: Given) -> wasmtime::Result<()> {
+        let task = self.current()?;
+        if task.given.replace(given).is_some() {
+            return Err(RuleError::TwoResults.into());
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::unused_self, reason = "as the others that a guest calls")]
+    pub(crate) fn cancelled(&mut self) -> wasmtime::Result<()> {
+        Err(RuleError::NotAsked.into())
+    }
+
+    /// An import has been begun: its number, and what the guest is told of it. `stay`: whose it is,
+    /// if it is to be given up when its user is interrupted.
+    pub(super) fn begin_subtask(
+        &mut self,
+        stay: Option<u32>,
+        result: u32,
+        abort: AbortHandle,
+    ) -> wasmtime::Result<(u32, u32)> {
+        if self.subtasks.len() >= SUBTASKS_MAX {
+            return Err(RuleError::TooMany.into());
+        }
+        let subtask = Subtask { set: 0, done: false, told: false, result, stay, abort };
+        let number = self.subtasks.insert(subtask);
+        Ok((number, STARTED | number << 4))
+    }
+
+    /// Gives up what this user has begun and waits for.
+    pub(super) fn abort_of(&mut self, stay: u32) {
+        let all = self.subtasks.rows.iter().flatten();
+        all.filter(|subtask| subtask.stay == Some(stay)).for_each(|subtask| subtask.abort.abort());
+    }
+
+    /// Where the result of a subtask goes; `None` if the guest has given it up.
+    pub(super) fn result_of(&mut self, subtask: u32) -> Option<u32> {
+        let subtask = self.subtasks.get(subtask).ok()?;
+        (!subtask.done).then_some(subtask.result)
+    }
+
+    /// A subtask is done, its result is in its place. The task that waits for it, if one does.
+    pub(super) fn done(&mut self, number: u32) -> Option<(u32, Event)> {
+        let subtask = self.subtasks.get(number).ok()?;
+        subtask.done = true;
+        let number_of_set = subtask.set;
+        let set = self.sets.get(number_of_set).ok()?;
+        set.ready.push_back(number);
+        let waiter = set.waiter.take()?;
+        let event = self.next_event(number_of_set);
+        Some((waiter, event.expect("one was just added")))
+    }
+
+    /// The task waits for this set. What has happened already, if something has.
+    pub(super) fn wait(&mut self, task: u32, set: u32) -> wasmtime::Result<Option<Event>> {
+        self.sets.get(set)?;
+        if let Some(event) = self.next_event(set) {
+            return Ok(Some(event));
+        }
+        self.sets.get(set)?.waiter = Some(task);
+        Ok(None)
+    }
+
+    fn next_event(&mut self, set: u32) -> Option<Event> {
+        let number = self.sets.get(set).ok()?.ready.pop_front()?;
+        self.subtasks.get(number).ok()?.told = true;
+        Some(Event { code: EVENT_SUBTASK, subtask: number, status: RETURNED })
+    }
+
+    pub(crate) fn new_set(&mut self) -> u32 {
+        self.sets.insert(Set::default())
+    }
+
+    pub(crate) fn drop_set(&mut self, set: u32) -> wasmtime::Result<()> {
+        self.sets.remove(set)?;
+        Ok(())
+    }
+
+    /// Puts a subtask into a set, and takes it out of the one that it was in; 0 is no set.
+    pub(crate) fn join(&mut self, number: u32, set: u32) -> wasmtime::Result<()> {
+        let subtask = self.subtasks.get(number)?;
+        let before = std::mem::replace(&mut subtask.set, set);
+        let is_news = subtask.done && !subtask.told;
+        if let Ok(before) = self.sets.get(before) {
+            before.ready.retain(|&ready| ready != number);
+        }
+        if set != 0 {
+            let set = self.sets.get(set)?;
+            if is_news {
+                set.ready.push_back(number);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn poll_set(&mut self, set: u32) -> wasmtime::Result<Event> {
+        self.sets.get(set)?;
+        let nothing = Event { code: EVENT_NONE, subtask: 0, status: 0 };
+        Ok(self.next_event(set).unwrap_or(nothing))
+    }
+
+    pub(crate) fn drop_subtask(&mut self, number: u32) -> wasmtime::Result<()> {
+        if !self.subtasks.get(number)?.done {
+            return Err(RuleError::NotDone.into());
+        }
+        self.join(number, 0)?;
+        self.subtasks.remove(number)?;
+        Ok(())
+    }
+
+    /// Gives up a subtask. What has become of it: it may have been done already.
+    pub(crate) fn cancel_subtask(&mut self, number: u32) -> wasmtime::Result<u32> {
+        self.join(number, 0)?;
+        let subtask = self.subtasks.get(number)?;
+        subtask.told = true;
+        if std::mem::replace(&mut subtask.done, true) {
+            return Ok(RETURNED);
+        }
+        subtask.abort.abort();
+        Ok(CANCELLED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subtask(tasks: &mut Tasks) -> u32 {
+        let (number, packed) = tasks.begin_subtask(Some(7), 64, AbortHandle::new_pair().0).unwrap();
+        assert_eq!(packed, STARTED | number << 4);
+        number
+    }
+
+    #[test]
+    fn a_task_that_waits_is_told_once() {
+        let mut tasks = Tasks::default();
+        let task = tasks.begin();
+        *tasks.context().unwrap() = 99;
+        let (set, one) = (tasks.new_set(), subtask(&mut tasks));
+        tasks.join(one, set).unwrap();
+        assert_eq!(tasks.wait(task, set).unwrap(), None);
+        assert_eq!(tasks.result_of(one), Some(64));
+        let told = Event { code: EVENT_SUBTASK, subtask: one, status: RETURNED };
+        assert_eq!(tasks.done(one), Some((task, told)));
+        tasks.resume(task);
+        assert_eq!(*tasks.context().unwrap(), 99);
+        assert_eq!(tasks.poll_set(set).unwrap().code, EVENT_NONE);
+        tasks.drop_subtask(one).unwrap();
+        tasks.drop_set(set).unwrap();
+        tasks.give_result(Ok(3)).unwrap();
+        assert_eq!(tasks.end(task).unwrap(), Ok(3));
+        assert_eq!(tasks.len(), 0);
+    }
+
+    #[test]
+    fn what_was_done_before_it_is_waited_for_is_told_at_once() {
+        let mut tasks = Tasks::default();
+        let task = tasks.begin();
+        let (set, one) = (tasks.new_set(), subtask(&mut tasks));
+        assert_eq!(tasks.done(one), None);
+        tasks.join(one, set).unwrap();
+        assert!(tasks.wait(task, set).unwrap().is_some_and(|event| event.subtask == one));
+        assert_eq!(tasks.wait(task, set).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_given_up_has_no_place_for_a_result() {
+        let mut tasks = Tasks::default();
+        tasks.begin();
+        let one = subtask(&mut tasks);
+        assert!(tasks.drop_subtask(one).is_err(), "it is not done");
+        assert_eq!(tasks.cancel_subtask(one).unwrap(), CANCELLED);
+        assert_eq!(tasks.result_of(one), None);
+        assert_eq!(tasks.done(one), None);
+        tasks.drop_subtask(one).unwrap();
+        assert!(tasks.drop_subtask(one).is_err(), "it is gone");
+        let two = subtask(&mut tasks);
+        tasks.done(two);
+        assert_eq!(tasks.cancel_subtask(two).unwrap(), RETURNED, "too late");
+    }
+
+    #[test]
+    fn rules_that_are_broken_end_the_call() {
+        let mut tasks = Tasks::default();
+        assert!(tasks.context().is_err() && tasks.give_result(Ok(0)).is_err());
+        let task = tasks.begin();
+        for number in [0, 1, u32::MAX] {
+            assert!(tasks.join(number, 0).is_err() && tasks.poll_set(number).is_err());
+        }
+        tasks.give_result(Ok(0)).unwrap();
+        assert!(tasks.give_result(Ok(0)).is_err());
+        tasks.end(task).unwrap().unwrap();
+        let silent = tasks.begin();
+        assert!(tasks.end(silent).is_err());
+    }
+}
