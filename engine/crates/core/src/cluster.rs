@@ -3,11 +3,16 @@
 //!
 //! # Layout
 //! - this file: the events, and the life of a test.
+//! - `members`: who goes, and how that is noticed.
+//! - [`memory`]: what outlives the master's process; `awaiting`: the workers of the one before.
 //! - `orders`: what workers are told; `motion`: who moves between them, and when.
 //! - `look`: how things are, for those who only look.
 //! - [`worker`]: what the master knows of one worker.
 
+mod awaiting;
 mod look;
+mod members;
+pub mod memory;
 mod motion;
 mod orders;
 pub mod worker;
@@ -15,11 +20,13 @@ pub mod worker;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::dispatch::{ClassShare, Dispatcher};
 use crate::message::{Digest, Heartbeat, Order, Settings, WorkerInfo, WorkerState};
 use crate::pace::Ramp;
 use motion::Motion;
-use worker::{Lost, Worker};
+use worker::Worker;
 
 /// A worker that was silent for this long is lost: its users go to the others. Longer than
 /// [`crate::agent::LEASE`].
@@ -67,7 +74,7 @@ pub enum Action {
 }
 
 /// A load to put on the target.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     /// Users in the whole test.
     pub users: u32,
@@ -80,7 +87,7 @@ pub struct Load {
 }
 
 /// Where a test is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// No test yet.
     Ready,
@@ -144,6 +151,12 @@ pub struct Cluster {
     next_test: u32,
     last_order: u64,
     users_max: u32,
+    /// Until when the workers of an earlier master are waited for.
+    awaiting: Option<Duration>,
+    /// What is still to be told of the restart.
+    news: Vec<String>,
+    /// Of the memory.
+    revision: u64,
 }
 
 impl Cluster {
@@ -165,6 +178,9 @@ impl Cluster {
             next_test: first_test.max(NO_TEST + 1),
             last_order: 0,
             users_max: 0,
+            awaiting: None,
+            news: Vec::new(),
+            revision: 0,
         }
     }
 
@@ -207,11 +223,19 @@ impl Cluster {
                 self.workers.len() - 1
             }
         };
+        let awaited = self.workers[index].awaited;
+        if awaited && self.workers[index].info().stream != info.stream {
+            self.give_up(now, index, "another process has taken its place", &mut actions);
+        }
         if self.workers[index].join(now, connection, info) {
             let text =
                 format!("worker {} is back with all its samples", self.workers[index].info().id);
             actions.push(Action::Notice(text));
         }
+        self.workers[index].awaited = false;
+        self.touch(index);
+        // What was given to it by an earlier master is told again.
+        self.rebalance |= awaited;
         self.connections.insert(connection, index);
         (Ok(u32::try_from(index).expect("bounded by WORKERS_MAX")), actions)
     }
@@ -237,11 +261,14 @@ impl Cluster {
             let news = beat.finished.difference(&worker.retired);
             worker.retired.insert_all(&news);
             if !news.is_empty() {
+                self.revision += 1;
+                worker.revision = self.revision;
                 news.iter().for_each(|id| self.dispatcher.retire(id));
                 self.forget_at.get_or_insert(now + FORGET_INTERVAL);
             }
         }
         let able = beat.problem.is_none() && beat.state != WorkerState::Preparing;
+        let first = worker.beat().is_none();
         self.told -= u64::from(worker.users());
         worker.heard(now, beat);
         self.told += u64::from(worker.users());
@@ -253,6 +280,12 @@ impl Cluster {
                 self.dispatcher.remove_worker(id);
             }
             self.rebalance = true;
+            self.touch(index);
+        } else if first && able {
+            // It kept its place over a restart of the master, and may have other limits now.
+            self.dispatcher.add_worker(&worker.info().id, worker.room(connections));
+            self.rebalance = true;
+            self.touch(index);
         }
         self.users_max = self.users_max.max(self.users());
         self.settle(now, &mut actions);
@@ -278,33 +311,6 @@ impl Cluster {
         actions
     }
 
-    /// A worker is gone; with the next orders its users go to the others. `why`: `None` when
-    /// nothing is lost with it.
-    fn part(&mut self, now: Duration, index: usize, why: Option<&str>, actions: &mut Vec<Action>) {
-        let busy = self.is_busy();
-        let worker = &mut self.workers[index];
-        let Some(connection) = worker.connection() else { return };
-        self.connections.remove(&connection);
-        let users = worker.users();
-        let lost = why.filter(|_| busy).map(|why| Lost {
-            at: now,
-            users,
-            why: why.to_owned(),
-            last_report: worker.reported,
-        });
-        let id = worker.info().id.clone();
-        if let Some(lost) = &lost {
-            actions.push(Action::Notice(format!("worker {id} was lost: {lost}")));
-        } else if busy && why.is_none() {
-            actions.push(Action::Notice(format!("worker {id} left")));
-        }
-        self.told -= u64::from(users);
-        worker.part(lost);
-        if std::mem::take(&mut worker.placed) {
-            self.dispatcher.remove_worker(&id);
-        }
-    }
-
     /// Starts a test, or changes the load of the running one.
     ///
     /// # Errors
@@ -325,6 +331,7 @@ impl Cluster {
                 test.falls |= load.users < test.load.users;
                 test.load = Load { settings, ..load };
                 test.state = State::Spawning;
+                self.revision += 1;
             }
             _ => self.begin(now, load, ramp, &mut actions),
         }
@@ -338,8 +345,11 @@ impl Cluster {
         // The users of a test are numbered from 0, and those that finished are back.
         self.dispatcher = Dispatcher::new(&self.classes);
         let connections = load.settings.connections;
+        self.revision += 1;
+        self.awaiting = None;
         for worker in &mut self.workers {
             worker.begin();
+            worker.revision = self.revision;
             if worker.placed {
                 self.dispatcher.add_worker(&worker.info().id, worker.room(connections));
             }
@@ -375,6 +385,7 @@ impl Cluster {
             test.state = State::Stopping;
             test.stopping = now;
             test.ramp = None;
+            self.revision += 1;
             self.send_orders(now, Duration::ZERO, &mut actions);
             self.settle(now, &mut actions);
         }
@@ -387,6 +398,7 @@ impl Cluster {
     pub fn tick(&mut self, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         self.drop_silent(now, &mut actions);
+        self.look_for_awaited(now, &mut actions);
         if self.rebalance || self.forget_at.is_some_and(|at| at <= now) {
             self.send_orders(now, LOSS_SPREAD, &mut actions);
         }
@@ -402,33 +414,23 @@ impl Cluster {
         actions
     }
 
-    fn drop_silent(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        let silent = |worker: &Worker| now.saturating_sub(worker.last_heard()) > SILENCE_MAX;
-        let silent: Vec<_> = self
-            .connections
-            .iter()
-            .filter(|&(_, &index)| silent(&self.workers[index]))
-            .map(|(&connection, &index)| (connection, index))
-            .collect();
-        for (connection, index) in silent {
-            self.part(now, index, Some("it fell silent"), actions);
-            self.rebalance = true;
-            actions.push(Action::Close { connection, reason: "it fell silent".to_owned() });
-        }
-    }
-
     /// Starts or ends the users that are due.
     fn ramp(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        if self.holds_back() {
+            return;
+        }
         let has_workers = self.dispatcher.workers().next().is_some();
         let Some(test) = &mut self.test else { return };
         if test.ramp.is_none() && test.is_live() && !self.dispatcher.at_target() {
             // It had ended for want of room, and now there is some.
             test.ramp = Ramp::new(now, test.load.spawn_rate).ok();
             test.state = State::Spawning;
+            self.revision += 1;
         }
         let Some(ramp) = &mut test.ramp else { return };
         // Without a worker the ramp waits, rather than to start everyone at once when one comes.
         let due = ramp.take_due(now);
+        self.revision += u64::from(due > 0);
         if due == 0 || !has_workers {
             return;
         }
@@ -446,6 +448,12 @@ impl Cluster {
 
     /// Moves the test on when what it waits for has happened.
     fn settle(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        let before = self.state();
+        self.settle_state(now, actions);
+        self.revision += u64::from(self.state() != before);
+    }
+
+    fn settle_state(&mut self, now: Duration, actions: &mut Vec<Action>) {
         let alive = self.users();
         let Some(test) = &mut self.test else { return };
         let done = || self.workers.iter().all(Worker::order_done);

@@ -4,6 +4,7 @@
 //! - `share`: which class gains or loses the next user.
 //! - `roster`: the workers in their order, and who runs on them.
 //! - `mix`: which of equally loaded workers gets which class.
+//! - `memory`: what it knows, as plain data.
 //!
 //! # Rules
 //! 1. Users are added to the least loaded worker that has room and removed from the most loaded
@@ -28,6 +29,7 @@
 //!    free: users are held and told as runs of ids, and what a step costs does not depend on the
 //!    users that it leaves alone.
 
+mod memory;
 mod mix;
 mod roster;
 mod share;
@@ -37,6 +39,7 @@ use std::cmp::Reverse;
 use crate::ids::{IdRun, IdSet};
 use crate::message::ClassUsers;
 use crate::plan::Population;
+pub use memory::{Placements, PlacementsError};
 use roster::{Roster, Seat};
 use share::{Sequence, Shares};
 
@@ -221,6 +224,18 @@ impl Dispatcher {
     /// that has come since is among them, also without users.
     pub fn take_changed(&mut self) -> Vec<String> {
         self.roster.take_changed()
+    }
+
+    /// Is this worker among those that [`Self::take_changed`] would tell?
+    #[must_use]
+    pub fn is_changed(&self, worker: &str) -> bool {
+        self.roster.place(worker).is_some_and(|place| self.roster.is_changed(place))
+    }
+
+    /// The most users that a worker accepts; `None` is no limit, or an unknown id.
+    #[must_use]
+    pub fn limit(&self, worker: &str) -> Option<u32> {
+        self.roster.place(worker).and_then(|place| self.roster.limit(place))
     }
 
     /// The workers in their order, with their numbers of users.

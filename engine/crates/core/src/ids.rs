@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Consecutive ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdRun {
     /// The lowest.
     pub first: u32,
@@ -22,8 +24,10 @@ impl IdRun {
     }
 }
 
-/// A set of ids. Runs in it neither overlap nor touch, so equal sets have equal runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A set of ids. Runs in it neither overlap nor touch, so equal sets have equal runs; as data it is
+/// the list of its runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<IdRun>", into = "Vec<IdRun>")]
 pub struct IdSet {
     /// The last id of each run by its first.
     runs: BTreeMap<u32, u32>,
@@ -217,6 +221,18 @@ impl FromIterator<u32> for IdSet {
         let mut set = Self::new();
         set.extend(ids);
         set
+    }
+}
+
+impl From<Vec<IdRun>> for IdSet {
+    fn from(runs: Vec<IdRun>) -> Self {
+        runs.into_iter().collect()
+    }
+}
+
+impl From<IdSet> for Vec<IdRun> {
+    fn from(ids: IdSet) -> Self {
+        ids.runs().collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What master and workers tell each other, as plain data. `swarm-wire` encodes it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::IdSet;
 
 /// The protocol that this build speaks. Both ends must agree.
@@ -9,7 +11,7 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub type Digest = [u8; 32];
 
 /// A worker introduces itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerInfo {
     /// Unique among the workers of a master; `HOST_RANDOM` unless the operator chose one.
     pub id: String,
@@ -27,7 +29,7 @@ pub struct WorkerInfo {
 }
 
 /// What does not change while a test runs.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Settings {
     /// Base URL of the target; classes may override it.
     pub host: Option<String>,
@@ -52,7 +54,7 @@ pub struct Settings {
 }
 
 /// Whose connections carry the requests of a test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Connections {
     /// Every user has its own.
     #[default]
@@ -63,7 +65,7 @@ pub enum Connections {
 }
 
 /// Users of one class on one worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassUsers {
     /// Index of the class in the scenario.
     pub class: u32,

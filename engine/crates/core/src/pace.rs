@@ -86,6 +86,14 @@ impl Ramp {
         self.start.saturating_add(self.wait.saturating_mul(self.taken))
     }
 
+    /// The next step is not due before this time, and those after it follow from there.
+    pub fn delay(&mut self, until: Duration) {
+        if self.next_due() < until {
+            self.start = until;
+            self.taken = 0;
+        }
+    }
+
     /// Takes the steps that are due: their number, at most [`STEPS_DUE_MAX`].
     #[must_use]
     pub fn take_due(&mut self, now: Duration) -> u32 {

@@ -50,13 +50,13 @@ impl Cluster {
 
     /// Workers that can run users.
     pub fn ready_workers(&self) -> usize {
-        self.workers.iter().filter(|worker| worker.placed).count()
+        self.workers.iter().filter(|worker| worker.takes_orders()).count()
     }
 
     /// Users that the workers which are ready can carry together; `None` is no limit, or not known
     /// because none is ready.
     pub fn room(&self) -> Option<u32> {
-        let mut able = self.workers.iter().filter(|worker| worker.placed).peekable();
+        let mut able = self.workers.iter().filter(|worker| worker.takes_orders()).peekable();
         able.peek()?;
         able.map(|worker| worker.room(self.connections_of_test()))
             .try_fold(0_u32, |sum, room| Some(sum.saturating_add(room?)))

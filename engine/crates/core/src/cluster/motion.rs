@@ -52,6 +52,26 @@ impl Motion {
         self.0.clear();
     }
 
+    /// Those that an earlier master has begun, as [`Self::rebalances`] gave them.
+    pub(super) fn resume(&mut self, rebalances: Vec<(Duration, IdSet)>) {
+        self.0 = rebalances.into_iter().map(|(start, ids)| Rebalance { start, ids }).collect();
+    }
+
+    /// When each begins, and who moves with it.
+    pub(super) fn rebalances(&self) -> Vec<(Duration, IdSet)> {
+        self.0.iter().map(|rebalance| (rebalance.start, rebalance.ids.clone())).collect()
+    }
+
+    /// Those that are over begin anew: not everybody has heard of them in time. The others stay, as
+    /// users that have their turn within moments cannot be held back any more.
+    pub(super) fn again(&mut self, now: Duration) {
+        for rebalance in &mut self.0 {
+            if now > rebalance.start + SPREAD {
+                rebalance.start = now + LEAD;
+            }
+        }
+    }
+
     /// Of those that `come` to workers, the ones that a living worker has just `left`, or is still
     /// to leave by an earlier rebalance: they begin to move.
     pub(super) fn begin(&mut self, now: Duration, left: &IdSet, come: &IdSet) -> IdSet {

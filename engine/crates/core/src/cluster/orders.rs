@@ -24,6 +24,10 @@ impl Cluster {
         spread: Duration,
         actions: &mut Vec<Action>,
     ) {
+        if self.holds_back() {
+            self.rebalance = true;
+            return;
+        }
         self.rebalance = false;
         self.forget_at = None;
         if self.motion.forget(now) {
@@ -41,6 +45,8 @@ impl Cluster {
             let moves = self.motion.of(&worker.moving);
             self.last_order += 1;
             worker.ordered(self.last_order, number, users.clone());
+            self.revision += 1;
+            worker.revision = self.revision;
             let order = Box::new(Order {
                 number: self.last_order,
                 test: number,
@@ -73,6 +79,7 @@ impl Cluster {
         let mut news = Vec::new();
         for id in self.dispatcher.take_changed() {
             let Some(&index) = self.by_id.get(&id) else { continue };
+            self.touch(index);
             let worker = &self.workers[index];
             if !worker.takes_orders() {
                 continue;

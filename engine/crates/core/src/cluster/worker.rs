@@ -3,11 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::memory::WorkerMemory;
 use crate::ids::IdSet;
 use crate::message::{ClassUsers, Connections, Heartbeat, WorkerInfo};
 
 /// How a worker was lost in the middle of a test.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// When the master noticed.
     pub at: Duration,
@@ -57,6 +60,12 @@ pub struct Worker {
     order: u64,
     /// What that order said.
     ordered: Option<(u32, Vec<ClassUsers>)>,
+    /// It may not have heard that order, of an earlier master: it is told again.
+    unsure: bool,
+    /// It was connected to an earlier master, and is not back yet.
+    pub(super) awaited: bool,
+    /// When it was last not what the memory said of it.
+    pub(super) revision: u64,
 }
 
 impl Worker {
@@ -75,6 +84,41 @@ impl Worker {
             retired: IdSet::new(),
             order: 0,
             ordered: None,
+            unsure: false,
+            awaited: false,
+            revision: 0,
+        }
+    }
+
+    /// As an earlier master knew it.
+    pub(super) fn reminded(memory: WorkerMemory) -> Self {
+        Self {
+            lost: memory.lost,
+            users_max: memory.users_max,
+            placed: memory.placed,
+            reported: memory.reported,
+            moving: memory.moving,
+            retired: memory.retired,
+            ordered: memory.told,
+            awaited: memory.connected,
+            ..Self::new(memory.info)
+        }
+    }
+
+    /// What a successor must know of it; what the dispatcher knows is missing.
+    pub(super) fn remember(&self) -> WorkerMemory {
+        WorkerMemory {
+            info: self.info.clone(),
+            connected: self.connection.is_some(),
+            lost: self.lost.clone(),
+            users_max: self.users_max,
+            reported: self.reported,
+            placed: self.placed,
+            room: None,
+            users: Vec::new(),
+            told: self.ordered.clone(),
+            moving: self.moving.clone(),
+            retired: self.retired.clone(),
         }
     }
 
@@ -86,8 +130,11 @@ impl Worker {
         self.last_heard = now;
         self.silence();
         self.order = 0;
-        self.ordered = None;
-        self.moving = IdSet::new();
+        self.unsure = true;
+        if !(self.awaited && same) {
+            self.ordered = None;
+            self.moving = IdSet::new();
+        }
         same && self.lost.take().is_some()
     }
 
@@ -128,7 +175,7 @@ impl Worker {
 
     /// Has it done all that it was told? So has one that is gone.
     pub(super) fn order_done(&self) -> bool {
-        let Some(_) = self.connection else { return true };
+        let Some(_) = self.connection else { return !self.awaited };
         self.order == 0 || self.beat.as_ref().is_some_and(|beat| beat.order_done >= self.order)
     }
 
@@ -150,12 +197,14 @@ impl Worker {
     }
 
     pub(super) fn is_news(&self, test: u32, users: &[ClassUsers]) -> bool {
-        self.ordered.as_ref().is_none_or(|(last, told)| *last != test || told != users)
+        let new = |(last, told): &(u32, Vec<ClassUsers>)| *last != test || told != users;
+        self.unsure || self.ordered.as_ref().is_none_or(new)
     }
 
     pub(super) fn ordered(&mut self, number: u64, test: u32, users: Vec<ClassUsers>) {
         self.order = number;
         self.ordered = Some((test, users));
+        self.unsure = false;
     }
 
     /// How it introduced itself.

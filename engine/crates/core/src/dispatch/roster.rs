@@ -102,6 +102,16 @@ impl Roster {
         self.workers[place].users_max.is_none_or(|users_max| self.loads[place] < users_max)
     }
 
+    /// Most users that the worker accepts; `None` is no limit.
+    pub(super) fn limit(&self, place: usize) -> Option<u32> {
+        self.workers[place].users_max
+    }
+
+    /// Would [`Self::take_changed`] tell of the worker?
+    pub(super) fn is_changed(&self, place: usize) -> bool {
+        self.workers[place].changed
+    }
+
     /// Users of the worker beyond its limit.
     pub(super) fn excess(&self, place: usize) -> u32 {
         let users_max = self.workers[place].users_max.unwrap_or(u32::MAX);
@@ -183,10 +193,15 @@ impl Roster {
     }
 
     /// Takes a seat for a user of `class` that is still to be named.
-    pub(super) fn reserve(&mut self, (place, class): Seat) {
-        self.workers[place].counts[class] += 1;
-        self.loads[place] += 1;
-        self.counts[class] += 1;
+    pub(super) fn reserve(&mut self, seat: Seat) {
+        self.reserve_all(seat, 1);
+    }
+
+    /// Takes so many seats.
+    pub(super) fn reserve_all(&mut self, (place, class): Seat, users: u32) {
+        self.workers[place].counts[class] += users;
+        self.loads[place] += users;
+        self.counts[class] += users;
     }
 
     /// Names the users of as many reserved seats.

@@ -2,6 +2,7 @@
 //! delivers after a while, or not at all.
 
 mod moves;
+mod restart;
 mod world;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use swarm_core::agent::{Action as AgentAction, Agent, HEARTBEAT_INTERVAL};
+use swarm_core::cluster::memory::{Memory, MemoryError, WorkerMemory};
 use swarm_core::cluster::{Action, Cluster, Load};
 use swarm_core::dispatch::ClassShare;
 use swarm_core::message::{Heartbeat, Order, PROTOCOL_VERSION, Room, Settings, WorkerInfo};
@@ -72,6 +73,11 @@ impl Node {
 
 pub(crate) struct World {
     pub(crate) master: Cluster,
+    /// What the master has kept, and at which revision.
+    memory: Option<Memory>,
+    kept: u64,
+    /// Number of the last order.
+    last_order: u64,
     master_alive: bool,
     now: Duration,
     nodes: BTreeMap<String, Node>,
@@ -83,18 +89,30 @@ pub(crate) struct World {
     pub(crate) task: Duration,
 }
 
-fn cluster(first_test: u32) -> Cluster {
+fn classes() -> Vec<ClassShare> {
     let class = |name: &str, weight| ClassShare {
         name: name.to_owned(),
         population: Population::Weight(weight),
     };
-    Cluster::new([7; 32], vec![class("x", 3.0), class("y", 1.0)], first_test)
+    vec![class("x", 3.0), class("y", 1.0)]
+}
+
+fn cluster(first_test: u32) -> Cluster {
+    Cluster::new([7; 32], classes(), first_test)
+}
+
+/// A master that goes on with `memory`.
+pub(crate) fn restore(memory: Memory) -> Result<Cluster, MemoryError> {
+    Cluster::restore([7; 32], classes(), 1000, memory, Duration::from_secs(1000))
 }
 
 impl World {
     pub(crate) fn new(workers: &[&str]) -> Self {
         let mut world = Self {
             master: cluster(1),
+            memory: None,
+            kept: 0,
+            last_order: 0,
             master_alive: true,
             now: Duration::from_secs(100),
             nodes: BTreeMap::new(),
@@ -172,7 +190,11 @@ impl World {
     }
 
     pub(crate) fn start(&mut self, users: u32, spawn_rate: f64) {
-        let load = Load { users, spawn_rate, run_time: None, settings: Settings::default() };
+        self.start_for(users, spawn_rate, None);
+    }
+
+    pub(crate) fn start_for(&mut self, users: u32, spawn_rate: f64, run_time: Option<Duration>) {
+        let load = Load { users, spawn_rate, run_time, settings: Settings::default() };
         let actions = self.master.start(self.now, load).expect("a test can start");
         self.obey_master(actions);
     }
@@ -189,9 +211,10 @@ impl World {
             node.alive.clear();
             node.due.clear();
             node.last_tasks.clear();
-            let connection = node.connection.take().expect("it was connected");
-            let actions = self.master.closed(self.now, connection, false);
-            self.obey_master(actions);
+            if let Some(connection) = node.connection.take() {
+                let actions = self.master.closed(self.now, connection, false);
+                self.obey_master(actions);
+            }
         }
     }
 
@@ -213,6 +236,41 @@ impl World {
     pub(crate) fn new_master(&mut self) {
         self.master = cluster(1000);
         self.master_alive = true;
+        self.last_order = 0;
+    }
+
+    /// A master that goes on with what the last one has kept.
+    pub(crate) fn restart_master(&mut self) {
+        let memory = self.memory.clone().expect("something has happened");
+        let master = Cluster::restore([7; 32], classes(), 1000, memory, self.now);
+        self.master = master.expect("the memory is sound");
+        self.master_alive = true;
+        self.memory = None;
+        self.kept = 0;
+        self.keep();
+    }
+
+    pub(crate) fn memory(&mut self) -> Memory {
+        self.memory.clone().expect("something has happened")
+    }
+
+    /// Keeps what the master knows; checks that the changes alone make the same as all of it.
+    fn keep(&mut self) {
+        if self.master.revision() > self.kept {
+            let news = self.master.memory(self.kept);
+            let all = self.master.memory(0);
+            match &mut self.memory {
+                Some(memory) => memory.update(news),
+                None => self.memory = Some(news),
+            }
+            let memory = self.memory.as_ref().expect("just set");
+            for (kept, now) in memory.workers.values().zip(all.workers.values()) {
+                // What is no change by itself may lag behind.
+                let (users_max, reported) = (now.users_max, now.reported);
+                assert_eq!(&WorkerMemory { users_max, reported, ..kept.clone() }, now);
+            }
+            self.kept = self.master.revision();
+        }
     }
 
     pub(crate) fn finish(&mut self, id: u32) {
@@ -363,9 +421,12 @@ impl World {
     }
 
     fn obey_master(&mut self, actions: Vec<Action>) {
+        self.keep();
         for action in actions {
             match action {
                 Action::Order { connection, order } => {
+                    assert!(order.number > self.last_order, "the numbers of orders grow");
+                    self.last_order = order.number;
                     self.wire.push_back((self.now + DELAY, connection, Message::Order(order)));
                 }
                 Action::Notice(text) => self.notices.push(text),
@@ -400,6 +461,10 @@ impl World {
 
     pub(crate) fn ids(&self) -> BTreeSet<u32> {
         self.nodes.values().flat_map(|node| node.alive.iter().copied()).collect()
+    }
+
+    pub(crate) fn ids_by_worker(&self) -> Vec<BTreeSet<u32>> {
+        self.nodes.values().map(|node| node.alive.clone()).collect()
     }
 
     /// Fewest and most users on a worker that is not at fault.
