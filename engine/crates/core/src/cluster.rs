@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::dispatch::{ClassShare, Dispatcher};
 use crate::message::{Digest, Heartbeat, Order, Settings, WorkerInfo, WorkerState};
 use crate::pace::Ramp;
+pub use awaiting::AWAIT_MAX;
 use motion::Motion;
 use worker::Worker;
 

@@ -4,7 +4,6 @@
 //! - [`master`]: the control thread of a master, and what it tells and takes.
 //! - [`worker`]: the control thread of a worker, which owns its load threads.
 //! - `shard`: one load thread: its users, their timers, connections and samples.
-//! - `outbox`: reports that the master has not acknowledged yet.
 //! - [`store`]: modules on disk, by digest.
 //! - [`capacity`]: how many users a process can carry.
 //! - `process`: CPU and memory of this process.
@@ -16,7 +15,6 @@
 
 pub mod capacity;
 pub mod master;
-mod outbox;
 mod process;
 mod shard;
 pub mod store;

@@ -59,6 +59,17 @@ impl Ledger {
         Accept::New
     }
 
+    /// Decides about a report of a worker that sends its oldest first: what is missing before this
+    /// one will never come. [`Accept::Gap`] then says where the gap began, and that the report is
+    /// to be applied; the ledger takes it as applied.
+    pub fn take(&mut self, stream: u64, sequence: u64) -> Accept {
+        let accept = self.accept(stream, sequence);
+        if let Accept::Gap(_) = accept {
+            self.resume(stream, sequence);
+        }
+        accept
+    }
+
     /// Takes all reports of a stream up to `applied` as applied: what another master has saved or
     /// acknowledged. Never goes back.
     pub fn resume(&mut self, stream: u64, applied: u64) {

@@ -15,7 +15,7 @@
 //! - [`parts`]: deltas in parts, for messages that must not be too long.
 //! - [`metric`]: metrics of the guest's own.
 //! - [`lateness`]: how late the generator itself was, by load thread.
-//! - [`ledger`]: which reports have been applied.
+//! - [`outbox`]: which reports wait for the master; [`ledger`]: which reports have been applied.
 //! - [`totals`]: the sum of all reports.
 //! - [`series`]: the test second by second.
 //! - [`snapshot`]: the merged statistics at one moment, ready to be shown.
@@ -36,6 +36,7 @@ pub mod ledger;
 pub mod limits;
 mod merge;
 pub mod metric;
+pub mod outbox;
 pub mod parts;
 pub mod recorder;
 pub mod report;
@@ -53,6 +54,7 @@ pub use histogram::Histogram;
 pub use ledger::{Accept, Ledger};
 pub use limits::Limits;
 pub use metric::{MetricError, MetricKind};
+pub use outbox::Outbox;
 pub use recorder::{EntryId, Recorder, Sample};
 pub use series::SECONDS_MAX;
 pub use totals::{Applied, Totals};

@@ -293,22 +293,18 @@ impl State {
             self.ledger.resume(stream, report.sequence);
             return report.sequence;
         }
-        match self.ledger.accept(stream, report.sequence) {
-            Accept::New => {
-                self.totals.apply(&id, report);
-                self.cluster.reported(self.clock.now(), connection);
-            }
-            Accept::Repeated => {}
-            Accept::Gap(expected) => {
-                let sequence = report.sequence;
-                self.notice(format!(
-                    "worker {id} sent report {sequence} where {expected} was due: the samples \
-                     between are missing"
-                ));
-                self.incomplete = true;
-                self.ledger.resume(stream, report.sequence - 1);
-                return self.report(connection, report);
-            }
+        let accept = self.ledger.take(stream, report.sequence);
+        if let Accept::Gap(expected) = accept {
+            let sequence = report.sequence;
+            self.notice(format!(
+                "worker {id} sent report {sequence} where {expected} was due: the samples \
+                 between are missing"
+            ));
+            self.incomplete = true;
+        }
+        if accept != Accept::Repeated {
+            self.totals.apply(&id, report);
+            self.cluster.reported(self.clock.now(), connection);
         }
         self.ledger.applied(stream)
     }

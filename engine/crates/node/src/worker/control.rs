@@ -20,7 +20,10 @@ use std::time::Duration;
 use swarm_core::agent::{Agent, HEARTBEAT_INTERVAL};
 use swarm_core::message::{Digest, Order};
 use swarm_guest::Clock;
+use swarm_stats::Outbox;
 use swarm_stats::delta::Delta;
+use swarm_stats::parts::PartMax;
+use swarm_wire::limits::MESSAGE_BYTES_MAX;
 use swarm_wire::{Session, WireError};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -29,13 +32,15 @@ use super::dial::{Backoff, DialError, Link};
 use super::prepare::Prepared;
 use super::{MasterAddress, WorkerConfig, WorkerEnd};
 use crate::capacity::MemoryWatch;
-use crate::outbox::Outbox;
 use crate::process::CpuMeter;
 use crate::shard::{Event as UserEvent, LoadThread};
 use crate::store::Store;
 
 /// How often samples are collected and reported.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What one report holds.
+const PART_MAX: PartMax = PartMax { rows: 2_000, bytes: MESSAGE_BYTES_MAX / 4 };
 
 /// A worker that leaves waits this long for its last samples to arrive.
 const LEAVE_MAX: Duration = Duration::from_secs(10);
@@ -156,7 +161,7 @@ impl Control {
         Self {
             clock,
             agent: Agent::new(threads.len(), config.master_grace),
-            outbox: Outbox::new(config.stream),
+            outbox: Outbox::new(config.stream, PART_MAX),
             config,
             master,
             store,

@@ -1,10 +1,9 @@
-//! Reports that the master has not acknowledged yet.
+//! Reports that the master has not acknowledged yet: what a worker keeps and sends.
 
 use std::collections::VecDeque;
 
-use swarm_stats::delta::{Delta, Report};
-use swarm_stats::parts::PartMax;
-use swarm_wire::limits::MESSAGE_BYTES_MAX;
+use crate::delta::{Delta, Report};
+use crate::parts::PartMax;
 
 /// Reports kept apart. Beyond that the newest grow: no sample is lost, only the second it belongs
 /// to becomes coarser.
@@ -16,10 +15,6 @@ const KEPT_MAX: usize = 1_000;
 /// Bytes of all reports kept, as messages; in memory up to twice that.
 const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// What one report holds. Many load threads together may have more names and errors than one
-/// message may carry; the rest goes in further reports of the same interval.
-const PART_MAX: PartMax = PartMax { rows: 2_000, bytes: MESSAGE_BYTES_MAX / 4 };
-
 /// A report and its size.
 #[derive(Debug)]
 struct Waiting {
@@ -29,8 +24,10 @@ struct Waiting {
 
 /// Keeps each report until it is acknowledged, and has it sent again unchanged until then.
 #[derive(Debug)]
-pub(crate) struct Outbox {
+pub struct Outbox {
     stream: u64,
+    /// What one report holds.
+    part_max: PartMax,
     last_sequence: u64,
     waiting: VecDeque<Waiting>,
     /// Of all that waits.
@@ -40,15 +37,20 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new(stream: u64) -> Self {
-        Self { stream, last_sequence: 0, waiting: VecDeque::new(), bytes: 0, first_sent: false }
+    /// Of the reports of this stream, each at most `part_max`: many load threads together may have
+    /// more names and errors than one message may carry; the rest goes in further reports of the
+    /// same interval.
+    #[must_use]
+    pub fn new(stream: u64, part_max: PartMax) -> Self {
+        let (waiting, bytes) = (VecDeque::new(), 0);
+        Self { stream, part_max, last_sequence: 0, waiting, bytes, first_sent: false }
     }
 
     /// Adds what was recorded from `from_ms` to `to_ms` of the master's clock. Returns how many
     /// reports had to be dropped for it, the oldest: the gap in the numbers tells the master,
     /// unless it had them already.
     #[must_use]
-    pub(crate) fn push(&mut self, test: u32, from_ms: u64, to_ms: u64, delta: Delta) -> usize {
+    pub fn push(&mut self, test: u32, from_ms: u64, to_ms: u64, delta: Delta) -> usize {
         let (mut delta, mut from_ms, mut sequence) = (delta, from_ms, None);
         if let Some(last) = self.take_growing(test) {
             from_ms = last.from_ms;
@@ -56,7 +58,7 @@ impl Outbox {
             let more = std::mem::replace(&mut delta, last.delta);
             delta.merge(more);
         }
-        for delta in delta.into_parts(PART_MAX) {
+        for delta in delta.into_parts(self.part_max) {
             let sequence = sequence.take().unwrap_or_else(|| {
                 self.last_sequence += 1;
                 self.last_sequence
@@ -92,38 +94,42 @@ impl Outbox {
     }
 
     /// The report to send next, again if need be.
-    pub(crate) fn next(&mut self) -> Option<Report> {
+    #[expect(clippy::should_implement_trait, reason = "it does not advance")]
+    pub fn next(&mut self) -> Option<Report> {
         let report = self.waiting.front()?.report.clone();
         self.first_sent = true;
         Some(report)
     }
 
     /// The master has all up to `sequence`.
-    pub(crate) fn acknowledged(&mut self, sequence: u64) {
+    pub fn acknowledged(&mut self, sequence: u64) {
         while self.waiting.front().is_some_and(|first| first.report.sequence <= sequence) {
             self.give_up_first();
         }
     }
 
     /// Drops the oldest report, which can't be delivered. The gap in the numbers tells the master.
-    pub(crate) fn give_up_first(&mut self) {
+    pub fn give_up_first(&mut self) {
         if let Some(first) = self.waiting.pop_front() {
             self.bytes -= first.bytes;
         }
         self.first_sent = false;
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Does the master have all of them?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use swarm_stats::Histogram;
-    use swarm_stats::delta::EntryDelta;
-
     use super::*;
+    use crate::Histogram;
+    use crate::delta::EntryDelta;
+
+    const PART_MAX: PartMax = PartMax { rows: 2_000, bytes: 8 << 20 };
 
     /// What makes a report recognisable, and adds up.
     fn delta(interrupted: u64) -> Delta {
@@ -132,7 +138,7 @@ mod tests {
 
     /// An outbox after so many seconds of a test without a master.
     fn waiting(seconds: u64) -> Outbox {
-        let mut outbox = Outbox::new(9);
+        let mut outbox = Outbox::new(9, PART_MAX);
         for second in 0..seconds {
             assert_eq!(outbox.push(1, second * 1000, second * 1000 + 1000, delta(1)), 0);
         }
