@@ -193,6 +193,11 @@ pub(crate) struct MasterArgs {
     #[arg(long, env = "SWARM_MASTER_BIND_PORT", default_value = "5557")]
     pub(crate) master_bind_port: u16,
 
+    /// Move no users to even out the workers: one that joins a running test gets only users that
+    /// start, or that have lost their worker.
+    #[arg(long, env = "SWARM_NO_REBALANCE")]
+    pub(crate) no_rebalance: bool,
+
     /// With --headless or --autostart: start when this many workers are ready.
     #[arg(long, env = "SWARM_EXPECT_WORKERS", default_value = "1")]
     pub(crate) expect_workers: u32,

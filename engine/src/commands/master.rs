@@ -16,6 +16,7 @@ pub(crate) fn run(args: &MasterArgs) -> Result<Exit, Failure> {
     raise_file_limit();
     let runtime = scenario::runtime(None)?;
     let config = config(scenario::load(&runtime, Some(&args.scenario))?, &args.test)?;
+    let config = MasterConfig { rebalance: !args.no_rebalance, ..config };
     let files = Files::open(&args.test)?;
     let (host, port) = (args.master_bind_host.as_str(), args.master_bind_port);
     let workers = session::bind(host, port, "workers", "choose another with --master-bind-port")?;
@@ -63,6 +64,7 @@ pub(super) fn config(loaded: Loaded, args: &TestArgs) -> Result<MasterConfig, Fa
         spawn_rate: args.spawn_rate,
         run_time: args.run_time,
         capacity: None,
+        rebalance: true,
     })
 }
 

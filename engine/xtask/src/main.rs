@@ -5,6 +5,7 @@
 //! - [`demo`]: sets up, builds, and starts a load test against a server of its own.
 //! - [`test`]: every check there is, in order.
 //! - [`session`]: the acceptance at full size.
+//! - [`sim`]: clusters in virtual time, from seeds.
 //! - [`scenarios`]: builds the scenarios.
 //! - [`setup`]: installs what is missing.
 //! - [`licences`], [`tidy`], [`page`]: checks that `test` runs.
@@ -21,6 +22,7 @@ mod repository;
 mod scenarios;
 mod session;
 mod setup;
+mod sim;
 mod test;
 mod tidy;
 
@@ -34,9 +36,11 @@ Usage: cargo xtask COMMAND
 Commands:
   demo [--web-port PORT]  build from source, start a server and a load test against it
   test [STEP...]          every check there is, or these: set-up, format, tidy, build,
-                          scenarios, tests, page, lints, licences
+                          scenarios, tests, planted, page, lints, licences
   bench [PART...]         what swarm costs beside other tools; `bench --help` says more
   session [PART...]       the acceptance at full size, by hand; `session --help` says more
+  sim [--from SEED] [--seeds N] [--seconds S] [--jobs J]
+                          clusters in virtual time, one for each seed
   scenarios [NAME...]     build the scenarios, or these, to target/scenarios/NAME.wasm
   setup                   install all that the above need
 
@@ -59,7 +63,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     let repository = Repository::here();
     let Some((command, rest)) = arguments.split_first() else {
         bail!(
-            "no command; there are demo, test, bench, session, scenarios, setup; \
+            "no command; there are demo, test, bench, session, sim, scenarios, setup; \
              `cargo xtask --help` says more"
         );
     };
@@ -68,6 +72,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("test", steps) => test::command(&repository, steps),
         ("bench", arguments) => bench::command(&repository, arguments),
         ("session", arguments) => session::command(&repository, arguments),
+        ("sim", arguments) => sim::command(&repository, arguments),
         ("scenarios", names) => scenarios::command(&repository, names),
         ("setup", []) => setup::everything(&repository),
         ("--help" | "-h" | "help", _) => {

@@ -2,7 +2,7 @@
 
 use crate::process;
 use crate::repository::Repository;
-use crate::{licences, page, scenarios, setup, tidy};
+use crate::{licences, page, scenarios, setup, sim, tidy};
 use anyhow::{Context, Result, bail};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -13,13 +13,14 @@ type Step = (&'static str, fn(&Repository) -> Result<()>);
 const SCENARIO_CRATES: [&str; 7] =
     ["bench", "bench-dense", "checkout", "dense-faults", "idle", "website", "website-dense"];
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("set-up", setup::everything),
     ("format", format),
     ("tidy", tidy::check),
     ("build", build),
     ("scenarios", built_scenarios),
     ("tests", tests),
+    ("planted", sim::planted),
     ("page", page::check),
     ("lints", lints),
     ("licences", licences::check),

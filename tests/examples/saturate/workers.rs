@@ -138,6 +138,7 @@ impl Worker {
         let users: Vec<_> = order.iter().flat_map(|order| &order.users).collect();
         Heartbeat {
             state: if users.is_empty() { WorkerState::Ready } else { WorkerState::Running },
+            order_taken: order.as_ref().map_or(0, |order| order.number),
             order_done: order.as_ref().map_or(0, |order| order.number),
             users: users
                 .into_iter()

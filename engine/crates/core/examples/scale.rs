@@ -106,6 +106,7 @@ impl World {
         let beat = Heartbeat {
             state: WorkerState::Ready,
             order_done: status.as_ref().map_or(0, |status| status.order_done),
+            order_taken: status.as_ref().map_or(0, |status| status.order_taken),
             users: status.map_or_else(Vec::new, |status| status.users),
             finished: IdSet::new(),
             cpu_percent: 0.0,

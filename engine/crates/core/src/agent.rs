@@ -73,6 +73,8 @@ pub struct Status {
     pub state: WorkerState,
     /// The last order, if all of it is done; 0 else.
     pub order_done: u64,
+    /// The last order; 0 for none since the registration.
+    pub order_taken: u64,
     /// Users alive by class.
     pub users: Vec<(u32, u32)>,
     /// Users of the order that ended by their own wish.
@@ -107,6 +109,7 @@ pub struct Agent {
     /// Users of the order that ended without having been told to, as by a fault of the worker. The
     /// next order starts them anew.
     fallen: IdSet,
+    leaving: bool,
 }
 
 impl Agent {
@@ -125,13 +128,16 @@ impl Agent {
             grace: Duration::ZERO,
             finished: IdSet::new(),
             fallen: IdSet::new(),
+            leaving: false,
         }
     }
 
     /// The master has accepted this worker. Its numbers of orders begin anew.
     pub fn registered(&mut self, now: Duration) {
         self.link = Link::Up { answered: now };
-        if let Some(order) = &mut self.order {
+        if let Some(order) = &mut self.order
+            && !planted!(OldNumbers)
+        {
             order.number = 0;
         }
     }
@@ -170,7 +176,9 @@ impl Agent {
 
     fn check_link(&mut self, now: Duration) -> Vec<Action> {
         match self.link {
-            Link::Up { answered } if now.saturating_sub(answered) > LEASE => {
+            Link::Up { answered }
+                if now.saturating_sub(answered) > LEASE && !planted!(LeaseIgnored) =>
+            {
                 self.link = Link::Idle;
                 let mut actions = self.stop_all(now, Duration::ZERO);
                 actions.push(Action::Redial);
@@ -217,7 +225,7 @@ impl Agent {
             self.begun = Some(order.test);
             actions.push(Action::Begin(Box::new(order.clone())));
         }
-        if order.users.is_empty() {
+        if order.users.is_empty() && order.moves.is_empty() {
             self.grace = order.stop_timeout();
             self.finished = IdSet::new();
             self.fallen = IdSet::new();
@@ -288,6 +296,7 @@ impl Agent {
     pub fn status(&self, flushed: bool) -> Status {
         let idle = self.order.as_ref().is_none_or(|order| order.users.is_empty());
         let state = match (self.module_ready, idle) {
+            _ if self.leaving => WorkerState::Leaving,
             (false, _) => WorkerState::Preparing,
             (true, true) if self.users.len() > 0 => WorkerState::Stopping,
             (true, true) => WorkerState::Ready,
@@ -300,6 +309,7 @@ impl Agent {
         Status {
             state,
             order_done: if done { number } else { 0 },
+            order_taken: number,
             users: self.users.alive().collect(),
             finished: self.finished.clone(),
         }
@@ -308,6 +318,13 @@ impl Agent {
     /// Is an order being carried out? Then the master wants to hear of it often.
     pub fn is_changing(&self) -> bool {
         self.users.waiting() + self.users.ending() > 0
+    }
+
+    /// The program is to end: the master is told, and gives the users to others. Without a master
+    /// they end here.
+    pub fn leave(&mut self, now: Duration) -> Vec<Action> {
+        self.leaving = true;
+        if let Link::Up { .. } = self.link { Vec::new() } else { self.stop_all(now, MOVE_GRACE) }
     }
 
     /// Users that are not gone yet.

@@ -156,6 +156,10 @@ pub struct Cluster {
     awaiting: Option<Duration>,
     /// What is still to be told of the restart.
     news: Vec<String>,
+    /// Users move to even out the workers.
+    rebalances: bool,
+    /// Users that have begun to move and of whom nothing was said, and since when.
+    moved: Option<(Duration, u64)>,
     /// Of the memory.
     revision: u64,
 }
@@ -181,6 +185,8 @@ impl Cluster {
             users_max: 0,
             awaiting: None,
             news: Vec::new(),
+            rebalances: true,
+            moved: None,
             revision: 0,
         }
     }
@@ -268,9 +274,12 @@ impl Cluster {
                 self.forget_at.get_or_insert(now + FORGET_INTERVAL);
             }
         }
-        let able = beat.problem.is_none() && beat.state != WorkerState::Preparing;
+        let able = beat.problem.is_none()
+            && !matches!(beat.state, WorkerState::Preparing | WorkerState::Leaving);
+        worker.leaving = beat.state == WorkerState::Leaving;
         let first = worker.beat().is_none();
         self.told -= u64::from(worker.users());
+        self.rebalance |= worker.took(beat.order_taken.max(beat.order_done));
         worker.heard(now, beat);
         self.told += u64::from(worker.users());
         if able != std::mem::replace(&mut worker.placed, able) {
@@ -298,18 +307,6 @@ impl Cluster {
         if let Some(&index) = self.connections.get(&connection) {
             self.workers[index].reported = Some(now);
         }
-    }
-
-    /// A connection has ended. `left`: the worker said so before, and has no users and no samples.
-    pub fn closed(&mut self, now: Duration, connection: u64, left: bool) -> Vec<Action> {
-        let mut actions = Vec::new();
-        if let Some(&index) = self.connections.get(&connection) {
-            let why = (!left).then_some("its connection closed");
-            self.part(now, index, why, &mut actions);
-            self.rebalance = true;
-            self.settle(now, &mut actions);
-        }
-        actions
     }
 
     /// Starts a test, or changes the load of the running one.
@@ -345,6 +342,7 @@ impl Cluster {
     fn begin(&mut self, now: Duration, load: Load, ramp: Ramp, actions: &mut Vec<Action>) {
         // The users of a test are numbered from 0, and those that finished are back.
         self.dispatcher = Dispatcher::new(&self.classes);
+        self.dispatcher.set_levels(self.rebalances);
         let connections = load.settings.connections;
         self.revision += 1;
         self.awaiting = None;
@@ -400,6 +398,7 @@ impl Cluster {
         let mut actions = Vec::new();
         self.drop_silent(now, &mut actions);
         self.look_for_awaited(now, &mut actions);
+        self.tell_of_moves(now, &mut actions);
         if self.rebalance || self.forget_at.is_some_and(|at| at <= now) {
             self.send_orders(now, LOSS_SPREAD, &mut actions);
         }

@@ -68,6 +68,8 @@ pub struct Dispatcher {
     /// By class: may it gain users?
     eligible: Vec<bool>,
     ids: Ids,
+    /// Users may be moved to even out the workers.
+    levels: bool,
 }
 
 /// The lowest free ids are given first.
@@ -101,7 +103,14 @@ impl Dispatcher {
             target: 0,
             eligible: vec![true; classes.len()],
             ids: Ids::default(),
+            levels: true,
         }
+    }
+
+    /// Whether users are moved to even out the workers; they are, unless told otherwise. Without it
+    /// rules 1 and 5 hold only for who is added or removed.
+    pub fn set_levels(&mut self, levels: bool) {
+        self.levels = levels;
     }
 
     /// A worker comes; `users_max` is the most users it accepts, `None` is no limit. It takes its
@@ -305,7 +314,7 @@ impl Dispatcher {
     /// Restores the balance after workers or limits changed.
     fn level(&mut self) {
         self.place_unplaced();
-        let moves = self.roster.moves();
+        let moves = if self.levels { self.roster.moves() } else { 0 };
         if moves > 0 {
             // What moves has the mix of the whole.
             let counts = self.roster.counts();

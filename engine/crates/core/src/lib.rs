@@ -14,6 +14,20 @@
 //! arbitrary origin that its caller chooses once.
 #![forbid(unsafe_code)]
 
+/// Is a fault planted here? Never, but in the tests of the simulator.
+#[cfg(feature = "planted-bugs")]
+macro_rules! planted {
+    ($bug:ident) => {
+        $crate::planted::is($crate::planted::Bug::$bug)
+    };
+}
+#[cfg(not(feature = "planted-bugs"))]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}
+
 pub mod agent;
 pub mod choice;
 pub mod cluster;
@@ -22,5 +36,7 @@ pub mod ids;
 pub mod message;
 pub mod pace;
 pub mod plan;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 pub mod span;
 pub mod validate;

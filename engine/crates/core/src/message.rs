@@ -121,6 +121,8 @@ pub enum WorkerState {
     Running,
     /// Ending users.
     Stopping,
+    /// Its operator ends it: its users have to go to others.
+    Leaving,
 }
 
 /// Users that a worker can carry; `None` is no limit. [`WorkerInfo::users_max`] holds as well.
@@ -149,6 +151,8 @@ pub struct Heartbeat {
     pub state: WorkerState,
     /// The highest order that it has carried out wholly; 0 for none.
     pub order_done: u64,
+    /// The highest order that it has taken, though it may not be done; 0 for none since it joined.
+    pub order_taken: u64,
     /// Users alive, by class index; classes without users may be missing.
     pub users: Vec<(u32, u32)>,
     /// Ids of users of the newest order that ended by their own wish. They are repeated until an

@@ -68,6 +68,8 @@ pub struct MasterConfig {
     /// What this process can carry, when it runs the users itself: more are refused. A master
     /// whose workers are elsewhere takes them, for workers may yet come, and says so.
     pub capacity: Option<Capacity>,
+    /// Users of a running test move to even out the workers.
+    pub rebalance: bool,
 }
 
 /// Where workers come from.

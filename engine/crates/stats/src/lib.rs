@@ -27,6 +27,20 @@
 //! their texts.
 #![forbid(unsafe_code)]
 
+/// Is a fault planted here? Never, but in the tests of the simulator.
+#[cfg(feature = "planted-bugs")]
+macro_rules! planted {
+    ($bug:ident) => {
+        $crate::planted::is($crate::planted::Bug::$bug)
+    };
+}
+#[cfg(not(feature = "planted-bugs"))]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}
+
 pub mod delta;
 mod dense;
 pub mod histogram;
@@ -38,6 +52,8 @@ mod merge;
 pub mod metric;
 pub mod outbox;
 pub mod parts;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 pub mod recorder;
 pub mod report;
 mod rows;

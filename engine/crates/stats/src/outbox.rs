@@ -103,6 +103,7 @@ impl Outbox {
 
     /// The master has all up to `sequence`.
     pub fn acknowledged(&mut self, sequence: u64) {
+        let sequence = sequence + u64::from(planted!(TakenWithIt));
         while self.waiting.front().is_some_and(|first| first.report.sequence <= sequence) {
             self.give_up_first();
         }

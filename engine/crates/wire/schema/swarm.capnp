@@ -140,6 +140,7 @@ enum WorkerState {
   spawning @2;
   running @3;
   stopping @4;
+  leaving @5;
 }
 
 struct Heartbeat {
@@ -169,6 +170,10 @@ struct Heartbeat {
     unlimited @12 :Void;
     limit @13 :UInt32;
   }
+
+  # The highest order that has been taken, done or not. 0 from a worker that does
+  # not tell: then only what is done counts as taken.
+  orderTaken @14 :UInt64;
 }
 
 struct ClassCount {

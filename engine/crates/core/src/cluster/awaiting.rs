@@ -42,7 +42,7 @@ impl Cluster {
         let Some(until) = self.awaiting else { return };
         let missing: Vec<_> =
             (0..self.workers.len()).filter(|&index| self.workers[index].awaited).collect();
-        if !missing.is_empty() && now < until {
+        if !missing.is_empty() && (now < until || planted!(EndlessWait)) {
             return;
         }
         for index in missing {

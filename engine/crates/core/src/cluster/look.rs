@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::message::Connections;
+use crate::message::{ClassUsers, Connections};
 
 use super::worker::Worker;
 use super::{Cluster, Load, State};
@@ -78,6 +78,21 @@ impl Cluster {
             }
             _ => told,
         }
+    }
+
+    /// Users that shall run now, as far as the ramp has come; 0 once the test stops.
+    pub fn users_wanted(&self) -> u32 {
+        if self.is_live() { self.dispatcher.users() + self.dispatcher.unplaced() } else { 0 }
+    }
+
+    /// Users of a worker that shall run on it now, by class; it may not have been told yet.
+    pub fn placement(&self, worker: &str) -> Vec<ClassUsers> {
+        if self.is_live() { self.dispatcher.placement(worker) } else { Vec::new() }
+    }
+
+    /// Is it waiting for the workers of an earlier master?
+    pub fn is_waiting(&self) -> bool {
+        self.awaiting.is_some()
     }
 
     /// Most users alive in the current or last test.

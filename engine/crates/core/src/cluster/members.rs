@@ -2,10 +2,27 @@
 
 use std::time::Duration;
 
+use super::motion::SPREAD;
 use super::worker::{Lost, Worker};
 use super::{Action, Cluster, SILENCE_MAX};
 
 impl Cluster {
+    /// A connection has ended. `left`: the worker said so before, and has no users and no samples.
+    pub fn closed(&mut self, now: Duration, connection: u64, left: bool) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if let Some(&index) = self.connections.get(&connection) {
+            let why = (!left).then_some("its connection closed");
+            if left && self.is_busy() {
+                let text = format!("worker {} left", self.workers[index].info().id);
+                actions.push(Action::Notice(text));
+            }
+            self.part(now, index, why, &mut actions);
+            self.rebalance = true;
+            self.settle(now, &mut actions);
+        }
+        actions
+    }
+
     /// A worker is gone; with the next orders its users go to the others. `why`: `None` when
     /// nothing is lost with it.
     pub(super) fn part(
@@ -20,7 +37,7 @@ impl Cluster {
         let Some(connection) = worker.connection() else { return };
         self.connections.remove(&connection);
         let users = worker.users();
-        let lost = why.filter(|_| busy).map(|why| Lost {
+        let lost = why.filter(|_| busy && !planted!(LossUntold)).map(|why| Lost {
             at: now,
             users,
             why: why.to_owned(),
@@ -29,20 +46,34 @@ impl Cluster {
         let id = worker.info().id.clone();
         if let Some(lost) = &lost {
             actions.push(Action::Notice(format!("worker {id} was lost: {lost}")));
-        } else if busy && why.is_none() {
-            actions.push(Action::Notice(format!("worker {id} left")));
         }
         self.told -= u64::from(users);
         worker.part(lost);
         self.touch(index);
         let worker = &mut self.workers[index];
-        if std::mem::take(&mut worker.placed) {
+        if std::mem::take(&mut worker.placed) && !planted!(LossForgotten) {
             self.dispatcher.remove_worker(&id);
         }
     }
 
+    /// Whether users of a running test move to even out the workers; they do, unless told otherwise.
+    /// Without it a worker that joins gets only users that start, or that have lost their worker.
+    pub fn set_rebalancing(&mut self, rebalances: bool) {
+        self.rebalances = rebalances;
+        self.dispatcher.set_levels(rebalances);
+    }
+
+    /// Says that users have moved; once for those of the same moment.
+    pub(super) fn tell_of_moves(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        if let Some((_, users)) = self.moved.take_if(|(at, _)| now > *at + SPREAD) {
+            let text = format!("{users} users have moved to even out the workers");
+            actions.push(Action::Notice(text));
+        }
+    }
+
     pub(super) fn drop_silent(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        let silent = |worker: &Worker| now.saturating_sub(worker.last_heard()) > SILENCE_MAX;
+        let max = if planted!(SilenceTooShort) { SILENCE_MAX / 2 } else { SILENCE_MAX };
+        let silent = |worker: &Worker| now.saturating_sub(worker.last_heard()) > max;
         let silent: Vec<_> = self
             .connections
             .iter()

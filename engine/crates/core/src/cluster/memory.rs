@@ -80,6 +80,8 @@ pub struct WorkerMemory {
     pub connected: bool,
     /// How it was lost.
     pub lost: Option<Lost>,
+    /// How the first process was lost in whose place another one has come.
+    pub buried: Option<Lost>,
     /// Most users alive on it in the current or last test. Is no change by itself.
     pub users_max: u32,
     /// When its last report was added. Is no change by itself.
@@ -92,8 +94,10 @@ pub struct WorkerMemory {
     pub users: Vec<ClassUsers>,
     /// The test of its last order, and who was to run on it by that, by class.
     pub told: Option<(u32, Vec<ClassUsers>)>,
-    /// Who comes to it from another worker or goes to one.
+    /// Who comes to it from another worker or goes to one, and maybe others that have arrived.
     pub moving: IdSet,
+    /// Who was to leave it by orders that it has not taken, and maybe others that have left.
+    pub unheard: IdSet,
     /// Its users that have finished.
     pub retired: IdSet,
 }
@@ -205,7 +209,9 @@ impl Cluster {
             return Err(MemoryError::Module);
         }
         let mut cluster = Self::new(module, classes, first_test.max(memory.next_test));
-        cluster.last_order = memory.last_order.saturating_add(ORDERS_LEAP);
+        if !planted!(NumbersAgain) {
+            cluster.last_order = memory.last_order.saturating_add(ORDERS_LEAP);
+        }
         cluster.users_max = memory.users_max;
         cluster.revision = 1;
         let mut placements = Placements::default();
@@ -222,6 +228,7 @@ impl Cluster {
         if let Some(test) = memory.test {
             cluster.resume_test(now, test, placements)?;
         }
+        cluster.await_workers(now);
         Ok(cluster)
     }
 
@@ -261,7 +268,6 @@ impl Cluster {
             falls: test.falls,
             stopping: test.stopping,
         });
-        self.await_workers(now);
         Ok(())
     }
 }

@@ -33,39 +33,50 @@ struct Rebalance {
     ids: IdSet,
 }
 
+/// Who was told to stop may still be about to for this much longer than its spread.
+const LEAVE_SLACK: Duration = Duration::from_millis(200);
+
 /// The rebalances that are not over, the oldest first. One a call of `begin` at most, and forgotten
 /// after a few seconds.
 #[derive(Debug, Default)]
-pub(super) struct Motion(VecDeque<Rebalance>);
+pub(super) struct Motion {
+    rebalances: VecDeque<Rebalance>,
+    /// Who stops, to start nowhere, and until when. The id may be given to somebody else meanwhile.
+    leaving: VecDeque<(Duration, IdSet)>,
+}
 
 impl Motion {
     /// Forgets the rebalances that are over. True if it did, and nobody moves any more.
     pub(super) fn forget(&mut self, now: Duration) -> bool {
         let over = |rebalance: &Rebalance| now > rebalance.start + SPREAD + SLACK;
-        let before = self.0.len();
-        while self.0.pop_front_if(|rebalance| over(rebalance)).is_some() {}
-        before > 0 && self.0.is_empty()
+        let before = self.rebalances.len() + self.leaving.len();
+        self.rebalances.retain(|rebalance| !over(rebalance));
+        self.leaving.retain(|(until, _)| now <= *until);
+        before > 0 && self.rebalances.is_empty() && self.leaving.is_empty()
     }
 
     /// Nobody moves any more.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.rebalances.clear();
+        self.leaving.clear();
     }
 
     /// Those that an earlier master has begun, as [`Self::rebalances`] gave them.
     pub(super) fn resume(&mut self, rebalances: Vec<(Duration, IdSet)>) {
-        self.0 = rebalances.into_iter().map(|(start, ids)| Rebalance { start, ids }).collect();
+        let rebalances = rebalances.into_iter();
+        self.rebalances = rebalances.map(|(start, ids)| Rebalance { start, ids }).collect();
     }
 
     /// When each begins, and who moves with it.
     pub(super) fn rebalances(&self) -> Vec<(Duration, IdSet)> {
-        self.0.iter().map(|rebalance| (rebalance.start, rebalance.ids.clone())).collect()
+        let rebalances = self.rebalances.iter();
+        rebalances.map(|rebalance| (rebalance.start, rebalance.ids.clone())).collect()
     }
 
     /// Those that are over begin anew: not everybody has heard of them in time. The others stay, as
     /// users that have their turn within moments cannot be held back any more.
     pub(super) fn again(&mut self, now: Duration) {
-        for rebalance in &mut self.0 {
+        for rebalance in &mut self.rebalances {
             if now > rebalance.start + SPREAD {
                 rebalance.start = now + LEAD;
             }
@@ -73,10 +84,26 @@ impl Motion {
     }
 
     /// Of those that `come` to workers, the ones that a living worker has just `left`, or is still
-    /// to leave by an earlier rebalance: they begin to move.
-    pub(super) fn begin(&mut self, now: Duration, left: &IdSet, come: &IdSet) -> IdSet {
+    /// to leave by an earlier rebalance or within the `spread` of an earlier order: they begin to
+    /// move.
+    pub(super) fn begin(
+        &mut self,
+        now: Duration,
+        spread: Duration,
+        left: &IdSet,
+        come: &IdSet,
+    ) -> IdSet {
         let mut ids = come.intersection(left);
-        for earlier in &mut self.0 {
+        for (_, earlier) in &mut self.leaving {
+            let again = come.intersection(earlier);
+            earlier.remove_all(&again);
+            ids.insert_all(&again);
+        }
+        let stop = left.difference(come);
+        if !stop.is_empty() {
+            self.leaving.push_back((now + spread + LEAVE_SLACK, stop));
+        }
+        for earlier in &mut self.rebalances {
             let again = come.intersection(&earlier.ids);
             earlier.ids.remove_all(&again);
             ids.insert_all(&again);
@@ -86,7 +113,7 @@ impl Motion {
             }
         }
         if !ids.is_empty() {
-            self.0.push_back(Rebalance { start: now + LEAD, ids: ids.clone() });
+            self.rebalances.push_back(Rebalance { start: now + LEAD, ids: ids.clone() });
         }
         ids
     }
@@ -101,7 +128,7 @@ impl Motion {
             spread_ms: millis(SPREAD),
             ids: rebalance.ids.intersection(these),
         };
-        self.0.iter().map(moves).filter(|moves| !moves.ids.is_empty()).collect()
+        self.rebalances.iter().map(moves).filter(|moves| !moves.ids.is_empty()).collect()
     }
 }
 
@@ -118,7 +145,7 @@ mod tests {
     #[test]
     fn only_who_has_left_a_living_worker_moves() {
         let mut motion = Motion::default();
-        assert_eq!(motion.begin(SECOND, &ids(0..5), &ids(3..9)), ids(3..5));
+        assert_eq!(motion.begin(SECOND, Duration::ZERO, &ids(0..5), &ids(3..9)), ids(3..5));
         let told = motion.of(&ids(4..20));
         assert_eq!(told.len(), 1);
         assert_eq!((told[0].start_ms, &told[0].ids), (1080, &ids([4])));
@@ -128,9 +155,9 @@ mod tests {
     #[test]
     fn who_is_sent_on_moves_with_the_later_rebalance() {
         let mut motion = Motion::default();
-        motion.begin(SECOND, &ids(0..10), &ids(0..10));
+        motion.begin(SECOND, Duration::ZERO, &ids(0..10), &ids(0..10));
         // The worker that should have taken 4 to 7 was lost before: nobody has left it.
-        assert_eq!(motion.begin(2 * SECOND, &ids([]), &ids(4..8)), ids(4..8));
+        assert_eq!(motion.begin(2 * SECOND, Duration::ZERO, &ids([]), &ids(4..8)), ids(4..8));
         let told: Vec<_> =
             motion.of(&ids(0..10)).into_iter().map(|moves| (moves.start_ms, moves.ids)).collect();
         assert_eq!(told, [(1080, ids([0, 1, 2, 3, 8, 9])), (2080, ids(4..8))]);
@@ -139,8 +166,8 @@ mod tests {
     #[test]
     fn who_has_moved_and_then_stops_does_not_move() {
         let mut motion = Motion::default();
-        motion.begin(SECOND, &ids(0..10), &ids(0..10));
-        motion.begin(3 * SECOND, &ids(2..10), &ids([]));
+        motion.begin(SECOND, Duration::ZERO, &ids(0..10), &ids(0..10));
+        motion.begin(3 * SECOND, Duration::ZERO, &ids(2..10), &ids([]));
         assert_eq!(motion.of(&ids(0..10))[0].ids, ids(0..2));
     }
 
@@ -148,9 +175,9 @@ mod tests {
     fn what_is_over_is_forgotten() {
         let mut motion = Motion::default();
         assert!(!motion.forget(SECOND), "nothing was forgotten");
-        motion.begin(SECOND, &ids(0..3), &ids(0..3));
+        motion.begin(SECOND, Duration::ZERO, &ids(0..3), &ids(0..3));
         assert!(!motion.forget(2 * SECOND));
         assert!(motion.forget(5 * SECOND));
-        assert_eq!(motion.begin(5 * SECOND, &ids([]), &ids(0..3)), ids([]));
+        assert_eq!(motion.begin(5 * SECOND, Duration::ZERO, &ids([]), &ids(0..3)), ids([]));
     }
 }

@@ -1,6 +1,10 @@
 //! What workers are told: each its own target, when that is not what it was told last.
+//!
+//! A user goes from one worker to another in two steps: the one is told to let it go, and only when
+//! that has taken the order, or is gone, the other is told to start it. An order that gets lost
+//! delays a move, and nobody runs twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Action, Cluster, NO_TEST, millis};
@@ -11,8 +15,6 @@ use crate::message::{ClassUsers, Order};
 struct News {
     index: usize,
     users: Vec<ClassUsers>,
-    /// Who comes to it or leaves it.
-    changed: IdSet,
 }
 
 impl Cluster {
@@ -36,10 +38,10 @@ impl Cluster {
         // Without a test everyone is told that nobody shall run: a worker that joins may still
         // carry the load of an earlier master.
         let number = self.test_number().unwrap_or(NO_TEST);
-        let news = if self.is_live() { self.live_news(now, number) } else { self.end_news(number) };
+        let news = if self.is_live() { self.live_news(now, spread, number) } else { self.end_news(number) };
         let settings = self.load().map(|load| load.settings.clone()).unwrap_or_default();
         let test_start_ms = millis(self.test_start().unwrap_or_default());
-        for News { index, users, .. } in news {
+        for News { index, users } in news {
             let worker = &mut self.workers[index];
             let connection = worker.connection().expect("only who is connected has news");
             let moves = self.motion.of(&worker.moving);
@@ -67,56 +69,92 @@ impl Cluster {
         let mut news = Vec::new();
         for (index, worker) in self.workers.iter_mut().enumerate() {
             worker.moving = IdSet::new();
-            if worker.takes_orders() && worker.is_news(test, &[]) {
-                news.push(News { index, users: Vec::new(), changed: IdSet::new() });
+            let forgotten = planted!(StopForgotten) && worker.told(test).is_none();
+            if worker.takes_orders() && worker.is_news(test, &[]) && !forgotten {
+                news.push(News { index, users: Vec::new() });
             }
         }
         news
     }
 
-    fn live_news(&mut self, now: Duration, test: u32) -> Vec<News> {
+    fn live_news(&mut self, now: Duration, spread: Duration, test: u32) -> Vec<News> {
         let (mut all_left, mut all_come) = (IdSet::new(), IdSet::new());
-        let mut news = Vec::new();
-        for id in self.dispatcher.take_changed() {
-            let Some(&index) = self.by_id.get(&id) else { continue };
+        let mut withheld = IdSet::new();
+        self.workers.iter().for_each(|worker| withheld.insert_all(&worker.unheard()));
+        let mut plans = BTreeMap::new();
+        for index in self.whose_orders_are_due() {
             self.touch(index);
-            let worker = &self.workers[index];
+            let worker = &mut self.workers[index];
             if !worker.takes_orders() {
                 continue;
             }
-            let users = self.dispatcher.placement(&id);
-            if worker.is_news(test, &users) {
-                let (left, come) = worker.changes(test, &users);
-                all_left.insert_all(&left);
-                all_come.insert_all(&come);
-                let mut changed = left;
-                changed.insert_all(&come);
-                news.push(News { index, users, changed });
+            let users = self.dispatcher.placement(&worker.info().id);
+            let (left, come) = worker.plan(test, &users);
+            withheld.insert_all(&worker.gives_away(test, &users));
+            all_left.insert_all(&left);
+            all_come.insert_all(&come);
+            worker.moving.insert_all(&left);
+            plans.insert(index, (users, come));
+        }
+        let moving = self.motion.begin(now, spread, &all_left, &all_come);
+        if !moving.is_empty() {
+            self.moved.get_or_insert((now, 0)).1 += moving.len();
+        }
+        for (index, (users, come)) in &mut plans {
+            let worker = &mut self.workers[*index];
+            worker.moving.insert_all(&come.intersection(&moving));
+            worker.short = false;
+            if !withheld.is_empty() && !planted!(MovesUnconfirmed) {
+                let elsewhere = withheld.difference(&worker.holds(test));
+                for class in users.iter_mut() {
+                    let before = class.ids.len();
+                    class.ids.remove_all(&elsewhere);
+                    worker.short |= class.ids.len() < before;
+                }
+                users.retain(|class| !class.ids.is_empty());
             }
         }
-        let moving = self.motion.begin(now, &all_left, &all_come);
-        if !moving.is_empty() {
-            self.announce(test, &moving, &mut news);
-        }
-        news
+        self.news_of(test, plans, &moving)
     }
 
-    /// Adds who has to know of users that move now, though its own target is the same: whoever
-    /// was to give them away by an earlier order.
-    fn announce(&mut self, test: u32, moving: &IdSet, news: &mut Vec<News>) {
-        for entry in &*news {
-            let here = entry.changed.intersection(moving);
-            self.workers[entry.index].moving.insert_all(&here);
-        }
-        let told: BTreeSet<usize> = news.iter().map(|entry| entry.index).collect();
+    /// Workers whose users have changed, or who were not told of all of them.
+    fn whose_orders_are_due(&mut self) -> BTreeSet<usize> {
+        let changed = self.dispatcher.take_changed();
+        let mut due: BTreeSet<usize> =
+            changed.iter().filter_map(|id| self.by_id.get(id).copied()).collect();
+        let short = |&index: &usize| self.workers[index].short;
+        due.extend((0..self.workers.len()).filter(short));
+        // It has no place any more, and may not have heard.
+        let leaving = |&index: &usize| self.workers[index].leaving;
+        due.extend((0..self.workers.len()).filter(leaving));
+        due
+    }
+
+    /// What is news to whom. Who moves now concerns also those whose own target is the same:
+    /// whoever was to give them away by an earlier order.
+    fn news_of(
+        &self,
+        test: u32,
+        mut plans: BTreeMap<usize, (Vec<ClassUsers>, IdSet)>,
+        moving: &IdSet,
+    ) -> Vec<News> {
+        let mut news = Vec::new();
         for (index, worker) in self.workers.iter().enumerate() {
-            if worker.takes_orders()
-                && !told.contains(&index)
-                && let Some(users) = worker.told(test)
-                && !worker.moving.intersection(moving).is_empty()
-            {
-                news.push(News { index, users: users.to_vec(), changed: IdSet::new() });
+            if !worker.takes_orders() {
+                continue;
+            }
+            let concerned = || !worker.moving.intersection(moving).is_empty();
+            match plans.remove(&index) {
+                Some((users, _)) if worker.is_news(test, &users) => {
+                    news.push(News { index, users });
+                }
+                _ if !moving.is_empty() && concerned() => {
+                    let told = worker.told(test).map(<[_]>::to_vec);
+                    news.extend(told.map(|users| News { index, users }));
+                }
+                _ => {}
             }
         }
+        news
     }
 }

@@ -45,7 +45,10 @@ pub struct Worker {
     beat: Option<Heartbeat>,
     /// Users alive on it, by its last sign of life.
     users: u32,
+    /// How this process was lost, and has not come back.
     lost: Option<Lost>,
+    /// How the first process was lost in whose place another one has come: it will not come back.
+    buried: Option<Lost>,
     /// Most users alive in the current or last test.
     users_max: u32,
     /// It has a place in the dispatcher: it is connected and can run users.
@@ -60,6 +63,16 @@ pub struct Worker {
     order: u64,
     /// What that order said.
     ordered: Option<(u32, Vec<ClassUsers>)>,
+    /// Who was to run on it when its order was last thought of; some of them may not have been told,
+    /// as another worker may still run them.
+    planned: Option<(u32, Vec<ClassUsers>)>,
+    /// Who was to leave it by orders that it has not taken: it may still run them. 0 stands for the
+    /// first order of this master.
+    unheard: Vec<(u64, IdSet)>,
+    /// It is about to end, and hands its users over.
+    pub(super) leaving: bool,
+    /// Not all of those planned could be told.
+    pub(super) short: bool,
     /// It may not have heard that order, of an earlier master: it is told again.
     unsure: bool,
     /// It was connected to an earlier master, and is not back yet.
@@ -77,6 +90,7 @@ impl Worker {
             beat: None,
             users: 0,
             lost: None,
+            buried: None,
             users_max: 0,
             placed: false,
             reported: None,
@@ -84,6 +98,10 @@ impl Worker {
             retired: IdSet::new(),
             order: 0,
             ordered: None,
+            planned: None,
+            unheard: Vec::new(),
+            leaving: false,
+            short: false,
             unsure: false,
             awaited: false,
             revision: 0,
@@ -94,12 +112,15 @@ impl Worker {
     pub(super) fn reminded(memory: WorkerMemory) -> Self {
         Self {
             lost: memory.lost,
+            buried: memory.buried,
             users_max: memory.users_max,
             placed: memory.placed,
             reported: memory.reported,
             moving: memory.moving,
             retired: memory.retired,
+            planned: memory.told.clone(),
             ordered: memory.told,
+            unheard: vec![(0, memory.unheard)],
             awaited: memory.connected,
             ..Self::new(memory.info)
         }
@@ -111,6 +132,7 @@ impl Worker {
             info: self.info.clone(),
             connected: self.connection.is_some(),
             lost: self.lost.clone(),
+            buried: self.buried.clone(),
             users_max: self.users_max,
             reported: self.reported,
             placed: self.placed,
@@ -118,6 +140,7 @@ impl Worker {
             users: Vec::new(),
             told: self.ordered.clone(),
             moving: self.moving.clone(),
+            unheard: self.unheard(),
             retired: self.retired.clone(),
         }
     }
@@ -133,14 +156,23 @@ impl Worker {
         self.unsure = true;
         if !(self.awaited && same) {
             self.ordered = None;
+            self.planned = None;
+            self.unheard.clear();
             self.moving = IdSet::new();
         }
-        same && self.lost.take().is_some()
+        let lost = self.lost.take();
+        if !same {
+            self.buried = self.buried.take().or(lost);
+            return false;
+        }
+        lost.is_some()
     }
 
     pub(super) fn part(&mut self, lost: Option<Lost>) {
         self.connection = None;
+        self.leaving = false;
         self.silence();
+        self.unheard.clear();
         // A second loss before the first was made good keeps the first's account.
         self.lost = self.lost.take().or(lost);
     }
@@ -155,8 +187,11 @@ impl Worker {
     pub(super) fn begin(&mut self) {
         self.retired = IdSet::new();
         self.moving = IdSet::new();
+        self.planned = None;
+        self.unheard.clear();
         self.users_max = 0;
         self.lost = None;
+        self.buried = None;
         self.reported = None;
     }
 
@@ -181,7 +216,7 @@ impl Worker {
 
     /// Can it be told to run users?
     pub(super) fn takes_orders(&self) -> bool {
-        self.placed && self.connection.is_some()
+        (self.placed || self.leaving) && self.connection.is_some()
     }
 
     /// What it was told to run in this test.
@@ -190,10 +225,39 @@ impl Worker {
         (*last == test).then_some(users.as_slice())
     }
 
-    /// Who has to leave it and who comes to it, when it shall run `users`.
-    pub(super) fn changes(&self, test: u32, users: &[ClassUsers]) -> (IdSet, IdSet) {
-        let told = self.told(test).unwrap_or_default();
-        (ids_without(told, users), ids_without(users, told))
+    /// Who has to leave it and who comes to it, when it shall run `users` from now on.
+    pub(super) fn plan(&mut self, test: u32, users: &[ClassUsers]) -> (IdSet, IdSet) {
+        let before = self.planned.take().filter(|(last, _)| *last == test);
+        let before = before.map(|(_, users)| users).unwrap_or_default();
+        let changes = (ids_without(&before, users), ids_without(users, &before));
+        self.planned = Some((test, users.to_vec()));
+        changes
+    }
+
+    /// Who of those that it was told does not run by `users`.
+    pub(super) fn gives_away(&self, test: u32, users: &[ClassUsers]) -> IdSet {
+        ids_without(self.told(test).unwrap_or_default(), users)
+    }
+
+    /// Who may run on it, by what it was told.
+    pub(super) fn holds(&self, test: u32) -> IdSet {
+        let mut ids = self.unheard();
+        self.told(test).unwrap_or_default().iter().for_each(|class| ids.insert_all(&class.ids));
+        ids
+    }
+
+    /// Who was to leave it, and it may not know.
+    pub(super) fn unheard(&self) -> IdSet {
+        let mut ids = IdSet::new();
+        self.unheard.iter().for_each(|(_, left)| ids.insert_all(left));
+        ids
+    }
+
+    /// It has taken all orders up to this one. True if somebody is free for others now.
+    pub(super) fn took(&mut self, number: u64) -> bool {
+        let before = self.unheard.len();
+        self.unheard.retain(|&(order, _)| order == 0 || order > number);
+        before > self.unheard.len()
     }
 
     pub(super) fn is_news(&self, test: u32, users: &[ClassUsers]) -> bool {
@@ -202,6 +266,13 @@ impl Worker {
     }
 
     pub(super) fn ordered(&mut self, number: u64, test: u32, users: Vec<ClassUsers>) {
+        let left = self.gives_away(test, &users);
+        for (order, ids) in &mut self.unheard {
+            *order = if *order == 0 { number } else { *order };
+            users.iter().for_each(|class| ids.remove_all(&class.ids));
+        }
+        self.unheard.push((number, left));
+        self.unheard.retain(|(_, ids)| !ids.is_empty());
         self.order = number;
         self.ordered = Some((test, users));
         self.unsure = false;
@@ -219,7 +290,7 @@ impl Worker {
 
     /// How it was lost in this test, if it was and has not come back with its samples.
     pub fn lost(&self) -> Option<&Lost> {
-        self.lost.as_ref()
+        self.buried.as_ref().or(self.lost.as_ref())
     }
 
     /// When it was last heard.

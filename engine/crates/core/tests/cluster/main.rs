@@ -176,3 +176,34 @@ fn users_that_finish_their_tasks_count_until_they_end() {
     world.run(8 * SECOND);
     assert_eq!((world.alive(), world.master.users()), (12, 12));
 }
+
+/// What the first process of an id had not reported is missing for good, whatever becomes of the
+/// second.
+#[test]
+fn a_process_that_comes_back_does_not_make_good_for_an_earlier_one() {
+    let mut world = World::new(&["a", "b"]);
+    world.start(20, 20.0);
+    world.run(3 * SECOND);
+    world.fault("b", Fault::Killed);
+    world.run(SECOND);
+    world.join("b");
+    world.run(3 * SECOND);
+    world.fault("b", Fault::Silent);
+    world.run(5 * SECOND);
+    world.heal("b");
+    world.run(3 * SECOND);
+    assert!(world.notices().iter().any(|text| text == "worker b is back with all its samples"));
+    assert_eq!(world.master.workers()[1].lost().map(|lost| lost.users), Some(10));
+    assert_eq!((world.alive_on("a"), world.alive_on("b")), (10, 10));
+}
+
+#[test]
+fn a_worker_that_connects_anew_has_not_left() {
+    let mut world = World::new(&["a", "b"]);
+    world.start(20, 20.0);
+    world.run(3 * SECOND);
+    world.reconnect("b");
+    world.run(3 * SECOND);
+    assert!(!world.notices().iter().any(|text| text.contains("left")), "{:?}", world.notices());
+    assert_eq!((world.alive_on("a"), world.alive_on("b")), (10, 10));
+}

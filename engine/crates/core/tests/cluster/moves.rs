@@ -87,3 +87,70 @@ fn the_load_may_change_while_users_move() {
     assert_eq!((world.alive(), world.spread()), (2 * USERS as usize, (2000, 2000)));
     assert_eq!(world.master.state(), State::Running);
 }
+
+/// The order that takes users away from a worker does not arrive: nobody may start them before the
+/// worker's lease is over, which the world checks.
+#[test]
+fn users_of_a_worker_that_cannot_hear_stay_until_its_lease_is_over() {
+    let mut world = three();
+    world.fault("a", Fault::Silent);
+    world.run(SECOND / 2);
+    world.join("d");
+    world.run(8 * SECOND);
+    assert_eq!((world.alive(), world.master.state()), (USERS as usize, State::Running));
+    assert_eq!((world.alive_on("a"), world.alive_on("d")), (0, 3333));
+}
+
+/// Users that were ramped down have a second to stop; their ids may be given again in it.
+#[test]
+fn an_id_that_is_given_again_stops_first() {
+    let mut world = World::new(&["a", "b", "c"]);
+    world.start(90, 90.0);
+    world.run(3 * SECOND);
+    for users in [60, 90, 45, 91, 30, 90] {
+        world.start(users, 30.0);
+        world.run(SECOND / 3);
+    }
+    world.run(5 * SECOND);
+    assert_eq!((world.alive(), world.spread()), (90, (30, 30)));
+}
+
+#[test]
+fn a_worker_that_leaves_hands_its_users_over_first() {
+    let mut world = three();
+    world.leave("b");
+    let watched = world.watch(4 * SECOND);
+    assert!(watched.users[0] >= LEAST && watched.users[1] <= USERS as usize, "{watched:?}");
+    assert_eq!((world.alive_on("a"), world.alive_on("c")), (5000, 5000));
+    assert!(world.notices().iter().any(|text| text == "worker b left"), "{:?}", world.notices());
+    assert!(world.notices().iter().all(|text| !text.contains("lost")), "{:?}", world.notices());
+}
+
+#[test]
+fn moves_are_told_once() {
+    let mut world = three();
+    world.join("d");
+    world.join("e");
+    world.run(4 * SECOND);
+    let told = world.notices().iter().filter(|text| text.contains("moved to even out"));
+    assert_eq!(told.collect::<Vec<_>>(), ["4000 users have moved to even out the workers"]);
+}
+
+#[test]
+fn without_rebalancing_a_worker_that_joins_gets_only_who_starts_or_has_lost_its_worker() {
+    let mut world = World::new(&["a", "b"]);
+    world.master.set_rebalancing(false);
+    world.start(20, 20.0);
+    world.run(3 * SECOND);
+    let before = world.ids_by_worker();
+    world.join("c");
+    world.run(3 * SECOND);
+    assert_eq!(world.ids_by_worker()[..2], before);
+    assert_eq!(world.alive_on("c"), 0);
+    world.start(26, 20.0);
+    world.run(3 * SECOND);
+    assert_eq!((world.alive_on("a"), world.alive_on("b"), world.alive_on("c")), (10, 10, 6));
+    world.fault("a", Fault::Killed);
+    world.run(3 * SECOND);
+    assert_eq!((world.alive_on("b"), world.alive_on("c")), (13, 13));
+}

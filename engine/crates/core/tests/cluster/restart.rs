@@ -164,3 +164,16 @@ fn a_memory_that_contradicts_itself_is_refused() {
     stranger.workers.get_mut(&0).unwrap().users[0].class = 9;
     assert!(matches!(world::restore(stranger).unwrap_err(), MemoryError::Users(_)));
 }
+
+/// Nobody is awaited without a test, and nobody has a place who is not there.
+#[test]
+fn a_test_may_begin_before_any_worker_is_back() {
+    let mut world = World::new(&["a", "b"]);
+    world.kill_master();
+    world.fault("b", Fault::Killed);
+    world.restart_master();
+    world.start(10, 10.0);
+    world.run(4 * SECOND);
+    assert_eq!((world.alive(), world.alive_on("a")), (10, 10));
+    assert_eq!(world.master.state(), State::Running);
+}

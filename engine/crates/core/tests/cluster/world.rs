@@ -50,6 +50,8 @@ struct Node {
     last_tasks: BTreeMap<u32, Duration>,
     /// What this worker takes the master's clock to be ahead.
     clock_error_ms: i64,
+    /// Its operator ends it.
+    leaving: bool,
     next_beat: Duration,
     redial_at: Option<Duration>,
 }
@@ -154,6 +156,7 @@ impl World {
             alive: BTreeSet::new(),
             last_tasks: BTreeMap::new(),
             clock_error_ms: if self.nodes.len().is_multiple_of(2) { 5 } else { -5 },
+            leaving: false,
             next_beat: self.now,
             redial_at: Some(self.now),
         };
@@ -218,6 +221,20 @@ impl World {
         }
     }
 
+    pub(crate) fn leave(&mut self, id: &str) {
+        let node = self.nodes.get_mut(id).expect("a worker");
+        node.leaving = true;
+        node.next_beat = self.now;
+        let actions = node.agent.leave(self.now);
+        self.obey_agent(id, actions);
+    }
+
+    /// The connection of a worker breaks, and the master does not notice.
+    pub(crate) fn reconnect(&mut self, id: &str) {
+        self.nodes.get_mut(id).expect("a worker").connection = None;
+        self.redial(id);
+    }
+
     pub(crate) fn heal(&mut self, id: &str) {
         self.nodes.get_mut(id).expect("a worker").fault = None;
     }
@@ -266,8 +283,12 @@ impl World {
             let memory = self.memory.as_ref().expect("just set");
             for (kept, now) in memory.workers.values().zip(all.workers.values()) {
                 // What is no change by itself may lag behind.
-                let (users_max, reported) = (now.users_max, now.reported);
-                assert_eq!(&WorkerMemory { users_max, reported, ..kept.clone() }, now);
+                let WorkerMemory { users_max, reported, .. } = *now;
+                let (moving, unheard) = (now.moving.clone(), now.unheard.clone());
+                assert!(moving.difference(&kept.moving).is_empty(), "who moves is kept");
+                assert!(unheard.difference(&kept.unheard).is_empty(), "who leaves is kept");
+                let kept = WorkerMemory { users_max, reported, moving, unheard, ..kept.clone() };
+                assert_eq!(&kept, now);
             }
             self.kept = self.master.revision();
         }
@@ -367,6 +388,7 @@ impl World {
             let beat = Heartbeat {
                 state: status.state,
                 order_done: status.order_done,
+                order_taken: status.order_taken,
                 users: status.users,
                 finished: status.finished,
                 cpu_percent: 0.0,
@@ -384,6 +406,14 @@ impl World {
             node.last_tasks.remove(&user);
             node.alive.remove(&user);
             actions.extend(node.agent.user_ended(now, user, false));
+        }
+        if node.leaving
+            && node.agent.users() == 0
+            && let Some(connection) = node.connection.take()
+        {
+            node.fault = Some(Fault::Killed);
+            let actions = self.master.closed(now, connection, true);
+            return self.obey_master(actions);
         }
         let redial = node.redial_at.is_some_and(|at| at <= now);
         self.obey_agent(id, actions);

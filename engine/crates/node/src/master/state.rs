@@ -75,10 +75,12 @@ impl State {
         let classes = classes
             .map(|class| ClassShare { name: class.name.clone(), population: class.population })
             .collect();
+        let mut cluster = Cluster::new(config.digest, classes, first_test(origin));
+        cluster.set_rebalancing(config.rebalance);
         Self {
             clock: Clock::new(),
             origin_unix_ms: u64::try_from(unix.as_millis()).unwrap_or(0),
-            cluster: Cluster::new(config.digest, classes, first_test(origin)),
+            cluster,
             totals: Totals::new(Limits::default()),
             notices: Vec::new(),
             settings: config.settings.clone(),

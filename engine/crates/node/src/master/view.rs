@@ -74,7 +74,7 @@ fn worker_view(index: u32, worker: &Worker, lateness_ms: Option<WorkerLateness>)
         (Some(_), Some(WorkerState::Ready)) => "ready",
         (Some(_), Some(WorkerState::Spawning)) => "spawning",
         (Some(_), Some(WorkerState::Running)) => "running",
-        (Some(_), Some(WorkerState::Stopping)) => "stopping",
+        (Some(_), Some(WorkerState::Stopping | WorkerState::Leaving)) => "stopping",
     };
     WorkerView {
         id: worker.info().id.clone(),

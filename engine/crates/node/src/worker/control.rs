@@ -211,10 +211,7 @@ impl Control {
             }
             Event::Dialled(Err(DialError::Failed(reason))) => self.unreachable(now, &reason),
             Event::Closed { link, reason } if current == Some(link) => self.closed(now, &reason),
-            // One that leaves starts nobody any more.
-            Event::Order { link, order }
-                if current == Some(link) && self.leaving_since.is_none() =>
-            {
+            Event::Order { link, order } if current == Some(link) => {
                 let actions = self.agent.order(now, self.clock.master_ms(now), *order);
                 self.apply(now, actions);
                 self.schedule_tick();
@@ -243,8 +240,9 @@ impl Control {
     fn leave(&mut self) {
         let now = self.clock.now();
         self.leaving_since = Some(now);
-        let actions = self.agent.stop_all(now, swarm_core::agent::MOVE_GRACE);
+        let actions = self.agent.leave(now);
         self.apply(now, actions);
+        self.beat();
         self.collect();
     }
 

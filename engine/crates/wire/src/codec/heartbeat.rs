@@ -15,8 +15,10 @@ pub(crate) fn write(beat: &Heartbeat, mut to: heartbeat::Builder<'_>) -> Result<
         WorkerState::Spawning => WireState::Spawning,
         WorkerState::Running => WireState::Running,
         WorkerState::Stopping => WireState::Stopping,
+        WorkerState::Leaving => WireState::Leaving,
     });
     to.set_order_done(beat.order_done);
+    to.set_order_taken(beat.order_taken);
     let mut users = to.reborrow().init_users(list_len("users", beat.users.len(), CLASSES_MAX)?);
     for (i, (class, count)) in (0..).zip(&beat.users) {
         let mut to = users.reborrow().get(i);
@@ -55,6 +57,7 @@ pub(crate) fn read(from: heartbeat::Reader<'_>) -> Result<Heartbeat> {
         WireState::Spawning => WorkerState::Spawning,
         WireState::Running => WorkerState::Running,
         WireState::Stopping => WorkerState::Stopping,
+        WireState::Leaving => WorkerState::Leaving,
     };
     let users = sound("users", from.get_users())?;
     at_most("users", u64::from(users.len()), u64::from(CLASSES_MAX), "items long")?;
@@ -78,6 +81,7 @@ pub(crate) fn read(from: heartbeat::Reader<'_>) -> Result<Heartbeat> {
     let beat = Heartbeat {
         state,
         order_done: from.get_order_done(),
+        order_taken: from.get_order_taken(),
         users: users.iter().map(|count| (count.get_class(), count.get_users())).collect(),
         finished,
         cpu_percent: from.get_cpu_percent(),

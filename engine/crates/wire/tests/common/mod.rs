@@ -205,6 +205,7 @@ pub(crate) fn heartbeat() -> Heartbeat {
     Heartbeat {
         state: WorkerState::Running,
         order_done: 3,
+        order_taken: 4,
         users: vec![(0, 3)],
         finished: [1_u32, 5].into_iter().collect(),
         cpu_percent: 12.5,

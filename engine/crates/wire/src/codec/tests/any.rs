@@ -103,6 +103,7 @@ pub(super) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
         Just(WorkerState::Spawning),
         Just(WorkerState::Running),
         Just(WorkerState::Stopping),
+        Just(WorkerState::Leaving),
     ];
     let users = btree_map(0..CLASSES_MAX, any::<u32>(), 0..5);
     let finished = sets(1).prop_map(|sets| sets.into_iter().next().unwrap_or_default());
@@ -110,10 +111,11 @@ pub(super) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
     let room = (of(any::<u32>()), of(any::<u32>()));
     let room = room.prop_map(|(own, shared)| Room { own, shared });
     let said = (of(text()), room, of(text()));
-    (state, any::<u64>(), users, finished, process, said).prop_map(
-        |(state, order_done, users, finished, (cpu_percent, memory_bytes), said)| Heartbeat {
+    (state, any::<(u64, u64)>(), users, finished, process, said).prop_map(
+        |(state, orders, users, finished, (cpu_percent, memory_bytes), said)| Heartbeat {
             state,
-            order_done,
+            order_done: orders.0,
+            order_taken: orders.1,
             users: users.into_iter().collect(),
             finished,
             cpu_percent,

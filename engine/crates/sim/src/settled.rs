@@ -1,0 +1,146 @@
+//! What must hold when nothing has gone wrong for a while.
+
+use std::collections::BTreeSet;
+
+use swarm_core::cluster::State;
+
+use crate::master::Master;
+use crate::worker::Process;
+use crate::world::World;
+
+/// Samples of the last seconds may not have been reported yet, of each user.
+const PENDING_PER_USER: u64 = 4;
+
+/// Samples on their way whoever takes them.
+const PENDING: u64 = 20;
+
+impl World {
+    /// Looks whether all is in order.
+    pub(crate) fn check_settled(&mut self) {
+        self.seen.settled += 1;
+        let found = match &self.master {
+            None => Err("there is no master".to_owned()),
+            Some(master) => self.users_in_order(master).and_then(|()| self.samples_in_order(master)),
+        };
+        if let Err(what) = found {
+            self.fail(format!("not in order: {what}"));
+        }
+    }
+
+    /// Workers that can run users.
+    fn able(&self) -> impl Iterator<Item = (usize, &Process)> {
+        let workers = self.workers.iter().enumerate();
+        workers.filter_map(|(w, worker)| {
+            let process = worker.process.as_ref().filter(|_| worker.frozen.is_none())?;
+            self.net.links[w].up.then_some((w, process))
+        })
+    }
+
+    fn users_in_order(&self, master: &Master) -> Result<(), String> {
+        let cluster = &master.cluster;
+        let alive: u32 = self.able().map(|(_, process)| count(process.users())).sum();
+        let state = cluster.state();
+        match state {
+            State::Stopping if self.is_stopping_late(master) => {
+                return Err("the test does not stop".to_owned());
+            }
+            State::Stopping => return Ok(()),
+            State::Ready | State::Stopped if alive > 0 => {
+                return Err(format!("{alive} users run without a test"));
+            }
+            State::Ready | State::Stopped => return Ok(()),
+            State::Spawning if self.able().next().is_some() => {
+                return Err(format!("still spawning, {alive} users run"));
+            }
+            State::Spawning | State::Running => {}
+        }
+        let wanted = cluster.users_wanted();
+        let asked = cluster.load().map_or(0, |load| load.users);
+        let mut counts = Vec::new();
+        for (w, process) in self.able() {
+            let worker = &self.workers[w];
+            let running: BTreeSet<u32> = process.running().into_iter().collect();
+            let placed: BTreeSet<u32> = cluster
+                .placement(&worker.id)
+                .iter()
+                .flat_map(|class| class.ids.iter().collect::<Vec<_>>())
+                .collect();
+            if running != placed {
+                return Err(format!("worker {w} runs {running:?}, and should {placed:?}"));
+            }
+            counts.push((count(running.len()), worker.users_max.unwrap_or(u32::MAX)));
+        }
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let room = counts.iter().fold(0_u32, |sum, &(_, room)| sum.saturating_add(room));
+        let finished = self.finished.len();
+        let expected = asked.min(room);
+        if wanted > asked || alive > expected || alive + count(finished) < expected {
+            return Err(format!("{alive} users run, {wanted} are wanted, {expected} are possible"));
+        }
+        if cluster.users() != alive {
+            return Err(format!("{alive} users run, and the master sees {}", cluster.users()));
+        }
+        let most = counts.iter().map(|&(users, _)| users).max().unwrap_or(0);
+        let uneven = |&&(users, room): &&(u32, u32)| {
+            users + count(finished) < room && users + 1 + count(finished) < most
+        };
+        match counts.iter().find(uneven) {
+            Some((users, _)) => Err(format!("a worker has {users} users, another one {most}")),
+            None => Ok(()),
+        }
+    }
+
+    fn samples_in_order(&self, master: &Master) -> Result<(), String> {
+        let cluster = &master.cluster;
+        let Some(test) = cluster.test_number() else { return Ok(()) };
+        let applied = |stream: u64| -> u64 {
+            let reports = self.applied.get(&stream).into_iter().flat_map(|all| all.values());
+            reports.filter(|report| report.test == test).map(|report| report.delta.requests()).sum()
+        };
+        let all: u64 = self.applied.keys().map(|&stream| applied(stream)).sum();
+        let ids = self.workers.iter().map(|worker| &worker.id);
+        let counted: u64 = ids.map(|id| master.totals.requests_of(id)).sum();
+        if all != counted {
+            return Err(format!("{all} samples were reported, the result has {counted}"));
+        }
+        let told = |id: &str| {
+            let mut workers = cluster.workers().iter();
+            let worker = workers.find(|worker| worker.info().id == id);
+            master.incomplete
+                || self.may_be_missing
+                || worker.is_some_and(|worker| worker.lost().is_some())
+        };
+        for (id, process) in &self.dead {
+            let recorded = process.recorded.get(&test).copied().unwrap_or(0);
+            let there = applied(process.stream);
+            if there > recorded || there < recorded && !told(id) {
+                return Err(format!(
+                    "the late worker {id} took {recorded} samples, {there} were reported, and \
+                     nothing is said of it"
+                ));
+            }
+        }
+        for (w, process) in self.able() {
+            let recorded = process.recorded.get(&test).copied().unwrap_or(0);
+            let there = applied(process.stream);
+            let pending = match cluster.state() {
+                State::Stopped | State::Ready => 0,
+                _ => PENDING + PENDING_PER_USER * process.users() as u64,
+            };
+            let missing = recorded.saturating_sub(there) > pending;
+            if there > recorded || missing && !told(&self.workers[w].id) {
+                return Err(format!(
+                    "worker {w} took {recorded} samples, {there} were reported, and nothing is \
+                     said of it"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn count(users: usize) -> u32 {
+    u32::try_from(users).expect("users are counted in u32")
+}
