@@ -1,10 +1,12 @@
 //! What was recorded in one interval. Deltas add up: the sum of all deltas of all workers is the
 //! result of the test, to the last sample.
 
+use serde::{Deserialize, Serialize};
+
 use crate::histogram::Histogram;
 
 /// Statistics of one (method, name) pair in an interval.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EntryDelta {
     /// HTTP method, or the kind a guest gave.
     pub method: String,
@@ -28,7 +30,7 @@ pub struct EntryDelta {
 }
 
 /// One kind of failure of one (method, name) pair.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorDelta {
     /// As in [`EntryDelta`].
     pub method: String,
@@ -45,7 +47,7 @@ pub struct ErrorDelta {
 }
 
 /// One kind of exception: a trap of the guest, or an error that a task returned.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExceptionDelta {
     /// One line.
     pub message: String,
@@ -56,7 +58,7 @@ pub struct ExceptionDelta {
 }
 
 /// A metric of the guest's own.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricDelta {
     /// Name that the guest gave.
     pub name: String,
@@ -65,7 +67,7 @@ pub struct MetricDelta {
 }
 
 /// What a metric of the guest's own has recorded. One name has one kind, in one recorder.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum MetricValue {
     /// Sum of all additions.
     Count {
@@ -106,7 +108,7 @@ pub enum MetricValue {
 }
 
 /// All that was recorded in one interval.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Delta {
     /// By (method, name); each pair once.
     pub entries: Vec<EntryDelta>,
@@ -126,7 +128,7 @@ pub struct Delta {
 }
 
 /// How late one load thread started tasks that were due.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatenessDelta {
     /// Number of the load thread in its worker, from 0.
     pub shard: u32,
@@ -138,7 +140,7 @@ pub struct LatenessDelta {
 }
 
 /// A delta on its way to the master.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// `WorkerInfo::stream` of the worker process that recorded it.
     pub stream: u64,

@@ -1,6 +1,8 @@
 //! A count for every bucket up to the largest in use: where many samples come together, and what
 //! percentiles are read from.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::histogram::Histogram;
 use crate::layout::{FINE, highest_in};
 
@@ -97,6 +99,25 @@ impl<const BITS: u32> Dense<BITS> {
             }
         }
         values
+    }
+}
+
+/// The buckets in use: most are not.
+impl<const BITS: u32> Serialize for Dense<BITS> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let used: Vec<(u32, u64)> = self.used().filter(|&(_, count)| count > 0).collect();
+        used.serialize(serializer)
+    }
+}
+
+impl<'de, const BITS: u32> Deserialize<'de> for Dense<BITS> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // It checks order, counts and the number of buckets, of which a coarse layout has fewer.
+        let used = Histogram::deserialize(deserializer)?;
+        let mut dense = Self::default();
+        // The largest first: then it has its size at once.
+        used.buckets().iter().rev().for_each(|&(bucket, count)| dense.add_bucket(bucket, count));
+        Ok(dense)
     }
 }
 

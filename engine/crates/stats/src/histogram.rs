@@ -6,6 +6,7 @@
 //! that begins at 1: values below 2,048 have a bucket each, and every doubling above has 1,024
 //! buckets. It has no end: the largest number has a bucket too.
 
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::layout::{FINE, bucket_of, highest_in};
@@ -14,7 +15,8 @@ use crate::layout::{FINE, bucket_of, highest_in};
 pub const BUCKETS: u32 = bucket_of::<FINE>(u64::MAX) + 1;
 
 /// Counts by bucket, for the buckets that hold something.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<(u32, u64)>")]
 pub struct Histogram {
     /// (bucket, count), by rising bucket; no count is 0.
     buckets: Vec<(u32, u64)>,
@@ -36,6 +38,20 @@ pub enum BucketsError {
     /// All together are more than a number of 64 bits holds.
     #[error("has more samples than can be counted")]
     TooMany,
+}
+
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.buckets.serialize(serializer)
+    }
+}
+
+impl TryFrom<Vec<(u32, u64)>> for Histogram {
+    type Error = BucketsError;
+
+    fn try_from(buckets: Vec<(u32, u64)>) -> Result<Self, BucketsError> {
+        Self::from_buckets(buckets)
+    }
 }
 
 impl Histogram {

@@ -36,7 +36,7 @@ pub struct WorkerLateness {
 }
 
 /// The lateness of one load thread. Coarse, because a master has thousands of them.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Shard {
     shard: u32,
     late: Dense<COARSE>,
@@ -44,7 +44,7 @@ struct Shard {
 }
 
 /// The load threads of one worker, in the order of their first report.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Shards(Vec<Shard>);
 
 impl Shards {

@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Streams that a ledger remembers. Above it the stream that was heard longest ago is forgotten:
 /// if it ever reports again, that is a gap, never a double.
 pub const STREAMS_MAX: usize = 65_536;
@@ -21,7 +23,7 @@ pub enum Accept {
     Gap(u64),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Stream {
     /// Number of the last report that was applied; all before it were too.
     applied: u64,
@@ -30,7 +32,7 @@ struct Stream {
 }
 
 /// The last applied report of each stream. Decides, and does nothing else.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Ledger {
     streams: HashMap<u64, Stream>,
     steps: u64,

@@ -9,6 +9,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::dense::Dense;
 use crate::snapshot::Second;
 use crate::times::p50_p95_ms;
@@ -28,7 +30,7 @@ pub const OPEN_SECONDS: usize = 60;
 /// further ahead has a wrong clock, and would push true seconds out.
 const AHEAD_SECONDS_MAX: u64 = 60;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Slot {
     /// As last told; `None` is as in the second before.
     users: Option<u32>,
@@ -41,7 +43,7 @@ struct Slot {
 }
 
 /// The aggregate of all entries by seconds.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Series {
     /// Consecutive seconds, oldest first.
     slots: VecDeque<Slot>,
@@ -54,6 +56,11 @@ pub(crate) struct Series {
 }
 
 impl Series {
+    /// Does it keep its limit? One that was saved may be of anybody.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.slots.len() <= SECONDS_MAX && self.first.checked_add(SECONDS_MAX as u64).is_some()
+    }
+
     /// Number of the second after the newest.
     fn end(&self) -> u64 {
         self.first + self.slots.len() as u64

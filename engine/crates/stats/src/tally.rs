@@ -3,6 +3,8 @@
 //! A few are kept as they come; more are counted bucket by bucket. So a name that is seldom asked
 //! for takes some hundred bytes, and a busy one no longer for each sample than an addition.
 
+use serde::{Deserialize, Serialize};
+
 use crate::dense::Dense;
 use crate::histogram::Histogram;
 use crate::layout::{FINE, bucket_of};
@@ -12,7 +14,7 @@ use crate::layout::{FINE, bucket_of};
 const FEW_MAX: usize = 512;
 
 /// Counts by bucket of the fine layout.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
     /// (bucket, count); a bucket may be there several times. Empty when there is `many`.
     few: Vec<(u32, u64)>,

@@ -3,6 +3,9 @@
 //! [`Totals`] counts whatever it is given: that each report is given once is the business of the
 //! [`Ledger`](crate::ledger::Ledger), that it belongs to this test that of the caller.
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::delta::{
     Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta, Report,
 };
@@ -34,7 +37,7 @@ pub enum Applied {
 const LAST_BUCKET: u32 = bucket_of::<FINE>(HIGHEST_US);
 
 /// The figures of the whole test under one name; see [`EntryDelta`].
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Line {
     pub(crate) method: String,
     pub(crate) name: String,
@@ -76,7 +79,7 @@ impl Line {
 }
 
 /// One (method, name) pair: the whole test and the last seconds.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) line: Line,
     pub(crate) window: Window,
@@ -89,7 +92,7 @@ impl Keyed for Entry {
 }
 
 /// One kind of exception and the workers that saw it, as positions in `Totals::workers`.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Exception {
     pub(crate) all: ExceptionDelta,
     pub(crate) workers: Vec<usize>,
@@ -101,7 +104,7 @@ impl Keyed for Exception {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Worker {
     pub(crate) id: String,
     pub(crate) requests: u64,
@@ -115,7 +118,7 @@ impl Keyed for Worker {
 }
 
 /// When the test runs, in milliseconds of the master's clock.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Span {
     /// `None` until the test starts or the first report comes.
     start_ms: Option<u64>,
@@ -160,9 +163,12 @@ impl Span {
     }
 }
 
-/// The statistics of one test.
-#[derive(Debug)]
+/// The statistics of one test. They can be saved and read again, all but the limits, which are
+/// those of the program that reads. What was saved by another [`FORMAT`](crate::FORMAT) is not read.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Totals {
+    #[serde(skip)]
     pub(crate) limits: Limits,
     pub(crate) span: Span,
     pub(crate) aggregate: Line,
@@ -178,7 +184,31 @@ pub struct Totals {
     pub(crate) late_max_us: u64,
     pub(crate) series: Series,
     users_max: u32,
+    #[serde(skip)]
     split: Split,
+}
+
+impl Serialize for Totals {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Of the derived code, which has the name but is no trait's.
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Totals {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let totals = Self::deserialize(deserializer)?;
+        let known = |exception: &Exception| {
+            exception.workers.iter().all(|&worker| worker < totals.workers.len())
+        };
+        if !totals.exceptions.iter().all(known) {
+            return Err(D::Error::custom("an exception was seen by a worker that there is not"));
+        }
+        if !totals.series.is_sound() {
+            return Err(D::Error::custom("the series has more seconds than it may have"));
+        }
+        Ok(totals)
+    }
 }
 
 impl Totals {

@@ -1,5 +1,7 @@
 //! The last seconds of one entry: what `current_*` figures are made of.
 
+use serde::{Deserialize, Serialize};
+
 use crate::dense::Dense;
 use crate::tally::Tally;
 
@@ -10,7 +12,7 @@ pub(crate) const WINDOW_SECONDS: u64 = 10;
 const SLOTS: u64 = 16;
 
 /// One second of one entry.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Slot {
     second: u64,
     requests: u64,
@@ -19,7 +21,7 @@ struct Slot {
 }
 
 /// The last seconds of one entry. What belongs to a second that has left the window is ignored.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Window {
     /// By second modulo [`SLOTS`]; empty until the first sample.
     slots: Vec<Slot>,
