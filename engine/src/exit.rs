@@ -29,6 +29,8 @@ pub enum Exit {
     SamplesMissing,
     /// A result file cannot be written.
     Output,
+    /// The state directory is in use, damaged, or of something else.
+    State,
     /// Ended by a second interrupt, before the test had stopped.
     Interrupted,
     /// One of several processes that run as one ended with this code, the highest of all.
@@ -52,6 +54,7 @@ impl Exit {
             Self::WorkersMissing => 8,
             Self::SamplesMissing => 9,
             Self::Output => 10,
+            Self::State => 12,
             Self::Internal => 70,
             Self::Interrupted => 130,
         }

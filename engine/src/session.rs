@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use swarm_node::journal::Found;
 use swarm_node::master::{Master, Outcome};
 use swarm_web::view::{Answer, Command, Control, SwarmRequest, View};
 use swarm_web::{WebOptions, serve};
@@ -81,18 +82,21 @@ pub(crate) fn conduct(
 ) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.or_exit(Exit::Internal, || "set up a thread".to_owned())?;
-    let control = master.control();
-    let ended = runtime.block_on(attend(control, page, args, expected, &mut files));
+    let (control, found) = (master.control(), master.found());
+    let ended = runtime.block_on(attend(control, found, page, args, expected, &mut files));
     let outcome = master.finish();
     let ended = ended?;
     console::finish(&outcome.summary);
     files.finish(&outcome)?;
-    Ok(ended.unwrap_or_else(|| verdict(&outcome, args)))
+    let exit = ended.unwrap_or_else(|| verdict(&outcome, args));
+    outcome.given();
+    Ok(exit)
 }
 
 /// Serves and waits until the program shall end. An exit if it is not the test's result.
 async fn attend(
     control: Control,
+    found: Found,
     page: Option<TcpListener>,
     args: &TestArgs,
     expected: Expected,
@@ -102,7 +106,7 @@ async fn attend(
     let page = page.map(|listener| open_page(listener, control.clone(), closed)).transpose()?;
     let mut console = Console::default();
     let mut ticks = tokio::time::interval(TICK);
-    let done = until_done(&control, args, expected);
+    let done = until_done(&control, found, args, expected);
     tokio::pin!(done);
     let result = loop {
         tokio::select! {
@@ -126,11 +130,13 @@ async fn attend(
 /// Waits for the test that starts by itself, and for the user to end the program.
 async fn until_done(
     control: &Control,
+    found: Found,
     args: &TestArgs,
     expected: Expected,
 ) -> Result<Option<Exit>, Failure> {
     let own_test = async {
-        if args.headless || args.autostart {
+        // A test that an earlier master has left is the one that was asked for.
+        if (args.headless || args.autostart) && found == Found::Nothing {
             wait_for_workers(control, expected).await?;
             start(control, args).await?;
         }

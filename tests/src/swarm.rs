@@ -113,10 +113,8 @@ impl Swarm {
         let ports = ["--master-bind-port", &port, "--web-port", "0"];
         let mut command = self.command(&["master"]);
         command.arg(scenario).args(ports).args(arguments);
-        let mut process = Process::spawn("master", command);
-        let address = process.wait_for_value("master listening on ");
-        let page = page(&mut process, arguments);
-        Master { address: socket_address(&address), page, process }
+        let process = Process::spawn("master", command);
+        Master::of(process, arguments)
     }
 
     /// Starts a worker. It is not connected yet: see [`Page::wait_for_workers`].
@@ -236,6 +234,19 @@ pub struct Master {
 }
 
 impl Master {
+    /// The master that this process becomes; of its arguments those that make a difference here:
+    /// it has a page unless it was started with `--headless`.
+    ///
+    /// # Panics
+    ///
+    /// It does not start.
+    #[track_caller]
+    pub fn of(mut process: Process, arguments: &[&str]) -> Self {
+        let address = process.wait_for_value("master listening on ");
+        let page = page(&mut process, arguments);
+        Self { address: socket_address(&address), page, process }
+    }
+
     /// Where workers connect to.
     pub fn address(&self) -> SocketAddr {
         self.address

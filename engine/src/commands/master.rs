@@ -1,13 +1,15 @@
 //! `swarm master`: coordinates workers.
 
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
 
 use swarm_core::message::Settings;
 use swarm_guest::test;
-use swarm_node::master::{Master, MasterConfig, Workers};
+use swarm_node::journal::Journal;
+use swarm_node::master::{Master, MasterConfig, StartError, Workers};
 
 use crate::cli::{MasterArgs, TestArgs};
-use crate::exit::{Exit, Failure, OrExit};
+use crate::exit::{Exit, Failure};
 use crate::output::Files;
 use crate::scenario::{self, Loaded};
 use crate::session::{self, Expected, raise_file_limit};
@@ -17,6 +19,7 @@ pub(crate) fn run(args: &MasterArgs) -> Result<Exit, Failure> {
     let runtime = scenario::runtime(None)?;
     let config = config(scenario::load(&runtime, Some(&args.scenario))?, &args.test)?;
     let config = MasterConfig { rebalance: !args.no_rebalance, ..config };
+    let journal = args.state_dir.as_deref().map(|dir| open(dir, &config)).transpose()?;
     let files = Files::open(&args.test)?;
     let (host, port) = (args.master_bind_host.as_str(), args.master_bind_port);
     let workers = session::bind(host, port, "workers", "choose another with --master-bind-port")?;
@@ -24,11 +27,23 @@ pub(crate) fn run(args: &MasterArgs) -> Result<Exit, Failure> {
     if let Ok(address) = workers.local_addr() {
         tracing::info!("master listening on {address}");
     }
-    let master = Master::start(config, Workers::Tcp(workers));
-    let master = master.or_exit(Exit::Internal, || "start the control thread".to_owned())?;
+    let master = Master::start(config, Workers::Tcp(workers), journal);
+    let master = master.map_err(|error| {
+        let exit = match &error {
+            StartError::Memory(_) => Exit::State,
+            StartError::Thread(_) => Exit::Internal,
+        };
+        Failure::new(exit, error)
+    })?;
     let expected =
         Expected { workers: args.expect_workers, max_wait: args.expect_workers_max_wait };
     session::conduct(master, page, &args.test, expected, files)
+}
+
+/// Takes the state directory.
+fn open(dir: &Path, config: &MasterConfig) -> Result<Journal, Failure> {
+    let journal = Journal::open(dir, &config.scenario, config.digest, &config.settings);
+    journal.map_err(|error| Failure::new(Exit::State, error))
 }
 
 /// The master's settings, checked against the scenario as far as they are known before the start.

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
 
     // The worker's end of the connection in memory arrives here as a socket's would.
     let (dial, dialled) = mpsc::channel(1);
-    let master = Master::start(config, Workers::InProcess(dialled));
+    let master = Master::start(config, Workers::InProcess(dialled), None);
     let master = master.or_exit(Exit::Internal, || "start the control thread".to_owned())?;
     let worker = Worker::start(workers, MasterAddress::InProcess(dial));
     let worker = worker.or_exit(Exit::Internal, || "start the load threads".to_owned())?;

@@ -2,8 +2,10 @@
 //! Markdown, and judges nothing.
 //!
 //! ```sh
-//! cargo run --release -p swarm-tests --example saturate -- [WORKERS...]
+//! cargo run --release -p swarm-tests --example saturate -- [journal] [WORKERS...]
 //! ```
+//!
+//! With `journal` the master has a state directory, in the temporary folder.
 //!
 //! Each worker is the real client side of the protocol on a connection of its own. It takes orders,
 //! gives a sign of life each second, and each second reports the samples of 100 names, ten samples
@@ -43,8 +45,9 @@ const SATURATED: f64 = 0.95;
 const BEHIND: Duration = Duration::from_secs(1);
 
 fn main() {
-    let arguments: Vec<usize> = std::env::args()
-        .skip(1)
+    let mut arguments = std::env::args().skip(1).peekable();
+    let journal = arguments.next_if(|argument| argument == "journal").is_some();
+    let arguments: Vec<usize> = arguments
         .map(|text| text.parse().unwrap_or_else(|_| panic!("not a number of workers: {text}")))
         .collect();
     let steps = if arguments.is_empty() { WORKERS.to_vec() } else { arguments };
@@ -54,7 +57,7 @@ fn main() {
          longest gap ms | workers lost |\n|---|---|---|---|---|---|---|---|---|---|"
     );
     for workers in steps {
-        if !step(workers) {
+        if !step(workers, journal) {
             println!("\nsaturated at {workers} workers");
             return;
         }
@@ -62,9 +65,11 @@ fn main() {
 }
 
 /// Measures one number of workers; `false` when it was too many.
-fn step(count: usize) -> bool {
+fn step(count: usize, journal: bool) -> bool {
     let swarm = Swarm::new();
-    let master = swarm.master(&scenario("website"), &["--host", "http://127.0.0.1:9"]);
+    let state: &[&str] = if journal { &["--state-dir", "state"] } else { &[] };
+    let host = ["--host", "http://127.0.0.1:9"];
+    let master = swarm.master(&scenario("website"), &[&host, state].concat());
     let workers = Workers::start(master.address(), count);
     wait_for(&format!("{count} workers"), Duration::from_secs(60), || {
         (workers.registered() == count).then_some(())

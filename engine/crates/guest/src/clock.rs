@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Clock {
     origin: Instant,
+    /// What it showed when it was made.
+    began: Duration,
     /// Master's milliseconds minus ours.
     offset_ms: AtomicI64,
 }
@@ -20,17 +22,22 @@ impl Default for Clock {
 impl Clock {
     /// A clock that begins now and agrees with the master's until told otherwise.
     pub fn new() -> Self {
-        Self { origin: Instant::now(), offset_ms: AtomicI64::new(0) }
+        Self::at(Duration::ZERO)
+    }
+
+    /// A clock that shows `now`: that of a master which goes on where another has ended.
+    pub fn at(now: Duration) -> Self {
+        Self { origin: Instant::now(), began: now, offset_ms: AtomicI64::new(0) }
     }
 
     /// Time since the node began.
     pub fn now(&self) -> Duration {
-        self.origin.elapsed()
+        self.began + self.origin.elapsed()
     }
 
     /// The moment `at` (time since the node began) for timers.
     pub fn instant(&self, at: Duration) -> Instant {
-        self.origin + at
+        self.origin + at.saturating_sub(self.began)
     }
 
     /// Learns that the master's clock showed `master_ms` at `at` here.

@@ -4,6 +4,7 @@
 //! - [`master`]: the control thread of a master, and what it tells and takes.
 //! - [`worker`]: the control thread of a worker, which owns its load threads.
 //! - `shard`: one load thread: its users, their timers, connections and samples.
+//! - [`journal`]: what outlives a master's process.
 //! - [`store`]: modules on disk, by digest.
 //! - [`capacity`]: how many users a process can carry.
 //! - `process`: CPU and memory of this process.
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod capacity;
+pub mod journal;
 pub mod master;
 mod process;
 mod shard;

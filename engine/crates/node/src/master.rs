@@ -3,10 +3,14 @@
 //!
 //! # Layout
 //! - this file: the thread, and accepting connections.
+//! - `begin`: what it begins with.
 //! - `state`: what it knows and decides; everything here is handled one after the other.
+//! - `turn`: what has happened is written down, then told.
 //! - `view`: how it looks to people: the page's view, the summary at the end.
 
+mod begin;
 mod state;
+mod turn;
 mod view;
 
 use std::cell::Cell;
@@ -16,16 +20,21 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use swarm_core::cluster::memory::MemoryError;
 use swarm_core::message::{Digest, Settings};
 use swarm_core::plan::Scenario;
 use swarm_stats::report::json::Summary;
 use swarm_web::view::{Command, Control};
 use swarm_wire::serve_connection;
+use thiserror::Error;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::capacity::Capacity;
+use crate::journal::record::Record;
+use crate::journal::{Found, Journal, Progress, Scribe};
+use begin::Beginning;
 use state::{Handler, State};
 
 /// How often the state machine looks at the clock: the grain of ramps and of noticing silence.
@@ -87,32 +96,66 @@ pub struct Master {
     control: Control,
     finish: oneshot::Sender<()>,
     thread: JoinHandle<Outcome>,
+    found: Found,
+}
+
+/// Why a master cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A thread or its runtime cannot be made.
+    #[error("cannot start the control thread")]
+    Thread(#[from] std::io::Error),
+    /// What an earlier master has left contradicts itself.
+    #[error("cannot go on with what is in the state directory")]
+    Memory(#[from] MemoryError),
 }
 
 /// What remains of a master.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// The result of its last test; its start is empty when there was none.
     pub summary: Summary,
     /// Every sample that was taken is in it, as far as the master knows.
     pub complete: bool,
+    scribe: Option<Scribe>,
+}
+
+impl Outcome {
+    /// The result has been handed over: whoever starts next from the same state directory begins
+    /// a new test.
+    pub fn given(self) {
+        if let Some(scribe) = self.scribe {
+            scribe.end(Record::Given);
+        }
+    }
 }
 
 impl Master {
-    /// Starts the control thread.
+    /// Starts the control thread. With a journal it goes on with what is there.
     ///
     /// # Errors
-    /// When the thread or its runtime cannot be made.
-    pub fn start(config: MasterConfig, workers: Workers) -> std::io::Result<Self> {
+    /// When a thread or its runtime cannot be made, or what is in the journal contradicts itself.
+    pub fn start(
+        config: MasterConfig,
+        workers: Workers,
+        journal: Option<Journal>,
+    ) -> Result<Self, StartError> {
+        let found = journal.as_ref().map_or(Found::Nothing, Journal::found);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (finish, finished) = oneshot::channel();
         let (show, view) = watch::channel(Arc::default());
+        let beginning = Beginning::new(&config, journal)?;
         let thread = std::thread::Builder::new().name("master".into()).spawn(move || {
-            let state = Handler::new(State::new(config, show));
-            LocalSet::new().block_on(&runtime, serve(state, workers, inbox, finished))
+            let handler = Handler::new(State::new(config, beginning, show));
+            LocalSet::new().block_on(&runtime, serve(handler, workers, inbox, finished))
         })?;
-        Ok(Self { control: Control { commands, view }, finish, thread })
+        Ok(Self { control: Control { commands, view }, finish, thread, found })
+    }
+
+    /// What an earlier master has left in the state directory.
+    pub fn found(&self) -> Found {
+        self.found
     }
 
     /// The ways to see and to control it.
@@ -137,6 +180,7 @@ async fn serve(
     mut commands: mpsc::Receiver<Command>,
     mut finished: oneshot::Receiver<()>,
 ) -> Outcome {
+    let mut progress = handler.with(|state| state.progress());
     let accepting = tokio::task::spawn_local(accept(handler.clone(), workers));
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -148,6 +192,7 @@ async fn serve(
             Some(command) = commands.recv() => handler.with(|state| state.command(command)),
             _ = ticks.tick() => handler.with(State::tick),
             _ = views.tick() => handler.with(State::show),
+            news = news(&mut progress) => handler.with(|state| state.written(&news)),
         }
     }
     let goodbyes = handler.with(|state| state.quit_all("the master has ended"));
@@ -155,6 +200,17 @@ async fn serve(
     let _ = tokio::time::timeout(QUIT_MAX, futures_util::future::join_all(goodbyes)).await;
     accepting.abort();
     handler.with(State::outcome)
+}
+
+/// Waits for news of the journal, if there is one.
+async fn news(progress: &mut Option<watch::Receiver<Progress>>) -> Progress {
+    let Some(watched) = progress else { return std::future::pending().await };
+    if watched.changed().await.is_ok() {
+        return watched.borrow_and_update().clone();
+    }
+    let safe = watched.borrow().safe;
+    *progress = None;
+    Progress { safe, failing: Some("its thread has ended, see the log".into()) }
 }
 
 /// Serves each connection until it ends.

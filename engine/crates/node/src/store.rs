@@ -36,6 +36,11 @@ impl Store {
         Ok(Self { dir })
     }
 
+    /// Where the modules are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     fn path(&self, digest: &Digest, ending: &str) -> PathBuf {
         self.dir.join(format!("{}.{ending}", digest_text(digest)))
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use swarm_stats::lateness::WorkerLateness;
 use swarm_stats::snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -73,7 +73,7 @@ pub struct View {
 }
 
 /// Something that the reader of the result must know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// In milliseconds of the master's clock.
     pub at_ms: u64,

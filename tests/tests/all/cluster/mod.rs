@@ -6,12 +6,16 @@
 //! - `shares`: who gets how many users, and that all figures are true.
 //! - `losses`: workers that crash, freeze, leave.
 //! - `masters`: masters that come late, go, come back; waiting for workers.
+//! - `restarts`: masters that are killed and go on from their state directory.
+//! - `state_dirs`: state directories that cannot be used, and disks that are full.
 //! - `control`: the page's commands.
 
 mod control;
 mod losses;
 mod masters;
+mod restarts;
 mod shares;
+mod state_dirs;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

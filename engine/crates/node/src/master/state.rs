@@ -1,45 +1,36 @@
 //! What the master knows and decides. One owner, no locks: all of it runs on the control thread.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use swarm_core::cluster::{Action, Cluster, Load, State as TestState};
-use swarm_core::dispatch::ClassShare;
-use swarm_core::message::{Digest, Heartbeat, Settings, WorkerInfo};
+use swarm_core::message::{Digest, Heartbeat, Order, WorkerInfo};
 use swarm_guest::{Clock, test};
+use swarm_stats::Accept;
 use swarm_stats::delta::Report;
-use swarm_stats::{Accept, Ledger, Limits, Totals};
-use swarm_web::view::{Answer, Command, Notice, SwarmRequest, View};
+use swarm_web::view::{Answer, Command, SwarmRequest, View};
 use swarm_wire::{Accepted, MasterHandler, ModuleInfo, WireError, WorkerHandle};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
+use super::begin::Beginning;
 use super::{MasterConfig, Outcome, view};
-
-/// Notices kept for the reader of the result; the first ones, for they tell how it began.
-const NOTICES_MAX: usize = 1000;
+use crate::journal::Scribe;
+use crate::journal::kept::Results;
+use crate::journal::record::Record;
 
 /// Up to so many workers each that gets ready is shown at once, so that a test starts the sooner.
 /// Of more the view comes with the next tick: thousands that join together would each cost a view
 /// of all of them, and none would be heard meanwhile.
 const SHOWN_AT_ONCE_MAX: usize = 16;
 
-/// Tests are numbered from the seconds since 1970, so that a restarted master's numbers are new.
-fn first_test(origin: SystemTime) -> u32 {
-    let seconds = origin.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    #[expect(clippy::cast_possible_truncation, reason = "only has to differ; good until 2106")]
-    {
-        seconds as u32
-    }
-}
-
 /// One connection.
 #[derive(Debug)]
-struct Connection {
+pub(super) struct Connection {
     close: oneshot::Sender<()>,
-    worker: Option<WorkerHandle>,
+    pub(super) worker: Option<WorkerHandle>,
     /// It has said goodbye.
     left: bool,
 }
@@ -52,46 +43,68 @@ pub(super) struct State {
     /// Unix time of the clock's origin.
     pub(super) origin_unix_ms: u64,
     pub(super) cluster: Cluster,
-    pub(super) totals: Totals,
-    pub(super) notices: Vec<Notice>,
-    /// Settings of the next test.
-    pub(super) settings: Settings,
-    /// Samples are missing that no lost worker accounts for.
-    pub(super) incomplete: bool,
+    /// Changed by [`Self::record`] only, so that it can be written down.
+    pub(super) results: Results,
     /// What was last said of users that the workers cannot carry: how many they can.
-    told_room: Option<u32>,
+    pub(super) told_room: Option<u32>,
     /// The view lacks something that somebody may wait for: the next tick publishes it.
-    stale: bool,
-    ledger: Ledger,
-    connections: HashMap<u64, Connection>,
-    show: watch::Sender<Arc<View>>,
+    pub(super) stale: bool,
+    pub(super) connections: HashMap<u64, Connection>,
+    pub(super) show: watch::Sender<Arc<View>>,
+    /// Where everything is written down, with `--state-dir`.
+    pub(super) scribe: Option<Scribe>,
+    /// What has happened in this turn.
+    pub(super) turn: Vec<Record>,
+    /// Room in the scribe's queue for a report of this turn.
+    pub(super) room: Option<OwnedSemaphorePermit>,
+    /// Up to where the cluster's memory has been written down.
+    pub(super) remembered: u64,
+    /// When all of that memory was written down last.
+    pub(super) remembered_at: Duration,
+    /// What was decided in this turn, and what waits until it is safe, with its number.
+    pub(super) decided: Vec<Decided>,
+    pub(super) held: VecDeque<(u64, Decided)>,
+    /// Why nothing can be written down at present.
+    pub(super) failing: Option<Arc<str>>,
+}
+
+/// What others are told of a decision. Not before the decision is safe: whatever happens to this
+/// process, nobody has been told what its successor does not know.
+#[derive(Debug)]
+pub(super) enum Decided {
+    Order { connection: u64, order: Box<Order> },
+    Answer { reply: oneshot::Sender<Answer>, answer: Answer },
 }
 
 impl State {
-    pub(super) fn new(config: MasterConfig, show: watch::Sender<Arc<View>>) -> Self {
-        let origin = SystemTime::now();
-        let unix = origin.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let classes = config.plan.classes.iter();
-        let classes = classes
-            .map(|class| ClassShare { name: class.name.clone(), population: class.population })
-            .collect();
-        let mut cluster = Cluster::new(config.digest, classes, first_test(origin));
-        cluster.set_rebalancing(config.rebalance);
-        Self {
-            clock: Clock::new(),
-            origin_unix_ms: u64::try_from(unix.as_millis()).unwrap_or(0),
-            cluster,
-            totals: Totals::new(Limits::default()),
-            notices: Vec::new(),
-            settings: config.settings.clone(),
+    pub(super) fn new(
+        config: MasterConfig,
+        beginning: Beginning,
+        show: watch::Sender<Arc<View>>,
+    ) -> Self {
+        let Beginning { clock, origin_unix_ms, cluster, results, scribe, records } = beginning;
+        let mut state = Self {
             config,
-            incomplete: false,
+            clock,
+            origin_unix_ms,
+            cluster,
+            results,
             told_room: None,
             stale: false,
-            ledger: Ledger::new(),
             connections: HashMap::new(),
             show,
-        }
+            scribe,
+            turn: Vec::new(),
+            room: None,
+            remembered: 0,
+            remembered_at: Duration::ZERO,
+            decided: Vec::new(),
+            held: VecDeque::new(),
+            failing: None,
+        };
+        records.into_iter().for_each(|record| state.record(record));
+        state.turn_ends();
+        state
     }
 
     pub(super) fn now_ms(&self) -> u64 {
@@ -108,11 +121,7 @@ impl State {
         for action in actions {
             match action {
                 Action::Order { connection, order } => {
-                    let worker = self.connections.get(&connection);
-                    if let Some(worker) = worker.and_then(|c| c.worker.as_ref()) {
-                        // It is on its way; what becomes of it shows in the heartbeats.
-                        drop(worker.order(*order));
-                    }
+                    self.decided.push(Decided::Order { connection, order });
                 }
                 Action::Close { connection, reason } => {
                     tracing::info!(connection, "closing a worker's connection: {reason}");
@@ -124,26 +133,25 @@ impl State {
                 Action::Notice(text) => self.notice(text),
                 Action::Begun => self.begun(),
                 Action::Ended => {
-                    self.totals.stop(self.now_ms());
+                    self.record(Record::Ended { at_ms: self.now_ms() });
+                    if self.failing.is_some() {
+                        // The workers still have what they were not acknowledged.
+                        self.record(Record::Incomplete);
+                    }
                     tracing::info!("the test has ended");
                 }
             }
         }
     }
 
-    fn notice(&mut self, text: String) {
+    pub(super) fn notice(&mut self, text: String) {
         tracing::info!("{text}");
-        if self.notices.len() < NOTICES_MAX {
-            let at_ms = self.now_ms();
-            self.notices.push(Notice { at_ms, text });
-        }
+        self.record(Record::Notice { at_ms: self.now_ms(), text });
     }
 
     fn begun(&mut self) {
-        self.totals.start(self.now_ms());
-        self.notices.clear();
-        self.incomplete = false;
-        tracing::info!(seed = self.settings.seed, "a test begins");
+        self.record(Record::Begun { at_ms: self.now_ms() });
+        tracing::info!(seed = self.results.settings.seed, "a test begins");
     }
 
     /// Looks at the clock.
@@ -160,7 +168,13 @@ impl State {
     pub(super) fn show(&mut self) {
         self.stale = false;
         let now_ms = self.now_ms();
-        self.totals.set_users(now_ms, self.cluster.users());
+        let users = Record::Users { at_ms: now_ms, users: self.cluster.users() };
+        if self.cluster.is_busy() {
+            self.record(users);
+        } else {
+            // Nobody needs to know later that nothing has happened.
+            self.results.apply(&users);
+        }
         let view = view::view(self, now_ms);
         self.show.send_replace(Arc::new(view));
     }
@@ -172,12 +186,11 @@ impl State {
             Command::Reset(reply) => (reply, self.reset()),
         };
         self.show();
-        // Whoever asked may have gone.
-        let _ = reply.send(answer);
+        self.decided.push(Decided::Answer { reply, answer });
     }
 
     fn swarm(&mut self, request: SwarmRequest) -> Answer {
-        let mut settings = self.settings.clone();
+        let mut settings = self.results.settings.clone();
         if let Some(host) = request.host.filter(|host| !host.is_empty()) {
             settings.host = Some(host);
         }
@@ -194,7 +207,7 @@ impl State {
         };
         let editing = self.cluster.is_busy();
         let actions = self.cluster.start(self.clock.now(), load)?;
-        self.settings = settings;
+        self.record(Record::Settings(Box::new(settings)));
         self.told_room = None;
         self.apply(actions);
         self.tell_room();
@@ -235,7 +248,7 @@ impl State {
     }
 
     fn reset(&mut self) -> Answer {
-        self.totals.reset(self.now_ms());
+        self.record(Record::Reset { at_ms: self.now_ms() });
         Ok("Statistics reset".to_owned())
     }
 
@@ -280,35 +293,37 @@ impl State {
         self.now_ms()
     }
 
-    fn report(&mut self, connection: u64, report: &Report) -> u64 {
+    /// The number up to which the worker's reports count; 0 when it cannot be said.
+    fn report(&mut self, connection: u64, report: Report) -> u64 {
         let Some(worker) = self.cluster.worker_of(connection) else {
             // Its connection is being closed; it sends the report again by the next one.
             return 0;
         };
         let (id, stream) = (worker.info().id.clone(), worker.info().stream);
+        let sequence = report.sequence;
         if report.stream != stream {
             tracing::warn!("worker {id} reports for another stream than its own");
             return 0;
         }
         if Some(report.test) != self.cluster.test_number() {
             // Of an earlier test, whose result has been given already.
-            self.ledger.resume(stream, report.sequence);
-            return report.sequence;
+            self.record(Record::Heard { stream, sequence });
+            return sequence;
         }
-        let accept = self.ledger.take(stream, report.sequence);
+        let accept = self.results.ledger.take(stream, sequence);
         if let Accept::Gap(expected) = accept {
-            let sequence = report.sequence;
             self.notice(format!(
-                "worker {id} sent report {sequence} where {expected} was due: the samples \
-                 between are missing"
+                "worker {id} sent report {sequence} where {expected} was due: the samples between \
+                 are missing"
             ));
-            self.incomplete = true;
+            self.record(Record::Incomplete);
         }
         if accept != Accept::Repeated {
-            self.totals.apply(&id, report);
             self.cluster.reported(self.clock.now(), connection);
+            // That it is the last of its stream is part of it, also after a gap.
+            self.record(Record::Report { worker: id, report });
         }
-        self.ledger.applied(stream)
+        self.results.ledger.applied(stream)
     }
 
     fn closed(&mut self, connection: u64) {
@@ -331,11 +346,14 @@ impl State {
     pub(super) fn outcome(&mut self) -> Outcome {
         let now_ms = self.now_ms();
         if self.cluster.is_busy() {
-            self.totals.stop(now_ms);
+            self.record(Record::Ended { at_ms: now_ms });
             self.notice("the master ended before the test had stopped".to_owned());
-            self.incomplete = true;
+            self.record(Record::Incomplete);
         }
-        Outcome { summary: view::summary(self, now_ms), complete: !self.incomplete }
+        self.turn_ends();
+        let summary = view::summary(self, now_ms);
+        let complete = !self.results.incomplete;
+        Outcome { summary, complete, scribe: self.scribe.take() }
     }
 }
 
@@ -350,7 +368,10 @@ impl Handler {
 
     /// Nothing that is done here waits, so the state is never borrowed twice.
     pub(super) fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        f(&mut self.0.borrow_mut())
+        let mut state = self.0.borrow_mut();
+        let result = f(&mut state);
+        state.turn_ends();
+        result
     }
 }
 
@@ -369,7 +390,20 @@ impl MasterHandler for Handler {
     }
 
     async fn report(&self, conn: u64, report: Report) -> u64 {
-        self.with(|state| state.report(conn, &report))
+        let waiting = self.with(|state| state.room_for(&report));
+        let room = match waiting {
+            Some(room) => room.await,
+            None => None,
+        };
+        let applied = self.with(|state| {
+            state.room = room;
+            state.report(conn, report)
+        });
+        // Not before it is safe. If the connection ends first, the report comes again.
+        if let Some(safe) = self.with(|state| state.safe()) {
+            safe.await;
+        }
+        applied
     }
 
     fn module(&self, conn: u64, digest: &Digest) -> Option<Arc<[u8]>> {

@@ -23,7 +23,7 @@ const LATE_WORKERS_MAX: usize = 3;
 
 /// The page's view of `state`.
 pub(super) fn view(state: &mut State, now_ms: u64) -> View {
-    let stats = Arc::new(state.totals.snapshot(now_ms));
+    let stats = Arc::new(state.results.totals.snapshot(now_ms));
     let cluster = &state.cluster;
     let load = cluster.load();
     let users = cluster.users_by_class();
@@ -31,7 +31,7 @@ pub(super) fn view(state: &mut State, now_ms: u64) -> View {
     View {
         state: test_state(cluster.state()),
         scenario: state.config.scenario.clone(),
-        host: state.settings.host.clone().unwrap_or_default(),
+        host: state.results.settings.host.clone().unwrap_or_default(),
         user_count: cluster.users(),
         target_users: load.map_or(state.config.users.unwrap_or(0), |load| load.users),
         spawn_rate: load.map_or(state.config.spawn_rate.unwrap_or(0.0), |load| load.spawn_rate),
@@ -45,7 +45,7 @@ pub(super) fn view(state: &mut State, now_ms: u64) -> View {
         clock_origin_unix_ms: state.origin_unix_ms,
         test_start_ms: cluster.test_start().map(|start| state.clock.master_ms(start)),
         now_ms,
-        notices: state.notices.clone(),
+        notices: state.results.notices.clone(),
         stats,
     }
 }
@@ -61,7 +61,7 @@ fn test_state(state: TestState) -> &'static str {
 }
 
 fn workers(state: &State) -> Vec<WorkerView> {
-    let lateness = |worker: &Worker| state.totals.lateness_of(&worker.info().id);
+    let lateness = |worker: &Worker| state.results.totals.lateness_of(&worker.info().id);
     let workers = (0..).zip(state.cluster.workers());
     workers.map(|(index, worker)| worker_view(index, worker, lateness(worker))).collect()
 }
@@ -91,18 +91,24 @@ fn worker_view(index: u32, worker: &Worker, lateness_ms: Option<WorkerLateness>)
     }
 }
 
+/// The host of the current or last test; the settings may be of the next.
+fn host(state: &State) -> Option<String> {
+    let settings = state.cluster.load().map_or(&state.results.settings, |load| &load.settings);
+    settings.host.clone()
+}
+
 /// The summary of the current or last test.
 pub(super) fn summary(state: &mut State, now_ms: u64) -> Summary {
-    let statistics = state.totals.snapshot(now_ms);
+    let statistics = state.results.totals.snapshot(now_ms);
     let cluster = &state.cluster;
     let start_ms = cluster.test_start().map(|start| state.clock.master_ms(start));
-    let length_ms = state.totals.length_ms();
+    let length_ms = state.results.totals.length_ms();
     #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 ms")]
     let duration_s = start_ms.map_or(0.0, |_| length_ms as f64 / 1000.0);
     Summary {
         scenario: state.config.scenario.clone(),
         module_digest: digest_text(&state.config.digest),
-        host: state.settings.host.clone(),
+        host: host(state),
         started_at: start_ms.map(|at| rfc3339(state.origin_unix_ms + at)).unwrap_or_default(),
         clock_origin_unix_ms: state.origin_unix_ms,
         duration_s,
@@ -116,7 +122,8 @@ pub(super) fn summary(state: &mut State, now_ms: u64) -> Summary {
 
 /// What the reader of the result must know.
 fn notices(state: &State, statistics: &Snapshot) -> Vec<String> {
-    let mut notices: Vec<_> = state.notices.iter().map(|notice| notice.text.clone()).collect();
+    let mut notices: Vec<_> =
+        state.results.notices.iter().map(|notice| notice.text.clone()).collect();
     if let Some((_, p99, _)) = statistics.lateness_ms.filter(|(_, p99, _)| *p99 > LATENESS_MS_MAX) {
         notices.push(format!(
             "the generator was late: 1 % of the tasks started {p99:.0} ms or more after they were \
@@ -130,7 +137,7 @@ fn notices(state: &State, statistics: &Snapshot) -> Vec<String> {
 /// Names the load threads that fell behind: in the lateness of all tasks they may not show.
 fn late_workers(state: &State) -> Vec<String> {
     let lateness = |worker: &Worker| {
-        let late = state.totals.lateness_of(&worker.info().id)?;
+        let late = state.results.totals.lateness_of(&worker.info().id)?;
         (late.worst.p99 > LATENESS_MS_MAX).then(|| (worker.info().id.clone(), late))
     };
     let mut late: Vec<_> = state.cluster.workers().iter().filter_map(lateness).collect();
@@ -157,9 +164,9 @@ fn late_workers(state: &State) -> Vec<String> {
 fn worker_summary(state: &State, worker: &Worker) -> WorkerSummary {
     let id = worker.info().id.clone();
     WorkerSummary {
-        num_requests: state.totals.requests_of(&id),
+        num_requests: state.results.totals.requests_of(&id),
         users_max: worker.users_max(),
-        lateness_ms: state.totals.lateness_of(&id),
+        lateness_ms: state.results.totals.lateness_of(&id),
         lost: worker.lost().is_some(),
         lost_detail: worker.lost().map(ToString::to_string),
         id,

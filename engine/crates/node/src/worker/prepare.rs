@@ -19,6 +19,8 @@ pub(super) struct Prepared {
     pub(super) plan: Scenario,
     /// How many users of it this process can carry.
     pub(super) room: Room,
+    /// What the operator should know although it can be used.
+    pub(super) warning: Option<String>,
 }
 
 /// Prepares a module. An error is a sentence for the operator; it is not worth trying again.
@@ -31,6 +33,7 @@ pub(super) async fn prepare(
     setting: capacity::Setting,
 ) -> Result<Prepared, String> {
     let digest = wanted.digest;
+    let mut warning = None;
     let module = match at_hand.filter(|module| module.digest() == digest) {
         Some(module) => module,
         None => {
@@ -38,7 +41,7 @@ pub(super) async fn prepare(
             let _lock = store.lock(&digest).await;
             let bytes = match store.load(&digest) {
                 Some(bytes) => bytes,
-                None => fetch(wanted, &store, &session).await?,
+                None => fetch(wanted, &store, &session, &mut warning).await?,
             };
             let compiling = move || Module::compile(&runtime, &bytes);
             let compiled = tokio::task::spawn_blocking(compiling).await;
@@ -54,10 +57,15 @@ pub(super) async fn prepare(
     // How many connections are shared is known with the test; they hardly matter.
     let shared = measured.capacity(setting, Connections::Shared(1));
     let room = Room { own: own.users_max(), shared: shared.users_max() };
-    Ok(Prepared { digest, module, plan, room })
+    Ok(Prepared { digest, module, plan, room, warning })
 }
 
-async fn fetch(wanted: ModuleInfo, store: &Store, session: &Session) -> Result<Vec<u8>, String> {
+async fn fetch(
+    wanted: ModuleInfo,
+    store: &Store,
+    session: &Session,
+    warning: &mut Option<String>,
+) -> Result<Vec<u8>, String> {
     let size = usize::try_from(wanted.size).unwrap_or(usize::MAX);
     if size > MODULE_BYTES_MAX {
         return Err(format!("the module has {size} bytes; {MODULE_BYTES_MAX} is the most"));
@@ -75,7 +83,9 @@ async fn fetch(wanted: ModuleInfo, store: &Store, session: &Session) -> Result<V
         return Err("the module that was sent is not the one that was announced".to_owned());
     }
     if let Err(error) = store.save(&bytes) {
-        tracing::warn!("the module cannot be kept: {error}");
+        let said = format!("the module cannot be kept in {}: {error}", store.dir().display());
+        tracing::warn!("{said}");
+        *warning = Some(said);
     }
     Ok(bytes)
 }

@@ -99,7 +99,7 @@ impl Control {
             memory_bytes: resident_bytes(),
             problem: self.problem.clone(),
             room: self.prepared.as_ref().map(|prepared| prepared.room).unwrap_or_default(),
-            warning: self.memory.look(),
+            warning: self.memory.look().or_else(|| self.prepared.as_ref()?.warning.clone()),
         };
         self.spawn(async move {
             match session.heartbeat(&beat).await {
