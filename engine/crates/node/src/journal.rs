@@ -401,7 +401,7 @@ impl Scribe {
         let mut progress = self.progress.clone();
         async move {
             if progress.wait_for(|progress| progress.safe >= number).await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }

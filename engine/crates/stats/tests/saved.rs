@@ -54,7 +54,7 @@ fn delta(samples: u32, seed: u64, at_ms: u64) -> Delta {
         recorder.count("items", 1.5).expect("a new name");
         recorder.gauge("cart", 3.25, at_ms).expect("a new name");
         recorder.trend("steps", 7.125).expect("a new name");
-        recorder.check("has a title", seed % 2 == 0).expect("a new name");
+        recorder.check("has a title", seed.is_multiple_of(2)).expect("a new name");
     }
     recorder.drain().of_shard(u32::try_from(seed % 5).expect("below 5"))
 }
