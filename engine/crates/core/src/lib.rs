@@ -6,6 +6,7 @@
 //! - [`choice`]: a virtual user's next task, and when.
 //! - [`dispatch`]: the placement of users on workers; [`pace`]: how fast it ramps.
 //! - [`cluster`], [`agent`]: what a master and a worker do when.
+//! - [`admission`], [`attempts`], [`bucket`]: who may come in, and how much anybody may ask.
 //! - [`span`]: spans of time as people write them.
 //! - [`ids`]: sets of user ids, as runs.
 //! - [`message`]: what master and workers tell each other, as plain data.
@@ -28,7 +29,10 @@ macro_rules! planted {
     };
 }
 
+pub mod admission;
 pub mod agent;
+pub mod attempts;
+pub mod bucket;
 pub mod choice;
 pub mod cluster;
 pub mod dispatch;

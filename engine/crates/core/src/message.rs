@@ -4,8 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::IdSet;
 
-/// The protocol that this build speaks. Both ends must agree.
+/// The newest protocol that this build speaks. Both ends must have one in common.
 pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The oldest protocol that this build still speaks.
+pub const PROTOCOL_OLDEST: u32 = 1;
 
 /// SHA-256 of a module's bytes.
 pub type Digest = [u8; 32];
@@ -20,7 +23,7 @@ pub struct WorkerInfo {
     pub stream: u64,
     /// Version of the worker's program.
     pub version: String,
-    /// [`PROTOCOL_VERSION`] of the worker.
+    /// [`PROTOCOL_VERSION`] of the worker, the newest that it speaks.
     pub protocol: u32,
     /// Threads that run users.
     pub cores: u32,
