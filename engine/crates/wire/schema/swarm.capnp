@@ -11,6 +11,10 @@
 interface Master {
   # Frozen: a worker of any version can call it and understand `refused`.
   register @0 (info :WorkerInfo, worker :Worker) -> (registration :Registration);
+
+  # For workers with a token, before `register`: what their proof must cover.
+  # Empty when the master has no token.
+  challenge @1 () -> (nonce :Data);
 }
 
 # A registered worker's way to the master.
@@ -56,6 +60,14 @@ struct WorkerInfo {
     unlimited @5 :Void;
     limit @6 :UInt32;
   }
+
+  # Frozen in its place: the oldest protocol that the worker speaks as well; 0:
+  # only `protocol`.
+  protocolOldest @7 :UInt32;
+
+  # With a token: the worker's nonce, and its proof over both nonces.
+  nonce @8 :Data;
+  proof @9 :Data;
 }
 
 struct Registration {
@@ -75,6 +87,12 @@ struct Accepted {
     none @4 :Void;
     some @5 :ModuleInfo;
   }
+
+  # The newest protocol that both speak; 0: the worker's newest.
+  protocol @6 :UInt32;
+
+  # With a token: the master's proof over both nonces.
+  proof @7 :Data;
 }
 
 struct ModuleInfo {

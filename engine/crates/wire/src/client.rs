@@ -14,8 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use crate::Accepted;
+use crate::auth::Secret;
 use crate::codec::field::read_text;
-use crate::codec::info::{self, Registration, write_worker};
+use crate::codec::info::{self, Registration, write_proof, write_worker};
 use crate::codec::{heartbeat, order, report};
 use crate::driver::Driver;
 use crate::end::End;
@@ -51,30 +52,102 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
     H: WorkerHandler,
 {
+    connect_guarded(stream, info, handler, None).await
+}
+
+/// As [`connect`], with a secret that the worker and its master share, if there is one: the worker
+/// proves that it knows it, and takes no order from a master that does not.
+///
+/// # Errors
+/// As [`connect`]; [`ConnectError::Untrusted`] when the master does not know the secret.
+///
+/// # Panics
+/// Outside a tokio `LocalSet`.
+pub async fn connect_guarded<S, H>(
+    stream: S,
+    info: &WorkerInfo,
+    handler: Rc<H>,
+    secret: Option<&Secret>,
+) -> Result<(Session, Accepted), ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    H: WorkerHandler,
+{
     let end = End::new();
     let closing = Closing(end.clone());
     let (driver, master) = Driver::client::<master::Client>(stream, &end);
     tokio::task::spawn_local(driver.run());
     let (accepted, gate) = watch::channel(false);
-    let mut request = master.register_request();
-    write_worker(info, request.get().init_info())
-        .map_err(|error| WireError::Unsendable(error.within("info")))?;
-    request.get().set_worker(new_client(WorkerServer { handler, gate }));
-
-    let answer = tokio::time::timeout(REGISTER_TIMEOUT, end.call(request.send().promise));
-    let answer = answer.await.map_err(|_| {
+    let worker = new_client(WorkerServer { handler, gate });
+    let answer = register(&master, &end, info, worker, secret);
+    let answer = tokio::time::timeout(REGISTER_TIMEOUT, answer).await.map_err(|_| {
         let limit = REGISTER_TIMEOUT.as_secs();
         WireError::Closed(format!("no answer to the registration within {limit} s"))
     })??;
+    let (client, answer) = answer;
+    let _ = accepted.send(true);
+    let fetching = Cell::new(false);
+    Ok((Session { client, end, fetching, _accepted: accepted, _closing: closing }, answer))
+}
+
+/// Asks to be taken, and checks who answers.
+async fn register(
+    master: &master::Client,
+    end: &End,
+    info: &WorkerInfo,
+    worker: worker::Client,
+    secret: Option<&Secret>,
+) -> Result<(session::Client, Accepted), ConnectError> {
+    let master_nonce = match secret {
+        Some(_) => challenge(master, end).await?,
+        None => Vec::new(),
+    };
+    let mut request = master.register_request();
+    write_worker(info, request.get().init_info())
+        .map_err(|error| WireError::Unsendable(error.within("info")))?;
+    if let Some(secret) = secret {
+        let to = request.get().get_info();
+        write_proof(info, secret, &master_nonce, to.map_err(unreadable)?);
+    }
+    request.get().set_worker(worker);
+    let answer = end.call(request.send().promise).await?;
     let registration = malformed(malformed(answer.get())?.get_registration())?;
     match info::read_registration(registration).map_err(WireError::Answer)? {
         Registration::Refused(reason) => Err(ConnectError::Refused(reason)),
-        Registration::Accepted(client, answer) => {
-            let _ = accepted.send(true);
-            let fetching = Cell::new(false);
-            Ok((Session { client, end, fetching, _accepted: accepted, _closing: closing }, answer))
+        Registration::Accepted(client, accepted, proof) => {
+            let known = |secret: &Secret| {
+                info::join(info, secret, &master_nonce).is_masters(&secret.token, &proof)
+            };
+            if secret.is_none_or(known) {
+                return Ok((client, accepted));
+            }
+            Err(ConnectError::Untrusted(format!("its join token is another; {TOKEN_FIX}")))
         }
     }
+}
+
+/// Asks for the master's nonce.
+async fn challenge(master: &master::Client, end: &End) -> Result<Vec<u8>, ConnectError> {
+    let answer = end.call(master.challenge_request().send().promise).await;
+    let answer = match answer {
+        // A master that does not know the question.
+        Err(WireError::Remote(_)) => return Err(no_token()),
+        answer => answer?,
+    };
+    match malformed(malformed(answer.get())?.get_nonce())? {
+        [] => Err(no_token()),
+        nonce => Ok(nonce.to_vec()),
+    }
+}
+
+const TOKEN_FIX: &str = "give both the same --token-file (or SWARM_TOKEN)";
+
+fn no_token() -> ConnectError {
+    ConnectError::Untrusted(format!("it has no join token, and this worker has; {TOKEN_FIX}"))
+}
+
+fn unreadable(error: capnp::Error) -> WireError {
+    WireError::Unsendable(FieldError::new("info", error))
 }
 
 fn malformed<T>(answer: capnp::Result<T>) -> Result<T, WireError> {

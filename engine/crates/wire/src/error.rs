@@ -63,6 +63,9 @@ pub enum ConnectError {
     /// The master does not want this worker. Trying again unchanged may be of no use.
     #[error("refused by the master: {0}")]
     Refused(String),
+    /// This worker does not take orders from whoever answers. Why.
+    #[error("not the master that this worker trusts: {0}")]
+    Untrusted(String),
     /// The connection or what came over it failed.
     #[error(transparent)]
     Wire(#[from] WireError),

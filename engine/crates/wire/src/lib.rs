@@ -35,6 +35,8 @@
 //!   `server/orders.rs` the way to a worker.
 //! - `client`: [`connect`] and [`Session`]; `client/sink.rs` where a module arrives.
 //! - `codec`: checked conversion of every message, a file each.
+//! - [`auth`]: join tokens; [`tls`]: encryption and certificates; [`door`]: what a fresh
+//!   connection turns out to be. `version`: which protocol two sides have in common.
 //! - [`limits`]: what each side accepts, by name.
 //! - [`error`]: what can go wrong.
 //! - `driver`, `network`, `stream`, `end`: one connection under capnp-rpc, from its bytes to its
@@ -45,15 +47,19 @@
 //! # Trust
 //! Neither side believes what it reads. A peer that is not registered may send a few small
 //! messages within [`limits::REGISTER_TIMEOUT`]; what is not Cap'n Proto ends the connection with
-//! a logged reason. A registered peer is held to [`limits`] in every list, text, number, queue
-//! and number of calls. What a field says wrongly fails that call, naming the field; what breaks
-//! the RPC protocol ends the connection.
+//! a logged reason. A registered peer is held to [`limits`] in every list, text, number, queue,
+//! and in how many calls it makes at a time and in a row. What a field says wrongly fails that
+//! call, naming the field; what breaks the RPC protocol ends the connection.
 //!
 //! # Compatibility
-//! Both ends must speak the same [`PROTOCOL_VERSION`](swarm_core::message::PROTOCOL_VERSION). The
-//! master checks it before it reads anything else and refuses with both sides' versions in the
-//! reason, so three things are frozen for ever: `Master.register` (its interface id, its number,
-//! its two parameters), `WorkerInfo.protocol` as field 0, and `Registration.refused` as field 0.
+//! Each end speaks the protocols from
+//! [`PROTOCOL_OLDEST`](swarm_core::message::PROTOCOL_OLDEST) to
+//! [`PROTOCOL_VERSION`](swarm_core::message::PROTOCOL_VERSION). The worker tells its range, the
+//! master chooses the newest that both speak before it reads anything else, or refuses with both
+//! sides' ranges in the reason. So these are frozen for ever: `Master.register` (its interface
+//! id, its number, its two parameters), `WorkerInfo.protocol` and `protocolOldest` as fields 0 and
+//! 7, and `Registration.refused` as field 0. Conversations of each protocol that is still spoken
+//! are in `tests/recorded/` and are replayed against both ends.
 //!
 //! Without a new number, one may
 //! - append a field to a structure, when its default of 0, empty or `none` means "as before";
@@ -69,8 +75,10 @@
 //! `libcapnp-dev`).
 #![forbid(unsafe_code)]
 
+pub mod auth;
 mod client;
 mod codec;
+pub mod door;
 mod driver;
 mod end;
 pub mod error;
@@ -79,12 +87,15 @@ pub mod limits;
 mod network;
 mod server;
 mod stream;
+pub mod tls;
+mod version;
 
 use swarm_core::message::Digest;
 
-pub use client::{Session, WorkerHandler, connect};
+pub use auth::{Secret, Token};
+pub use client::{Session, WorkerHandler, connect, connect_guarded};
 pub use error::{ConnectError, FieldError, WireError};
-pub use server::{Delivery, MasterHandler, WorkerHandle, serve_connection};
+pub use server::{Delivery, MasterHandler, WorkerHandle, serve_connection, serve_guarded};
 
 /// The master's answer to a worker that it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]

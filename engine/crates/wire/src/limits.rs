@@ -9,7 +9,7 @@ pub const REGISTER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bytes of the largest message from a peer that is not registered yet.
 pub const UNREGISTERED_MESSAGE_BYTES_MAX: usize = 64 * 1024;
-/// Messages that a peer may send before it is registered. Registering takes two.
+/// Messages that a peer may send before it is registered. Registering takes five.
 pub const UNREGISTERED_MESSAGES_MAX: u32 = 32;
 /// Bytes of the largest message at all. The receiver allocates it before its bytes are there.
 pub const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -23,6 +23,33 @@ pub const NESTING_MAX: i32 = 32;
 pub const MESSAGES_QUEUED_MAX: usize = 1_024;
 /// Heartbeats and reports of one worker that are being answered at the same time.
 pub const CALLS_IN_FLIGHT_MAX: usize = 8;
+
+/// Shortest and longest join token, in bytes. The shortest is out of reach of guessing if it is
+/// random.
+pub const TOKEN_BYTES_MIN: usize = 16;
+/// See [`TOKEN_BYTES_MIN`].
+pub const TOKEN_BYTES_MAX: usize = 4_096;
+/// Bytes of a proof, which is an HMAC-SHA256.
+pub const PROOF_BYTES_MAX: usize = 32;
+
+/// Time for each heartbeat of a worker in the long run; they come once a second, and every 100 ms
+/// while users move.
+pub const HEARTBEAT_INTERVAL_MIN: Duration = Duration::from_millis(10);
+/// Heartbeats of a worker in a row. Well above what waits for one that does not read.
+pub const HEARTBEATS_BURST: u32 = 4_000;
+/// Time for each report of a worker in the long run; it makes one a second.
+pub const REPORT_INTERVAL_MIN: Duration = Duration::from_millis(50);
+/// Reports of a worker in a row: all that one keeps while its master is away, twice.
+pub const REPORTS_BURST: u32 = 2_000;
+/// Time for each fetch of a module in the long run; a worker needs one.
+pub const FETCH_INTERVAL_MIN: Duration = Duration::from_secs(6);
+/// Fetches of a worker in a row: as many interruptions as a bad line may have.
+pub const FETCHES_BURST: u32 = 20;
+/// Time for each message of a peer of whatever kind in the long run. A module of 1 GiB takes
+/// 16,384 answers.
+pub const MESSAGE_INTERVAL_MIN: Duration = Duration::from_micros(20);
+/// Messages of a peer in a row.
+pub const MESSAGES_BURST: u32 = 100_000;
 
 /// Bytes of a module that travel in one message.
 pub const MODULE_CHUNK_BYTES: usize = 64 * 1024;

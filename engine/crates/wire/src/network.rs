@@ -15,12 +15,14 @@ use capnp_futures::serialize::try_read_message;
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::{Connection, IncomingMessage, OutgoingMessage, VatNetwork};
 use futures_util::io::{AsyncRead, BufReader};
+use swarm_core::bucket::Bucket;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::end::{End, said};
 use crate::limits::{
-    MESSAGE_BYTES_MAX, MESSAGES_QUEUED_MAX, NESTING_MAX, TRAVERSAL_WORDS_MAX,
-    UNREGISTERED_MESSAGE_BYTES_MAX, UNREGISTERED_MESSAGES_MAX,
+    MESSAGE_BYTES_MAX, MESSAGE_INTERVAL_MIN, MESSAGES_BURST, MESSAGES_QUEUED_MAX, NESTING_MAX,
+    TRAVERSAL_WORDS_MAX, UNREGISTERED_MESSAGE_BYTES_MAX, UNREGISTERED_MESSAGES_MAX,
 };
 
 pub(crate) type Message = Rc<Builder<HeapAllocator>>;
@@ -29,17 +31,28 @@ pub(crate) type Message = Rc<Builder<HeapAllocator>>;
 pub(crate) struct Allowance {
     /// How many messages are left to a peer that is not registered.
     messages_left: Cell<Option<u32>>,
+    /// How often messages of whatever kind may come.
+    rate: RefCell<Bucket>,
+    since: Instant,
 }
 
 impl Allowance {
+    fn new(messages_left: Option<u32>) -> Rc<Allowance> {
+        Rc::new(Allowance {
+            messages_left: Cell::new(messages_left),
+            rate: RefCell::new(Bucket::new(MESSAGE_INTERVAL_MIN, MESSAGES_BURST)),
+            since: Instant::now(),
+        })
+    }
+
     /// For a peer that nobody knows yet.
     pub(crate) fn unregistered() -> Rc<Allowance> {
-        Rc::new(Allowance { messages_left: Cell::new(Some(UNREGISTERED_MESSAGES_MAX)) })
+        Allowance::new(Some(UNREGISTERED_MESSAGES_MAX))
     }
 
     /// For a peer that we know: the full limits of [`crate::limits`].
     pub(crate) fn full() -> Rc<Allowance> {
-        Rc::new(Allowance { messages_left: Cell::new(None) })
+        Allowance::new(None)
     }
 
     /// The peer is registered now.
@@ -50,7 +63,8 @@ impl Allowance {
     /// Counts a message; an error says that it is one too many.
     fn take(&self) -> capnp::Result<()> {
         match self.messages_left.get() {
-            None => Ok(()),
+            None if self.rate.borrow_mut().take(self.since.elapsed()) => Ok(()),
+            None => Err(capnp::Error::failed("it sends more messages than it may".into())),
             Some(0) => Err(capnp::Error::failed(format!(
                 "more than {UNREGISTERED_MESSAGES_MAX} messages without a registration"
             ))),

@@ -5,12 +5,13 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use capnp_rpc::new_client;
-use swarm_core::message::{Digest, Heartbeat, PROTOCOL_VERSION, WorkerInfo};
+use ring::hmac;
+use swarm_core::message::{Digest, Heartbeat, WorkerInfo};
 use swarm_stats::delta::Report;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
@@ -18,13 +19,14 @@ use tokio::sync::oneshot;
 pub use orders::{Delivery, WorkerHandle};
 
 use crate::Accepted;
-use crate::codec::field::read_text;
-use crate::codec::info::{read_worker, write_accepted, write_refused};
+use crate::auth::{Nonce, Secret};
+use crate::codec::info::{Reply, read_proof, read_worker, write_accepted, write_refused};
 use crate::driver::Driver;
 use crate::end::End;
 use crate::generated::swarm_capnp::{master, registration, worker, worker_info};
-use crate::limits::{REGISTER_TIMEOUT, VERSION_BYTES_MAX, WORKER_ID_BYTES_MAX};
+use crate::limits::REGISTER_TIMEOUT;
 use crate::network::Allowance;
+use crate::version;
 use session::SessionServer;
 
 /// What the master does with what workers say. `conn` is the number that the caller of
@@ -40,6 +42,11 @@ pub trait MasterHandler: 'static {
         info: WorkerInfo,
         worker: WorkerHandle,
     ) -> impl Future<Output = Result<Accepted, String>>;
+
+    /// Who is on this connection has not proved that it knows the token; it is refused.
+    fn unproven(&self, conn: u64) {
+        let _ = conn;
+    }
 
     /// Takes a sign of life; the answer is the master's clock in milliseconds.
     fn heartbeat(&self, conn: u64, heartbeat: Heartbeat) -> impl Future<Output = u64>;
@@ -58,11 +65,27 @@ pub trait MasterHandler: 'static {
 }
 
 /// Serves one connection until it ends: by the worker, by an error, by [`REGISTER_TIMEOUT`]
-/// without a registration, or because the future is dropped, which closes it at once.
+/// without a registration, or because the future is dropped, which closes it at once. Every
+/// worker may join.
 ///
 /// Wants a current-thread runtime. How many connections may be unregistered at a time is for the
 /// caller to limit, as are options of the socket.
 pub fn serve_connection<S, H>(stream: S, handler: Rc<H>, conn: u64) -> impl Future<Output = ()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    H: MasterHandler,
+{
+    serve_guarded(stream, handler, conn, None)
+}
+
+/// As [`serve_connection`], for workers that know the secret, if there is one. Nobody else gets a
+/// session.
+pub fn serve_guarded<S, H>(
+    stream: S,
+    handler: Rc<H>,
+    conn: u64,
+    secret: Option<Secret>,
+) -> impl Future<Output = ()>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
     H: MasterHandler,
@@ -75,6 +98,8 @@ where
     let master: master::Client = new_client(MasterServer {
         context,
         allowance: Rc::clone(&allowance),
+        secret,
+        challenged: RefCell::new(None),
         asked: Cell::new(false),
         registered: Cell::new(Some(registered)),
     });
@@ -133,6 +158,9 @@ struct Registered {
 struct MasterServer<H> {
     context: Rc<Context<H>>,
     allowance: Rc<Allowance>,
+    secret: Option<Secret>,
+    /// The nonce that a proof must cover, once it has been asked for; good for one registration.
+    challenged: RefCell<Option<Nonce>>,
     /// Whether a worker has asked to register: a connection is one worker's.
     asked: Cell<bool>,
     /// Stays here when a worker is refused, so that the time limit holds on.
@@ -154,6 +182,18 @@ impl<H: MasterHandler> master::Server for MasterServer<H> {
         }
         Ok(())
     }
+
+    async fn challenge(
+        self: Rc<Self>,
+        _params: master::ChallengeParams,
+        mut results: master::ChallengeResults,
+    ) -> Result<(), capnp::Error> {
+        if let Some(secret) = &self.secret {
+            results.get().set_nonce(&secret.nonce);
+            self.challenged.replace(Some(secret.nonce));
+        }
+        Ok(())
+    }
 }
 
 impl<H: MasterHandler> MasterServer<H> {
@@ -164,7 +204,8 @@ impl<H: MasterHandler> MasterServer<H> {
         client: capnp::Result<worker::Client>,
         answer: registration::Builder<'_>,
     ) -> Result<(), String> {
-        check_protocol(info)?;
+        let protocol = version::common(info)?;
+        let proof = self.check_secret(info)?;
         let info = read_worker(info).map_err(|error| format!("info.{error}"))?;
         let client = client.map_err(|error| format!("worker is malformed: {error}"))?;
         if self.asked.replace(true) {
@@ -174,27 +215,59 @@ impl<H: MasterHandler> MasterServer<H> {
         let worker = WorkerHandle::new(end.clone());
         let accepted = handler.register(*conn, info, worker.clone()).await?;
         let session = new_client(SessionServer::new(Rc::clone(&self.context)));
-        write_accepted(&accepted, session, answer).map_err(|error| format!("answer.{error}"))?;
+        let reply = Reply { accepted: &accepted, protocol, proof: proof.as_ref() };
+        write_accepted(&reply, session, answer).map_err(|error| format!("answer.{error}"))?;
         self.allowance.raise();
         if let Some(registered) = self.registered.take() {
             let _ = registered.send(Registered { worker, client });
         }
         Ok(())
     }
+
+    /// Checks that the worker knows the secret; gives the proof that we know it too. Without a
+    /// secret everybody may join.
+    fn check_secret(&self, info: worker_info::Reader<'_>) -> Result<Option<hmac::Tag>, String> {
+        let Some(secret) = &self.secret else { return Ok(None) };
+        let proof = read_proof(info).map_err(|error| format!("info.{error}"))?;
+        let challenged = self.challenged.take();
+        let join = proof.join(challenged.as_ref());
+        if join.is_workers(&secret.token, proof.proof) {
+            return Ok(Some(join.master_proof(&secret.token)));
+        }
+        self.context.handler.unproven(self.context.conn);
+        let told = match proof.proof {
+            [] => "this master takes only workers with its join token, and this one has none",
+            _ => "the join token of this worker is not the master's",
+        };
+        Err(format!(
+            "{told}: give the worker the file that the master has as --token-file (or its text in \
+             SWARM_TOKEN)"
+        ))
+    }
 }
 
-/// Comes before everything else: of another protocol nothing is known but where the number is.
-fn check_protocol(info: worker_info::Reader<'_>) -> Result<(), String> {
-    let protocol = info.get_protocol();
-    if protocol == PROTOCOL_VERSION {
-        return Ok(());
+/// Answers a worker that speaks the protocol but cannot be let in, until the worker is gone or
+/// [`REGISTER_TIMEOUT`] is over: its registration is refused with `reason`.
+pub(crate) async fn refuse_connection<S>(stream: S, reason: String)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let end = End::new();
+    let master: master::Client = new_client(Refusing(reason));
+    let driver = Driver::server(stream, master.client, Allowance::unregistered(), &end);
+    // Either way it is over.
+    let _ = tokio::time::timeout(REGISTER_TIMEOUT, driver.run()).await;
+}
+
+struct Refusing(String);
+
+impl master::Server for Refusing {
+    async fn register(
+        self: Rc<Self>,
+        _params: master::RegisterParams,
+        mut results: master::RegisterResults,
+    ) -> Result<(), capnp::Error> {
+        write_refused(&self.0, results.get().init_registration());
+        Ok(())
     }
-    // Both are only words for the operator.
-    let id = read_text("id", info.get_id(), WORKER_ID_BYTES_MAX).unwrap_or_default();
-    let version = read_text("version", info.get_version(), VERSION_BYTES_MAX).unwrap_or_default();
-    Err(format!(
-        "worker {id:?} (swarm {version:?}) speaks protocol {protocol}, this master (swarm {:?}) \
-         speaks protocol {PROTOCOL_VERSION}: run the same version on both",
-        env!("CARGO_PKG_VERSION")
-    ))
 }

@@ -71,6 +71,17 @@ pub(crate) fn read_texts(
     (0..list.len()).map(|i| read_text(&item(field, i), list.get(i), bytes_max)).collect()
 }
 
+/// Bytes that were received.
+pub(crate) fn read_bytes<'a>(
+    field: &str,
+    value: capnp::Result<&'a [u8]>,
+    bytes_max: usize,
+) -> Result<&'a [u8]> {
+    let bytes = sound(field, value)?;
+    at_most(field, bytes.len() as u64, bytes_max as u64, "bytes long")?;
+    Ok(bytes)
+}
+
 /// A digest that was received.
 pub(crate) fn read_digest(field: &str, value: capnp::Result<&[u8]>) -> Result<Digest> {
     let bytes = sound(field, value)?;

@@ -1,19 +1,23 @@
 //! Registration: who the worker is, and the master's answer.
 
-use swarm_core::message::WorkerInfo;
+use swarm_core::message::{PROTOCOL_OLDEST, PROTOCOL_VERSION, WorkerInfo};
 
-use super::field::{Result, at_most, holds, read_digest, read_text, sound, text};
+use super::field::{Result, at_most, holds, read_bytes, read_digest, read_text, sound, text};
+use crate::auth::{Join, NONCE_BYTES, Nonce, Secret};
 use crate::error::FieldError;
 use crate::generated::swarm_capnp::{accepted, registration, session, worker_info};
 use crate::limits::{
-    CLOCK_MS_MAX, CORES_MAX, MODULE_BYTES_MAX, REASON_BYTES_MAX, VERSION_BYTES_MAX,
-    WORKER_ID_BYTES_MAX,
+    CLOCK_MS_MAX, CORES_MAX, MODULE_BYTES_MAX, PROOF_BYTES_MAX, REASON_BYTES_MAX,
+    VERSION_BYTES_MAX, WORKER_ID_BYTES_MAX,
 };
 use crate::{Accepted, ModuleInfo};
 
 pub(crate) fn write_worker(info: &WorkerInfo, mut to: worker_info::Builder<'_>) -> Result<()> {
     check_worker(info)?;
     to.set_protocol(info.protocol);
+    // The range is this build's; whoever says another number speaks that one.
+    let ours = info.protocol == PROTOCOL_VERSION;
+    to.set_protocol_oldest(if ours { PROTOCOL_OLDEST } else { info.protocol });
     to.set_id(text("id", &info.id, WORKER_ID_BYTES_MAX)?);
     to.set_stream(info.stream);
     to.set_version(text("version", &info.version, VERSION_BYTES_MAX)?);
@@ -48,10 +52,64 @@ fn check_worker(info: &WorkerInfo) -> Result<()> {
     at_most("cores", u64::from(info.cores), u64::from(CORES_MAX), "cores")
 }
 
+/// Adds what proves that the worker knows the token.
+pub(crate) fn write_proof(
+    info: &WorkerInfo,
+    secret: &Secret,
+    master_nonce: &[u8],
+    mut to: worker_info::Builder<'_>,
+) {
+    let join = join(info, secret, master_nonce);
+    to.set_nonce(&secret.nonce);
+    to.set_proof(join.worker_proof(&secret.token).as_ref());
+}
+
+/// The join that a worker's and a master's proof are about.
+pub(crate) fn join<'a>(
+    info: &'a WorkerInfo,
+    secret: &'a Secret,
+    master_nonce: &'a [u8],
+) -> Join<'a> {
+    Join { master_nonce, worker_nonce: &secret.nonce, stream: info.stream, id: &info.id }
+}
+
+/// A worker's proof as it came, with all that it must cover.
+pub(crate) struct Proof<'a> {
+    pub(crate) proof: &'a [u8],
+    nonce: &'a [u8],
+    stream: u64,
+    id: String,
+}
+
+impl Proof<'_> {
+    /// Without a nonce of the master's nothing is proved.
+    pub(crate) fn join<'a>(&'a self, master_nonce: Option<&'a Nonce>) -> Join<'a> {
+        let master_nonce = master_nonce.map_or(&[][..], |nonce| nonce);
+        Join { master_nonce, worker_nonce: self.nonce, stream: self.stream, id: &self.id }
+    }
+}
+
+pub(crate) fn read_proof(from: worker_info::Reader<'_>) -> Result<Proof<'_>> {
+    Ok(Proof {
+        proof: read_bytes("proof", from.get_proof(), PROOF_BYTES_MAX)?,
+        nonce: read_bytes("nonce", from.get_nonce(), NONCE_BYTES)?,
+        stream: from.get_stream(),
+        id: read_text("id", from.get_id(), WORKER_ID_BYTES_MAX)?,
+    })
+}
+
 /// What a registration came to, as the worker reads it.
 pub(crate) enum Registration {
     Refused(String),
-    Accepted(session::Client, Accepted),
+    /// With the master's proof, empty without a token.
+    Accepted(session::Client, Accepted, Vec<u8>),
+}
+
+/// A master's answer to a worker that it takes.
+pub(crate) struct Reply<'a> {
+    pub(crate) accepted: &'a Accepted,
+    pub(crate) protocol: u32,
+    pub(crate) proof: Option<&'a ring::hmac::Tag>,
 }
 
 pub(crate) fn write_refused(reason: &str, mut to: registration::Builder<'_>) {
@@ -64,10 +122,11 @@ pub(crate) fn shortened(text: &str, bytes_max: usize) -> &str {
 }
 
 pub(crate) fn write_accepted(
-    accepted: &Accepted,
+    reply: &Reply<'_>,
     session: session::Client,
     to: registration::Builder<'_>,
 ) -> Result<()> {
+    let accepted = reply.accepted;
     check_accepted(accepted)?;
     let version = text("version", &accepted.version, VERSION_BYTES_MAX)?;
     let mut to = to.init_accepted();
@@ -75,6 +134,10 @@ pub(crate) fn write_accepted(
     to.set_master_time_ms(accepted.master_time_ms);
     to.set_worker_index(accepted.worker_index);
     to.set_version(version);
+    to.set_protocol(reply.protocol);
+    if let Some(proof) = reply.proof {
+        to.set_proof(proof.as_ref());
+    }
     match &accepted.module {
         None => to.init_module().set_none(()),
         Some(module) => {
@@ -95,7 +158,8 @@ pub(crate) fn read_registration(from: registration::Reader<'_>) -> Result<Regist
             let from = sound("accepted", from)?;
             let session = sound("accepted.session", from.get_session())?;
             let accepted = read_accepted(from).map_err(|error| error.within("accepted"))?;
-            Ok(Registration::Accepted(session, accepted))
+            let proof = read_bytes("accepted.proof", from.get_proof(), PROOF_BYTES_MAX)?;
+            Ok(Registration::Accepted(session, accepted, proof.to_vec()))
         }
     }
 }

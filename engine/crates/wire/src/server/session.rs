@@ -1,14 +1,20 @@
 //! What a registered worker may call.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+
+use swarm_core::bucket::Bucket;
+use tokio::time::Instant;
 
 use super::{Context, MasterHandler};
 use crate::codec::field::read_digest;
 use crate::codec::{heartbeat, report};
 use crate::error::FieldError;
 use crate::generated::swarm_capnp::{byte_sink, session};
-use crate::limits::{CALLS_IN_FLIGHT_MAX, MODULE_CHUNK_BYTES};
+use crate::limits::{
+    CALLS_IN_FLIGHT_MAX, FETCH_INTERVAL_MIN, FETCHES_BURST, HEARTBEAT_INTERVAL_MIN,
+    HEARTBEATS_BURST, MODULE_CHUNK_BYTES, REPORT_INTERVAL_MIN, REPORTS_BURST,
+};
 
 pub(super) struct SessionServer<H> {
     context: Rc<Context<H>>,
@@ -16,11 +22,41 @@ pub(super) struct SessionServer<H> {
     calls: Rc<Cell<usize>>,
     /// Modules that are being sent.
     fetches: Rc<Cell<usize>>,
+    /// How much of each kind of call the worker still has.
+    rates: RefCell<Rates>,
+    /// When the rates began.
+    since: Instant,
+}
+
+struct Rates {
+    heartbeats: Bucket,
+    reports: Bucket,
+    fetches: Bucket,
 }
 
 impl<H> SessionServer<H> {
     pub(super) fn new(context: Rc<Context<H>>) -> SessionServer<H> {
-        SessionServer { context, calls: Rc::default(), fetches: Rc::default() }
+        let rates = RefCell::new(Rates {
+            heartbeats: Bucket::new(HEARTBEAT_INTERVAL_MIN, HEARTBEATS_BURST),
+            reports: Bucket::new(REPORT_INTERVAL_MIN, REPORTS_BURST),
+            fetches: Bucket::new(FETCH_INTERVAL_MIN, FETCHES_BURST),
+        });
+        let since = Instant::now();
+        SessionServer { context, calls: Rc::default(), fetches: Rc::default(), rates, since }
+    }
+
+    /// Counts a call. A worker that calls more often than it can have a reason to is cut off.
+    fn spend(
+        &self,
+        what: &str,
+        bucket: impl FnOnce(&mut Rates) -> &mut Bucket,
+    ) -> Result<(), capnp::Error> {
+        if bucket(&mut self.rates.borrow_mut()).take(self.since.elapsed()) {
+            return Ok(());
+        }
+        let reason = format!("the worker sends more {what} than it may");
+        self.context.end.set(&reason);
+        Err(capnp::Error::overloaded(reason))
     }
 
     /// Tells the operator what a worker said that cannot be, and the worker too.
@@ -36,6 +72,7 @@ impl<H: MasterHandler> session::Server for SessionServer<H> {
         params: session::HeartbeatParams,
         mut results: session::HeartbeatResults,
     ) -> Result<(), capnp::Error> {
+        self.spend("heartbeats", |rates| &mut rates.heartbeats)?;
         let _call = InFlight::enter(&self.calls, CALLS_IN_FLIGHT_MAX, "calls")?;
         let beat = heartbeat::read(params.get()?.get_heartbeat()?)
             .map_err(|error| self.unusable(&error.within("heartbeat")))?;
@@ -49,6 +86,7 @@ impl<H: MasterHandler> session::Server for SessionServer<H> {
         params: session::ReportParams,
         mut results: session::ReportResults,
     ) -> Result<(), capnp::Error> {
+        self.spend("reports", |rates| &mut rates.reports)?;
         let _call = InFlight::enter(&self.calls, CALLS_IN_FLIGHT_MAX, "calls")?;
         let report = report::read(params.get()?.get_report()?)
             .map_err(|error| self.unusable(&error.within("report")))?;
@@ -64,6 +102,7 @@ impl<H: MasterHandler> session::Server for SessionServer<H> {
         params: session::FetchModuleParams,
         mut results: session::FetchModuleResults,
     ) -> Result<(), capnp::Error> {
+        self.spend("fetches of a module", |rates| &mut rates.fetches)?;
         let _fetch = InFlight::enter(&self.fetches, 1, "fetches of a module")?;
         let params = params.get()?;
         let digest =
@@ -86,6 +125,7 @@ impl<H: MasterHandler> session::Server for SessionServer<H> {
         _params: session::LeaveParams,
         _results: session::LeaveResults,
     ) -> Result<(), capnp::Error> {
+        self.spend("goodbyes", |rates| &mut rates.heartbeats)?;
         self.context.handler.leave(self.context.conn);
         Ok(())
     }

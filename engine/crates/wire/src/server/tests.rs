@@ -131,7 +131,7 @@ impl Raw {
     }
 
     async fn session(&self) -> session::Client {
-        let Registration::Accepted(session, _) = self.register().await else {
+        let Registration::Accepted(session, ..) = self.register().await else {
             panic!("refused");
         };
         session

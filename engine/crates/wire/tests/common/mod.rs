@@ -46,6 +46,8 @@ pub(crate) struct Master {
     pub(crate) reports: RefCell<Vec<(u64, Report)>>,
     pub(crate) left: RefCell<Vec<u64>>,
     pub(crate) closed: RefCell<Vec<(u64, String)>>,
+    /// Connections on which a proof was wrong.
+    pub(crate) unproven: RefCell<Vec<u64>>,
     /// While set, reports are not answered.
     pub(crate) stuck: Cell<bool>,
 }
@@ -94,6 +96,10 @@ impl MasterHandler for Master {
             version: "0.1.0".into(),
             module: module.as_ref().map(|m| ModuleInfo { digest: DIGEST, size: m.len() as u64 }),
         })
+    }
+
+    fn unproven(&self, conn: u64) {
+        self.unproven.borrow_mut().push(conn);
     }
 
     async fn heartbeat(&self, conn: u64, heartbeat: Heartbeat) -> u64 {
