@@ -89,7 +89,7 @@ fn gone() -> Refusal {
     Refusal::unavailable("the master is shutting down")
 }
 
-async fn body(request: Request<Body>) -> Result<Bytes, Refusal> {
+pub(crate) async fn body(request: Request<Body>) -> Result<Bytes, Refusal> {
     let read = timeout(BODY_TIME_MAX, to_bytes(request.into_body(), BODY_BYTES_MAX));
     let body = read.await.map_err(|_| {
         let message = format!("the body did not arrive in {} s", BODY_TIME_MAX.as_secs());
@@ -104,6 +104,6 @@ async fn body(request: Request<Body>) -> Result<Bytes, Refusal> {
     })
 }
 
-fn content_type(headers: &HeaderMap) -> &str {
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
     headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }

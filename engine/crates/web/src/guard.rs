@@ -1,6 +1,6 @@
 //! Who may call: neither a foreign page in the user's browser nor a rebound name.
 //!
-//! There is no login here, so the browser is the way in: any page that a user has open could post
+//! Without a login the browser is the way in: any page that a user has open could post
 //! to `http://localhost:8089/swarm` and turn the machine on somebody. Three checks stop that.
 //! A server on loopback answers only to the names of loopback, so a foreign name that was made to
 //! point here (DNS rebinding) gets nowhere. A request that a browser marks as coming from another
@@ -90,12 +90,13 @@ pub(crate) async fn security_headers(request: Request, next: Next) -> Response {
         ("content-security-policy", CONTENT_SECURITY_POLICY),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
-        ("referrer-policy", "no-referrer"),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
+    // The form of the login sets its own.
+    headers.entry("referrer-policy").or_insert(HeaderValue::from_static("no-referrer"));
     // Assets set their own; all else is of this moment.
     headers.entry("cache-control").or_insert(HeaderValue::from_static("no-store"));
     response

@@ -14,19 +14,22 @@
 //! | `GET /stats/requests/csv`, `/stats/failures/csv`, `/exceptions/csv` | files |
 //! | `GET /api/v1/view` | everything known, as JSON |
 //! | `GET /api/v1/live` | the same as server-sent events, at most two a second |
+//! | `GET /login`, `POST /login`, `POST /logout` | with [`WebOptions::login`]: form, session |
 //!
 //! `GET /stop` and `GET /stats/reset` work too, because Locust's scripts use them; new scripts
 //! should use POST. Every refusal is JSON, `{"success": false, "message": ...}`, with a status
-//! that says so (400 bad input, 403 foreign page, 409 the master said no); Locust answers 200.
+//! that says so (400 bad input, 401 not logged in, 403 foreign page, 409 the master said no);
+//! Locust answers 200.
 //!
 //! # Who may drive it
-//! A page from elsewhere that is open in the same browser may not: see [`server`]. There is no
-//! login; bind to loopback (the caller's choice) or put something with a login in front.
+//! A page from elsewhere that is open in the same browser may not: see [`server`]. With
+//! [`WebOptions::login`] only who has the token may, in a browser by a session's cookie, in a
+//! script by `Authorization: Bearer TOKEN`. Without it, whoever can reach the address.
 //!
 //! # Layout
 //! - [`view`]: what the page knows and asks for.
 //! - [`server`]: the listener, its connections and its options.
-//! - `routes`: which path is what. `guard`: who may call it.
+//! - `routes`: which path is what. `guard`: from where it may be called. `login`: by whom.
 //! - `command`: `/swarm`, `/stop`, `/stats/reset`. `fields`: what a form may hold.
 //! - `read`: the paths that only show. `locust`: the shapes that Locust gives its JSON.
 //! - `live`: the stream of server-sent events.
@@ -41,10 +44,12 @@ mod fields;
 mod guard;
 mod live;
 mod locust;
+mod login;
 mod read;
 mod routes;
 pub mod server;
 pub mod view;
 
 pub use fields::{HOST_BYTES_MAX, USERS_MAX};
+pub use login::{LoginToken, LoginTokenError};
 pub use server::{WebError, WebOptions, serve};

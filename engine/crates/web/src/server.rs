@@ -3,25 +3,33 @@
 //! What is offered here drives a load generator, so who may call is narrow. On a loopback address
 //! only the names of loopback are answered to, plus [`WebOptions::allowed_hosts`]: a name that
 //! somebody pointed here (DNS rebinding) is refused. Requests that a browser marks as coming from
-//! another origin are refused, and no CORS header is ever sent.
+//! another origin are refused, and no CORS header is ever sent. On other addresses a login is the
+//! caller's to demand, see [`WebOptions::login`], and TLS.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
 
 use crate::guard::Names;
 use crate::live::Live;
+use crate::login::{Gate, LoginToken, Peer, Place};
 use crate::routes::router;
 use crate::view::Control;
 
@@ -41,8 +49,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long requests under way may take at the end.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// The first byte of a TLS connection: a record that is a handshake.
+const TLS_HANDSHAKE: u8 = 22;
+
+/// What a browser that does not speak TLS is told where it has to.
+const USE_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
+    Connection: close\r\nContent-Length: 31\r\n\r\nthis page speaks TLS: use https";
+
 /// How the page is offered.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct WebOptions {
     /// Path under which everything lives, like `/swarm`; empty for the root.
     pub base_path: String,
@@ -50,6 +68,10 @@ pub struct WebOptions {
     /// example that of a proxy in front. On other than loopback addresses an empty list allows
     /// every name, and one that is not empty only those in it and loopback's.
     pub allowed_hosts: Vec<String>,
+    /// With a token, everything is behind a login.
+    pub login: Option<LoginToken>,
+    /// With a configuration, everything is served over TLS.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 /// Why the page cannot be offered.
@@ -63,6 +85,9 @@ pub enum WebError {
     /// The listener has no address.
     #[error("failed to read the address of the web listener")]
     Address(#[source] io::Error),
+    /// The login lacks its keys.
+    #[error("failed to set up the login")]
+    Login(#[source] io::Error),
 }
 
 /// Serves until `shutdown` is ready, then lets requests under way end for two seconds.
@@ -83,7 +108,12 @@ pub async fn serve(
     let names = Names { loopback: address.ip().is_loopback(), allowed: allowed.collect() };
     let (close, closing) = watch::channel(false);
     let live = Live::new(control.view.clone(), closing.clone());
-    let router = router(&base, &control, live, names);
+    let gate = options.login.as_ref().map(|token| {
+        let (port, secure) = (address.port(), options.tls.is_some());
+        Gate::new(token, Place { base: base.clone(), port, secure }).map_err(WebError::Login)
+    });
+    let router = router(&base, &control, live, names, gate.transpose()?);
+    let tls = options.tls.map(TlsAcceptor::from);
 
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
@@ -99,8 +129,9 @@ pub async fn serve(
             accepted = accepted => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let serving = serve_connection(stream, router.clone(), closing.clone());
+            Ok((stream, peer)) => {
+                let router = router.clone();
+                let serving = open(stream, peer.ip(), tls.clone(), router, closing.clone());
                 connections.spawn(async move {
                     serving.await;
                     drop(slot);
@@ -125,13 +156,59 @@ pub async fn serve(
     Ok(())
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, mut closing: watch::Receiver<bool>) {
+/// Serves one connection, over TLS if there is an acceptor.
+async fn open(
+    stream: TcpStream,
+    peer: IpAddr,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    closing: watch::Receiver<bool>,
+) {
     prepare(&stream);
+    let Some(tls) = tls else { return serve_connection(stream, peer, router, closing).await };
+    match timeout(HANDSHAKE_TIME_MAX, handshake(stream, &tls)).await {
+        Ok(Ok(Some(stream))) => serve_connection(stream, peer, router, closing).await,
+        Ok(Ok(None)) => tracing::debug!("{peer} does not speak TLS to the web page"),
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake for the web page failed"),
+        Err(_) => tracing::debug!("a TLS handshake for the web page took too long"),
+    }
+}
+
+/// `None` for one who speaks no TLS, and has been told.
+async fn handshake(
+    mut stream: TcpStream,
+    tls: &TlsAcceptor,
+) -> io::Result<Option<TlsStream<TcpStream>>> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1 && first[0] != TLS_HANDSHAKE {
+        // What it sends is read first, or the answer could be lost in a reset.
+        let mut request = [0; 1024];
+        let _ = stream.read(&mut request).await?;
+        stream.write_all(USE_HTTPS).await?;
+        stream.shutdown().await?;
+        return Ok(None);
+    }
+    tls.accept(stream).await.map(Some)
+}
+
+async fn serve_connection<S>(
+    stream: S,
+    peer: IpAddr,
+    router: Router,
+    mut closing: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.call(request)
+    });
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIME_MAX)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+            .serve_connection(TokioIo::new(stream), service)
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
