@@ -21,7 +21,7 @@ pub enum Exit {
     Bind,
     /// The master cannot be reached, or was not there for too long.
     Unreachable,
-    /// The master refused the worker.
+    /// The master refused the worker, or the worker does not trust the master.
     Refused,
     /// Fewer workers than expected came.
     WorkersMissing,

@@ -5,6 +5,7 @@
 //! - `cli`: flags as typed, then as checked.
 //! - `commands`: one file for each subcommand.
 //! - `scenario`: reading and compiling a scenario, or taking the embedded one.
+//! - `secure`: tokens and certificates, and who may come in.
 //! - `session`: a master's life around its test: page, headless runs, interrupts.
 //! - `processes`: several processes as one.
 //! - `console`, `output`: what is printed, and the files that are written.
@@ -19,6 +20,7 @@ mod logging;
 mod output;
 mod processes;
 mod scenario;
+mod secure;
 mod session;
 
 pub use cli::Cli;
@@ -35,6 +37,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         cli::Command::Run(args) => commands::run::run(&args),
         cli::Command::Master(args) => commands::master::run(&args),
         cli::Command::Worker(args) => commands::worker::run(args),
+        cli::Command::Certs(args) => commands::certs::run(&args),
         cli::Command::Check(args) => commands::check::run(&args),
         cli::Command::Target(args) => commands::target::run(&args),
     }

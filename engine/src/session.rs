@@ -42,14 +42,22 @@ pub(crate) async fn interrupted() {
     }
 }
 
-/// Opens the port of the web page, unless the run is headless.
-pub(crate) fn bind_page(args: &TestArgs) -> Result<Option<TcpListener>, Failure> {
-    if args.headless {
-        return Ok(None);
-    }
+/// The web page: where, and how it is offered.
+pub(crate) struct Page {
+    listener: TcpListener,
+    options: WebOptions,
+}
+
+/// Opens the port of the web page, if there is one.
+pub(crate) fn bind_page(
+    args: &TestArgs,
+    options: Option<WebOptions>,
+) -> Result<Option<Page>, Failure> {
+    let Some(options) = options else { return Ok(None) };
     let (host, port) = (args.web_host.as_str(), args.web_port);
     let other = "choose another with --web-port, or --headless for no page";
-    bind(host, port, "the web page", other).map(Some)
+    let listener = bind(host, port, "the web page", other)?;
+    Ok(Some(Page { listener, options }))
 }
 
 /// Opens a port.
@@ -75,7 +83,7 @@ pub(crate) struct Expected {
 /// Runs a master to its end: serves the page, starts by itself if asked to, prints and writes.
 pub(crate) fn conduct(
     master: Master,
-    page: Option<TcpListener>,
+    page: Option<Page>,
     args: &TestArgs,
     expected: Expected,
     mut files: Files,
@@ -97,13 +105,13 @@ pub(crate) fn conduct(
 async fn attend(
     control: Control,
     found: Found,
-    page: Option<TcpListener>,
+    page: Option<Page>,
     args: &TestArgs,
     expected: Expected,
     files: &mut Files,
 ) -> Result<Option<Exit>, Failure> {
     let (close_page, closed) = oneshot::channel::<()>();
-    let page = page.map(|listener| open_page(listener, control.clone(), closed)).transpose()?;
+    let page = page.map(|page| open_page(page, control.clone(), closed)).transpose()?;
     let mut console = Console::default();
     let mut ticks = tokio::time::interval(TICK);
     let done = until_done(&control, found, args, expected);
@@ -237,18 +245,20 @@ fn verdict(outcome: &Outcome, args: &TestArgs) -> Exit {
 }
 
 fn open_page(
-    listener: TcpListener,
+    page: Page,
     control: Control,
     closed: oneshot::Receiver<()>,
 ) -> Result<JoinHandle<()>, Failure> {
+    let Page { listener, options } = page;
     let listener = tokio::net::TcpListener::from_std(listener);
     let listener = listener.or_exit(Exit::Bind, || "cannot open the web page".to_owned())?;
     if let Ok(address) = listener.local_addr() {
-        tracing::info!("web interface on http://{address}");
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        tracing::info!("web interface on {scheme}://{address}");
     }
     Ok(tokio::spawn(async move {
         let shutdown = async { drop(closed.await) };
-        if let Err(error) = serve(listener, control, WebOptions::default(), shutdown).await {
+        if let Err(error) = serve(listener, control, options, shutdown).await {
             tracing::error!("the web page ended: {error}");
         }
     }))

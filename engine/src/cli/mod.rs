@@ -1,6 +1,7 @@
 //! Flags as typed. Locust's names where the meaning is the same; each also as `SWARM_...` in the
 //! environment.
 
+pub(crate) mod secure;
 mod values;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use swarm_core::message::Connections;
 
 use crate::processes::Part;
+use secure::{CertsArgs, EntryArgs, PageArgs, TrustArgs};
 use values::{Sources, argument, rate, seconds, users};
 
 /// A WebAssembly-scripted, distributed HTTP load engine.
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     Master(MasterArgs),
     /// Run users for a master.
     Worker(WorkerArgs),
+    /// Make a private authority, and certificates for a master and its workers.
+    Certs(CertsArgs),
     /// Validate a scenario and print what it consists of.
     Check(CheckArgs),
     /// Start the demo server, a target for trying things out.
@@ -121,13 +125,16 @@ pub(crate) struct TestArgs {
     #[arg(value_parser = values::connections, value_name = "per-user|shared:N")]
     pub(crate) connections: Connections,
 
-    /// Address of the web page.
+    /// Address of the web page; 0.0.0.0 to let other machines see it, with a login.
     #[arg(long, env = "SWARM_WEB_HOST", default_value = "127.0.0.1")]
     pub(crate) web_host: String,
 
     /// Port of the web page; 0 takes a free one.
     #[arg(short = 'P', long, env = "SWARM_WEB_PORT", default_value = "8089")]
     pub(crate) web_port: u16,
+
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
 
     /// Write the result as JSON to this file.
     #[arg(long, env = "SWARM_JSON_FILE", value_name = "FILE")]
@@ -185,7 +192,8 @@ pub(crate) struct MasterArgs {
     #[command(flatten)]
     pub(crate) test: TestArgs,
 
-    /// Address that workers connect to; 0.0.0.0 to let other machines in.
+    /// Address that workers connect to; 0.0.0.0 to let other machines in, with a token or a
+    /// certificate.
     #[arg(long, env = "SWARM_MASTER_BIND_HOST", default_value = "127.0.0.1")]
     pub(crate) master_bind_host: String,
 
@@ -197,6 +205,9 @@ pub(crate) struct MasterArgs {
     /// start, or that have lost their worker.
     #[arg(long, env = "SWARM_NO_REBALANCE")]
     pub(crate) no_rebalance: bool,
+
+    #[command(flatten)]
+    pub(crate) entry: EntryArgs,
 
     /// With --headless or --autostart: start when this many workers are ready.
     #[arg(long, env = "SWARM_EXPECT_WORKERS", default_value = "1")]
@@ -222,6 +233,9 @@ pub(crate) struct WorkerArgs {
     /// The master's port.
     #[arg(long, env = "SWARM_MASTER_PORT", default_value = "5557")]
     pub(crate) master_port: u16,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 
     /// Give up when the master is not there for this long; 0 tries for ever.
     #[arg(long, env = "SWARM_MASTER_MAX_WAIT", default_value = "0", value_parser = seconds)]

@@ -12,6 +12,7 @@ use crate::cli::{MasterArgs, TestArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::Files;
 use crate::scenario::{self, Loaded};
+use crate::secure;
 use crate::session::{self, Expected, raise_file_limit};
 
 pub(crate) fn run(args: &MasterArgs) -> Result<Exit, Failure> {
@@ -19,15 +20,16 @@ pub(crate) fn run(args: &MasterArgs) -> Result<Exit, Failure> {
     let runtime = scenario::runtime(None)?;
     let config = config(scenario::load(&runtime, Some(&args.scenario))?, &args.test)?;
     let config = MasterConfig { rebalance: !args.no_rebalance, ..config };
+    let (entry, page) = (secure::entry(args)?, secure::page(&args.test)?);
     let journal = args.state_dir.as_deref().map(|dir| open(dir, &config)).transpose()?;
     let files = Files::open(&args.test)?;
     let (host, port) = (args.master_bind_host.as_str(), args.master_bind_port);
     let workers = session::bind(host, port, "workers", "choose another with --master-bind-port")?;
-    let page = session::bind_page(&args.test)?;
+    let page = session::bind_page(&args.test, page)?;
     if let Ok(address) = workers.local_addr() {
         tracing::info!("master listening on {address}");
     }
-    let master = Master::start(config, Workers::Tcp(workers), journal);
+    let master = Master::start(config, Workers::Tcp(workers, entry), journal);
     let master = master.map_err(|error| {
         let exit = match &error {
             StartError::Memory(_) => Exit::State,

@@ -1,5 +1,6 @@
 //! One file for each subcommand.
 
+pub(crate) mod certs;
 pub(crate) mod check;
 pub(crate) mod master;
 pub(crate) mod run;

@@ -12,6 +12,7 @@ use crate::commands::{master, worker};
 use crate::exit::{Exit, Failure, OrExit};
 use crate::output::Files;
 use crate::scenario::{self, Loaded};
+use crate::secure;
 use crate::session::{self, Expected, raise_file_limit};
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
@@ -24,8 +25,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let capacity = capacity(&loaded, &workers, &args.test)?;
     let config = master::config(loaded, &args.test)?;
     let config = MasterConfig { capacity: Some(capacity), ..config };
+    let page = secure::page(&args.test)?;
     let files = Files::open(&args.test)?;
-    let page = session::bind_page(&args.test)?;
+    let page = session::bind_page(&args.test, page)?;
 
     // The worker's end of the connection in memory arrives here as a socket's would.
     let (dial, dialled) = mpsc::channel(1);

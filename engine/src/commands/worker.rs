@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use swarm_guest::Runtime;
-use swarm_node::worker::{MasterAddress, Worker, WorkerConfig, WorkerEnd};
+use swarm_node::worker::{MasterAddress, Trust, Worker, WorkerConfig, WorkerEnd};
 
 use crate::cli::{SourceArgs, WorkerArgs};
 use crate::exit::{Exit, Failure, OrExit};
 use crate::processes::{self, Children, Output, Part, orphaned};
 use crate::scenario;
+use crate::secure;
 use crate::session::{interrupted, raise_file_limit};
 
 pub(crate) fn run(args: WorkerArgs) -> Result<Exit, Failure> {
@@ -19,6 +20,8 @@ pub(crate) fn run(args: WorkerArgs) -> Result<Exit, Failure> {
     if args.part.is_none() && args.processes > 1 {
         // What a process would refuse is told once.
         source_addresses(&args.sources)?;
+        secure::trust(&args.trust, &args.master_host)?;
+        secure::allow_only(&args.trust)?;
         return run_several(&args);
     }
     let runtime = scenario::runtime(Some(args.task_cpu_limit))?;
@@ -30,6 +33,8 @@ pub(crate) fn run(args: WorkerArgs) -> Result<Exit, Failure> {
         users_max: args.max_users.map(|users| part.map_or(users, |part| part.share(users))),
         master_max_wait: args.master_max_wait,
         master_grace: args.master_grace,
+        allow_only: secure::allow_only(&args.trust)?,
+        trust: secure::trust(&args.trust, &args.master_host)?,
         ..defaults
     };
     let address = MasterAddress::Tcp { host: args.master_host, port: args.master_port };
@@ -39,6 +44,10 @@ pub(crate) fn run(args: WorkerArgs) -> Result<Exit, Failure> {
         WorkerEnd::Quit | WorkerEnd::Left => Ok(Exit::Success),
         WorkerEnd::Refused(reason) => {
             let error = anyhow::anyhow!("the master refused this worker: {reason}");
+            Err(Failure::new(Exit::Refused, error))
+        }
+        WorkerEnd::Untrusted(reason) => {
+            let error = anyhow::anyhow!("this worker does not take that master: {reason}");
             Err(Failure::new(Exit::Refused, error))
         }
         WorkerEnd::Unreachable(reason) => {
@@ -124,6 +133,8 @@ pub(super) fn config(
         module: None,
         processes: part.map_or(1, |part| part.count),
         source_addresses: source_addresses(sources)?,
+        allow_only: None,
+        trust: Trust::default(),
     })
 }
 

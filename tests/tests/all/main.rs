@@ -11,5 +11,6 @@ mod languages;
 mod limits;
 mod page;
 mod peer_faults;
+mod security;
 mod target_faults;
 mod verdict;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::allow::AllowList;
 use crate::headers::is_value;
 
 /// What is the same for all sessions of a process.
@@ -34,6 +35,9 @@ pub struct ClientConfig {
     /// towards one address and port of a target. A target can be reached from addresses of its
     /// family only.
     pub source_addresses: Vec<IpAddr>,
+    /// Hosts that may be reached, whatever else is allowed; those that this list does not have are
+    /// refused although they are the target. Default none.
+    pub allow_only: Option<AllowList>,
     /// Takes any certificate of anybody. Default no.
     pub insecure: bool,
     /// PEM file with certificates to trust beside those of the system. Default none.
@@ -54,6 +58,7 @@ impl Default for ClientConfig {
             connections_per_host_max: 6,
             cookies: true,
             source_addresses: Vec::new(),
+            allow_only: None,
             insecure: false,
             ca_file: None,
             user_agent: concat!("swarm/", env!("CARGO_PKG_VERSION")).to_owned(),

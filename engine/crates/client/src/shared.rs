@@ -31,6 +31,7 @@ impl Shared {
     /// file is unusable.
     pub fn new(config: ClientConfig, allowed: AllowList) -> Result<Arc<Self>, ConfigError> {
         config.check()?;
+        let allowed = config.allow_only.clone().unwrap_or(allowed);
         Ok(Arc::new(Self {
             template: Template::automatic(&config.user_agent),
             sources: Sources::new(&config.source_addresses)?,

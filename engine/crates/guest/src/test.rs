@@ -53,6 +53,17 @@ pub enum TestError {
         /// The class.
         class: String,
     },
+    /// The operator of this node does not let users reach the host.
+    #[error(
+        "users of class {class:?} may not reach {host} from here: it is not in this worker's own \
+         --allow-host"
+    )]
+    NotFromHere {
+        /// The class.
+        class: String,
+        /// Its host.
+        host: String,
+    },
     /// Connections are shared by users that have an instance each.
     #[error(
         "--connections shared is for scenarios of the async world (scenario-async): the users of \
@@ -96,7 +107,8 @@ impl Test {
     /// own about its connections.
     ///
     /// # Errors
-    /// When the plan is not sound, the tags leave no task, or a host is missing or not allowed.
+    /// When the plan is not sound, the tags leave no task, or a host is missing or not allowed, by
+    /// the test or by the node.
     pub fn new(
         module: Module,
         scenario: &Scenario,
@@ -111,6 +123,13 @@ impl Test {
             return Err(TestError::DenseSharing);
         }
         let (hosts, allow) = hosts(&scenario, &settings)?;
+        if let Some(only) = &client.allow_only
+            && let Some((class, host)) =
+                scenario.classes.iter().zip(&hosts).find(|(_, host)| !only.permits(host))
+        {
+            let (class, host) = (class.name.clone(), host.host_and_port());
+            return Err(TestError::NotFromHere { class, host });
+        }
         let config = ClientConfig {
             request_timeout: Duration::from_millis(settings.request_timeout_ms),
             insecure: settings.insecure,

@@ -2,20 +2,19 @@
 //! statistics, and what the page and the console see of them.
 //!
 //! # Layout
-//! - this file: the thread, and accepting connections.
-//! - `begin`: what it begins with.
+//! - this file: the thread.
+//! - `accept`: connections of workers, and who may join. `begin`: what it begins with.
 //! - `state`: what it knows and decides; everything here is handled one after the other.
 //! - `turn`: what has happened is written down, then told.
 //! - `view`: how it looks to people: the page's view, the summary at the end.
 
+mod accept;
 mod begin;
 mod state;
 mod turn;
 mod view;
 
-use std::cell::Cell;
 use std::net::TcpListener;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -25,11 +24,12 @@ use swarm_core::message::{Digest, Settings};
 use swarm_core::plan::Scenario;
 use swarm_stats::report::json::Summary;
 use swarm_web::view::{Command, Control};
-use swarm_wire::serve_connection;
+use swarm_wire::Token;
+use swarm_wire::tls::ServerTls;
 use thiserror::Error;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::LocalSet;
 
 use crate::capacity::Capacity;
 use crate::journal::record::Record;
@@ -45,12 +45,6 @@ const VIEW_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Commands that may wait for the control thread.
 const COMMANDS_MAX: usize = 64;
-
-/// Connections at a time, registered or not.
-const CONNECTIONS_MAX: usize = 20_000;
-
-/// Pause after a failed accept: most likely too few file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// How long workers may take to hear that the master ends.
 const QUIT_MAX: Duration = Duration::from_millis(500);
@@ -84,10 +78,19 @@ pub struct MasterConfig {
 /// Where workers come from.
 #[derive(Debug)]
 pub enum Workers {
-    /// From anywhere.
-    Tcp(TcpListener),
+    /// From the network, if they have the right to.
+    Tcp(TcpListener, Entry),
     /// From this process.
     InProcess(mpsc::Receiver<DuplexStream>),
+}
+
+/// What a worker from the network must have to join.
+#[derive(Debug, Clone, Default)]
+pub struct Entry {
+    /// Speaks TLS, and has a certificate if that demands one.
+    pub tls: Option<ServerTls>,
+    /// Knows this token.
+    pub token: Option<Token>,
 }
 
 /// A running master.
@@ -181,7 +184,7 @@ async fn serve(
     mut finished: oneshot::Receiver<()>,
 ) -> Outcome {
     let mut progress = handler.with(|state| state.progress());
-    let accepting = tokio::task::spawn_local(accept(handler.clone(), workers));
+    let accepting = tokio::task::spawn_local(accept::accept(handler.clone(), workers));
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut views = tokio::time::interval(VIEW_INTERVAL);
@@ -211,65 +214,4 @@ async fn news(progress: &mut Option<watch::Receiver<Progress>>) -> Progress {
     let safe = watched.borrow().safe;
     *progress = None;
     Progress { safe, failing: Some("its thread has ended, see the log".into()) }
-}
-
-/// Serves each connection until it ends.
-async fn accept(handler: Handler, mut workers: Workers) {
-    let connections = Rc::new(Cell::new(0_u64));
-    let next = || {
-        connections.set(connections.get() + 1);
-        connections.get()
-    };
-    let mut served = JoinSet::new();
-    match &mut workers {
-        Workers::InProcess(dialled) => {
-            while let Some(stream) = dialled.recv().await {
-                handler.serve(&mut served, stream, next());
-            }
-            std::future::pending::<()>().await;
-        }
-        Workers::Tcp(listener) => {
-            let listener = listener.try_clone().and_then(tokio::net::TcpListener::from_std);
-            let listener = match listener {
-                Ok(listener) => listener,
-                Err(error) => return tracing::error!("no worker can connect: {error}"),
-            };
-            loop {
-                let room = served.len() < CONNECTIONS_MAX;
-                tokio::select! {
-                    Some(_) = served.join_next() => {}
-                    accepted = listener.accept(), if room => match accepted {
-                        Ok((stream, _)) => {
-                            // Small messages that must not wait for each other.
-                            let _ = stream.set_nodelay(true);
-                            handler.serve(&mut served, stream, next());
-                        }
-                        Err(error) => {
-                            tracing::warn!("a worker's connection was not accepted: {error}");
-                            tokio::time::sleep(ACCEPT_PAUSE).await;
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl Handler {
-    /// Serves a connection until it ends, or is closed by the state machine.
-    fn serve<S>(&self, served: &mut JoinSet<()>, stream: S, connection: u64)
-    where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
-    {
-        let (close, closed) = oneshot::channel();
-        self.with(|state| state.opened(connection, close));
-        let serving = serve_connection(stream, Rc::new(self.clone()), connection);
-        served.spawn_local(async move {
-            tokio::select! {
-                () = serving => {}
-                // The sender is dropped when the connection has ended by itself.
-                Ok(()) = closed => {}
-            }
-        });
-    }
 }

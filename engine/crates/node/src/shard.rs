@@ -22,7 +22,7 @@ use running::Running;
 /// control thread must never wait for a busy load thread.
 #[derive(Debug)]
 enum Command {
-    Begin(Arc<Test>),
+    Begin(Option<Arc<Test>>),
     Start(Start),
     Stop { id: u32, deadline: Instant },
     Collect(oneshot::Sender<Delta>),
@@ -66,8 +66,8 @@ impl LoadThread {
         }
     }
 
-    /// Prepares for the users of a test.
-    pub(crate) fn begin(&self, test: Arc<Test>) {
+    /// Prepares for the users of a test; without one, for users that cannot run.
+    pub(crate) fn begin(&self, test: Option<Arc<Test>>) {
         self.send(Command::Begin(test));
     }
 
@@ -109,11 +109,14 @@ async fn serve(
     while let Some(command) = inbox.recv().await {
         match command {
             Command::Begin(test) => {
-                running = Some(Running::new(test, record.clone(), &clock, &events));
+                let users = |test| Running::new(test, record.clone(), &clock, &events);
+                running = test.map(users);
             }
-            Command::Start(start) => {
-                running.as_ref().expect("a test begins before its users start").start(start);
-            }
+            Command::Start(start) => match &running {
+                Some(running) => running.start(start),
+                // The test cannot run here, which has been told. An error: the owner has gone.
+                None => drop(events.send(Event::Ended { id: start.id, finished: false })),
+            },
             Command::Stop { id, deadline } => {
                 if let Some(running) = &running {
                     running.stop(id, deadline);

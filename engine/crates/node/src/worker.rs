@@ -16,8 +16,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use swarm_client::ClientConfig;
+use swarm_client::{AllowList, ClientConfig};
 use swarm_guest::{Clock, Module, Runtime};
+use swarm_wire::Token;
+use swarm_wire::tls::ClientTls;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
@@ -51,6 +53,19 @@ pub struct WorkerConfig {
     pub processes: u32,
     /// Local addresses that users connect from; empty leaves it to the system.
     pub source_addresses: Vec<IpAddr>,
+    /// Hosts that users may reach, whatever the master allows; `None` leaves it to the master.
+    pub allow_only: Option<AllowList>,
+    /// What the master must show, and what is shown to it.
+    pub trust: Trust,
+}
+
+/// Whom a worker takes for its master.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// Who has a certificate of the right authority; in the clear, whoever answers.
+    pub tls: Option<ClientTls>,
+    /// Who knows this token.
+    pub token: Option<Token>,
 }
 
 impl WorkerConfig {
@@ -72,8 +87,11 @@ impl WorkerConfig {
 
     /// What the users' connections are like here.
     fn client(&self) -> ClientConfig {
-        let source_addresses = self.source_addresses.clone();
-        ClientConfig { source_addresses, ..ClientConfig::default() }
+        ClientConfig {
+            source_addresses: self.source_addresses.clone(),
+            allow_only: self.allow_only.clone(),
+            ..ClientConfig::default()
+        }
     }
 }
 
@@ -100,6 +118,8 @@ pub enum WorkerEnd {
     Left,
     /// The master does not take it. Why.
     Refused(String),
+    /// Whoever answers is not the master that this worker trusts. Why.
+    Untrusted(String),
     /// The master was not there for too long. Why.
     Unreachable(String),
     /// By a fault of its own, which has been printed.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use swarm_core::cluster::worker::Worker;
 use swarm_core::cluster::{Action, Cluster, Load, State as TestState};
 use swarm_core::message::{Digest, Heartbeat, Order, WorkerInfo};
 use swarm_guest::{Clock, test};
@@ -259,6 +260,11 @@ impl State {
         handle: WorkerHandle,
     ) -> Result<Accepted, String> {
         let id = info.id.clone();
+        let mut others = self.cluster.workers().iter().map(Worker::info);
+        if others.any(|other| other.stream == info.stream && other.id != id) {
+            // What it reported would count as the other's.
+            return Err(format!("the stream of worker {id} is another worker's already"));
+        }
         let (joined, actions) = self.cluster.join(self.clock.now(), connection, info);
         self.apply(actions);
         let worker_index = joined?;

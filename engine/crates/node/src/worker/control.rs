@@ -209,6 +209,7 @@ impl Control {
             Event::Dialled(Err(DialError::Refused(reason))) => {
                 self.end = Some(WorkerEnd::Refused(reason));
             }
+            Event::Dialled(Err(DialError::Untrusted(reason))) => self.untrusted(now, reason),
             Event::Dialled(Err(DialError::Failed(reason))) => self.unreachable(now, &reason),
             Event::Closed { link, reason } if current == Some(link) => self.closed(now, &reason),
             Event::Order { link, order } if current == Some(link) => {

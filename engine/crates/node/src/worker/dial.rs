@@ -4,11 +4,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use swarm_core::message::{Order, WorkerInfo};
-use swarm_wire::{Accepted, ConnectError, Session, WorkerHandler};
+use swarm_wire::tls::{ClientTls, HandshakeError};
+use swarm_wire::{Accepted, ConnectError, Secret, Session, WorkerHandler, auth, connect_guarded};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::MasterAddress;
+use super::{MasterAddress, Trust};
 
 /// How long one attempt to connect may take.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -56,15 +57,21 @@ pub(super) struct Link {
 pub(super) enum DialError {
     /// Trying again is of no use.
     Refused(String),
+    /// Whoever answers is not our master, or there is something wrong with one's certificate.
+    Untrusted(String),
     /// It may come back.
     Failed(String),
 }
 
 /// Makes one attempt.
-pub(super) async fn dial(address: &MasterAddress, info: &WorkerInfo) -> Result<Link, DialError> {
+pub(super) async fn dial(
+    address: &MasterAddress,
+    trust: &Trust,
+    info: &WorkerInfo,
+) -> Result<Link, DialError> {
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     let handler = Rc::new(Inbox(sender));
-    let result = match address {
+    let (session, accepted) = match address {
         MasterAddress::Tcp { host, port } => {
             let connecting = TcpStream::connect((host.as_str(), *port));
             let stream = match tokio::time::timeout(CONNECT_MAX, connecting).await {
@@ -74,20 +81,62 @@ pub(super) async fn dial(address: &MasterAddress, info: &WorkerInfo) -> Result<L
             };
             // Small messages that must not wait for each other.
             let _ = stream.set_nodelay(true);
-            swarm_wire::connect(stream, info, handler).await
+            let secret = trust.secret().map_err(|error| DialError::Failed(error.to_string()))?;
+            match &trust.tls {
+                None => connect_guarded(stream, info, handler, secret.as_ref()).await?,
+                Some(tls) => secured(stream, tls, info, handler, secret.as_ref()).await?,
+            }
         }
         MasterAddress::InProcess(dial) => {
             let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
             if dial.send(theirs).await.is_err() {
                 return Err(DialError::Failed("the master has ended".to_owned()));
             }
-            swarm_wire::connect(ours, info, handler).await
+            connect_guarded(ours, info, handler, None).await?
         }
     };
-    match result {
-        Ok((session, accepted)) => Ok(Link { session: Rc::new(session), accepted, inbox }),
-        Err(ConnectError::Refused(reason)) => Err(DialError::Refused(reason)),
-        Err(error) => Err(DialError::Failed(error.to_string())),
+    Ok(Link { session: Rc::new(session), accepted, inbox })
+}
+
+/// Registers over TLS.
+async fn secured(
+    stream: TcpStream,
+    tls: &ClientTls,
+    info: &WorkerInfo,
+    handler: Rc<Inbox>,
+    secret: Option<&Secret>,
+) -> Result<(Session, Accepted), DialError> {
+    let shaken = tokio::time::timeout(CONNECT_MAX, tls.connect(stream)).await;
+    let stream = shaken.map_err(|_| DialError::Failed("no TLS handshake".to_owned()))??;
+    let refusal = stream.refusal();
+    let connected = connect_guarded(stream, info, handler, secret).await;
+    connected.map_err(|error| refusal.get().map_or_else(|| error.into(), Into::into))
+}
+
+impl Trust {
+    /// The token, and a nonce for one connection.
+    fn secret(&self) -> std::io::Result<Option<Secret>> {
+        let secret = |token| auth::nonce().map(|nonce| Secret::new(token, nonce));
+        self.token.clone().map(secret).transpose()
+    }
+}
+
+impl From<ConnectError> for DialError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Refused(reason) => Self::Refused(reason),
+            ConnectError::Untrusted(reason) => Self::Untrusted(reason),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<HandshakeError> for DialError {
+    fn from(error: HandshakeError) -> Self {
+        match error {
+            HandshakeError::Unacceptable(reason) => Self::Untrusted(reason),
+            HandshakeError::Failed(reason) => Self::Failed(reason),
+        }
     }
 }
 

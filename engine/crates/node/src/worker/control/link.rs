@@ -13,7 +13,7 @@ use crate::worker::{MasterAddress, WorkerEnd};
 
 impl Control {
     pub(super) fn dial(&self, pause: Duration) {
-        let master = self.master.clone();
+        let (master, trust) = (self.master.clone(), self.config.trust.clone());
         let info = WorkerInfo {
             id: self.config.id.clone(),
             stream: self.config.stream,
@@ -24,8 +24,18 @@ impl Control {
         };
         self.spawn(async move {
             tokio::time::sleep(pause).await;
-            Event::Dialled(dial(&master, &info).await)
+            Event::Dialled(dial(&master, &trust, &info).await)
         });
+    }
+
+    /// Whoever answers is not our master. At first that is a mistake of the settings; later it is
+    /// somebody else in its place, and it may come back.
+    pub(super) fn untrusted(&mut self, now: Duration, reason: String) {
+        if self.links == 0 {
+            self.end = Some(WorkerEnd::Untrusted(reason));
+        } else {
+            self.unreachable(now, &format!("whoever answers is another: {reason}"));
+        }
     }
 
     pub(super) fn unreachable(&mut self, now: Duration, reason: &str) {

@@ -50,11 +50,14 @@ impl Control {
         };
         match result {
             Ok(test) => {
+                self.problem = None;
                 let test = Arc::new(test);
-                self.threads.iter().for_each(|thread| thread.begin(Arc::clone(&test)));
+                self.threads.iter().for_each(|thread| thread.begin(Some(Arc::clone(&test))));
             }
             Err(problem) => {
                 tracing::error!("the test cannot run here: {problem}");
+                // Users must not run with what another test was allowed.
+                self.threads.iter().for_each(|thread| thread.begin(None));
                 self.problem = Some(problem);
             }
         }
