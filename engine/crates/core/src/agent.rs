@@ -208,12 +208,19 @@ impl Agent {
     pub fn order(&mut self, now: Duration, master_ms: u64, order: Order) -> Vec<Action> {
         let Link::Up { .. } = self.link else { return Vec::new() };
         let mut actions = Vec::new();
+        let mut spread = Duration::from_millis(order.spread_ms);
         let before = match self.order.take() {
             Some(last) if order.number <= last.number => {
                 self.order = Some(last);
                 return actions;
             }
-            Some(last) if last.test == order.test => last.users,
+            Some(last) if last.test == order.test => {
+                if last.number == 0 {
+                    // The connection is new: whom this order leaves out runs elsewhere already.
+                    spread = Duration::ZERO;
+                }
+                last.users
+            }
             _ => {
                 actions = self.stop_all(now, Duration::ZERO);
                 self.finished = IdSet::new();
@@ -232,7 +239,7 @@ impl Agent {
             self.users.leave_all(now);
         } else {
             self.grace = order.stop_timeout().max(MOVE_GRACE);
-            self.change(now, &before, &order);
+            self.change(now, &before, &order, spread);
             self.shift(now, master_ms, &order);
         }
         self.order = Some(order);
@@ -240,14 +247,14 @@ impl Agent {
         actions
     }
 
-    /// Lets those go, one after the other, that this worker shall not run any more, and starts
-    /// those that it shall.
-    fn change(&mut self, now: Duration, before: &[ClassUsers], order: &Order) {
+    /// Lets those go within `spread`, one after the other, that this worker shall not run any more,
+    /// and starts those that it shall.
+    fn change(&mut self, now: Duration, before: &[ClassUsers], order: &Order, spread: Duration) {
         let at = |id| now + turn(id, Duration::from_millis(order.spread_ms));
         let nobody = IdSet::new();
         for ClassUsers { class, ids } in before {
             let left = ids.difference(of_class(&order.users, *class).unwrap_or(&nobody));
-            left.iter().for_each(|id| self.users.leave(now, id, at(id)));
+            left.iter().for_each(|id| self.users.leave(now, id, now + turn(id, spread)));
             self.finished.remove_all(&left);
             self.fallen.remove_all(&left);
         }
@@ -284,8 +291,8 @@ impl Agent {
         let class = users.iter().find(|class| class.ids.contains(id))?.class;
         if finished {
             self.finished.insert(id);
-        } else if ended.again {
-            return Some(Action::Start(self.users.restart(now, id, class)));
+        } else if let Some(at) = ended.again {
+            return self.users.restart(now, id, class, at).map(Action::Start);
         } else if !ended.told {
             self.fallen.insert(id);
         }

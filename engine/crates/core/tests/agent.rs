@@ -303,3 +303,32 @@ proptest! {
         prop_assert_eq!((status.order_done, agent.is_changing()), (number, false));
     }
 }
+
+/// A user that was sent away and is at its last task comes back with a rebalance: another worker runs
+/// it until its turn.
+#[test]
+fn a_user_that_comes_back_waits_for_its_turn() {
+    let mut agent = busy();
+    agent.order(SECOND, 1000, order(2, &ids([4])));
+    agent.answered(2 * SECOND);
+    assert!(stops(&agent.tick(2 * SECOND)));
+    let back = Moves { start_ms: 5000, spread_ms: 0, ids: ids([3]) };
+    agent.order(2 * SECOND, 2000, Order { moves: vec![back], ..order(3, &ids([3, 4])) });
+    assert_eq!(agent.user_ended(3 * SECOND, 3, false), None);
+    agent.answered(5 * SECOND);
+    let starts = agent.tick(5 * SECOND);
+    let due = |action: &Action| match action {
+        Action::Start(start) if start.id == 3 => Some(start.due),
+        _ => None,
+    };
+    assert_eq!(starts.iter().find_map(due), Some(5 * SECOND + SECOND / 50));
+}
+
+/// While it was cut off its users were given to others, and run there.
+#[test]
+fn whom_the_first_order_of_a_connection_leaves_out_stops_at_once() {
+    let mut agent = busy();
+    agent.closed(SECOND);
+    agent.registered(SECOND);
+    assert!(stops(&agent.order(SECOND, 1000, order(1, &ids([4])))));
+}

@@ -109,7 +109,8 @@ impl Schedule {
             10 | 11 => self.load(world),
             12 => world.stop(),
             13 => {
-                if let Some(w) = self.some_worker(world).filter(|&w| world.workers[w].frozen.is_none())
+                if let Some(w) =
+                    self.some_worker(world).filter(|&w| world.workers[w].frozen.is_none())
                 {
                     world.note(format!("worker {w} leaves"));
                     world.leave(w);
@@ -194,8 +195,7 @@ impl Schedule {
     }
 
     fn end_users(&mut self, world: &mut World) {
-        let Some(w) = self.some_worker(world).filter(|&w| world.workers[w].frozen.is_none())
-        else {
+        let Some(w) = self.some_worker(world).filter(|&w| world.workers[w].frozen.is_none()) else {
             return;
         };
         let running = world.process(w).running();
@@ -226,7 +226,9 @@ impl Schedule {
         if state != Some(State::Running) && self.rng.u8(0..4) > 0 {
             self.load(world);
         }
-        world.note(format!("all is well again; within {AWAIT_MAX:?} and more it has to be in order"));
+        world.note(format!(
+            "all is well again; within {AWAIT_MAX:?} and more it has to be in order"
+        ));
     }
 }
 

@@ -20,7 +20,9 @@ impl World {
         self.seen.settled += 1;
         let found = match &self.master {
             None => Err("there is no master".to_owned()),
-            Some(master) => self.users_in_order(master).and_then(|()| self.samples_in_order(master)),
+            Some(master) => {
+                self.users_in_order(master).and_then(|()| self.samples_in_order(master))
+            }
         };
         if let Err(what) = found {
             self.fail(format!("not in order: {what}"));
@@ -131,9 +133,10 @@ impl World {
             };
             let missing = recorded.saturating_sub(there) > pending;
             if there > recorded || missing && !told(&self.workers[w].id) {
+                let waits = process.waits();
                 return Err(format!(
                     "worker {w} took {recorded} samples, {there} were reported, and nothing is \
-                     said of it"
+                     said of it; {waits}"
                 ));
             }
         }

@@ -135,6 +135,13 @@ impl Process {
         *self.recorded.entry(self.test).or_default() += 1;
     }
 
+    /// What may hold up its samples.
+    pub(crate) fn waits(&self) -> String {
+        let Self { session, reporting, uncollected, .. } = self;
+        let waiting = !self.outbox.is_empty();
+        format!("{session:?}, reports wait: {waiting}, {reporting}, {uncollected}")
+    }
+
     /// Users that are not gone, of any test.
     pub(crate) fn users(&self) -> usize {
         self.users.values().filter(|user| user.phase != Phase::Due).count()
@@ -336,8 +343,7 @@ impl World {
         let text = told(w, &order);
         self.note(text);
         let process = self.process(w);
-        let (now, master_ms) =
-            (process.local(now_us), process.master_ms(process.local_us(now_us)));
+        let (now, master_ms) = (process.local(now_us), process.master_ms(process.local_us(now_us)));
         let spread_us = order.spread_ms * 1000;
         let actions = process.agent.order(now, master_ms, order);
         self.obey(w, actions);
@@ -436,7 +442,7 @@ impl World {
         let beat = Heartbeat {
             state: status.state,
             order_done: status.order_done,
-                order_taken: status.order_taken,
+            order_taken: status.order_taken,
             users: status.users,
             finished: status.finished,
             cpu_percent: 0.0,
@@ -508,7 +514,9 @@ fn told(w: usize, order: &Order) -> String {
     let moves: Vec<_> = order
         .moves
         .iter()
-        .map(|moves| format!("{:?} from {} ms", moves.ids.iter().collect::<Vec<_>>(), moves.start_ms))
+        .map(|moves| {
+            format!("{:?} from {} ms", moves.ids.iter().collect::<Vec<_>>(), moves.start_ms)
+        })
         .collect();
     format!("worker {w} takes order {}: {users} users, moves {moves:?}", order.number)
 }

@@ -79,6 +79,8 @@ pub(super) struct Users {
     waiting: usize,
     /// Users to be stopped.
     ending: usize,
+    /// When those have their turn that are wanted again before they have stopped.
+    returns: BTreeMap<u32, Duration>,
     starts: BinaryHeap<Reverse<Turn>>,
     stops: BinaryHeap<Reverse<Turn>>,
     tickets: u32,
@@ -95,6 +97,7 @@ impl Users {
             alive: BTreeMap::new(),
             waiting: 0,
             ending: 0,
+            returns: BTreeMap::new(),
             starts: BinaryHeap::new(),
             stops: BinaryHeap::new(),
             tickets: 0,
@@ -185,6 +188,7 @@ impl Users {
         match self.get(id) {
             None => self.schedule_start(id, class, at),
             Some(user) if user.told || user.class != class => {
+                self.returns.insert(id, at);
                 self.set(id, Some(User { again: true, ..user }));
             }
             Some(user) if user.phase == Phase::Leaving => {
@@ -202,13 +206,19 @@ impl Users {
             Phase::Pending => self.set(id, None),
             Phase::Starting => self.schedule_stop(id, user, now),
             Phase::Running => self.schedule_stop(id, user, at),
-            Phase::Leaving | Phase::Stopping => self.set(id, Some(User { again: false, ..user })),
+            Phase::Leaving | Phase::Stopping => {
+                self.returns.remove(&id);
+                self.set(id, Some(User { again: false, ..user }));
+            }
         }
     }
 
     /// A user that moves: it stops at `at` if it goes, and starts `gap` later if it comes.
     pub(super) fn shift(&mut self, id: u32, at: Duration, gap: Duration) {
         match self.get(id) {
+            Some(user) if user.again => {
+                self.returns.insert(id, at + gap);
+            }
             Some(user) if user.phase == Phase::Pending => {
                 self.schedule_start(id, user.class, at + gap);
             }
@@ -222,6 +232,7 @@ impl Users {
     /// Nobody shall run here any more, from now on. Who was told to stop is told again, for it may
     /// have to hurry.
     pub(super) fn leave_all(&mut self, now: Duration) {
+        self.returns.clear();
         let pages: Vec<u32> = self.pages.keys().copied().collect();
         for id in pages.into_iter().flat_map(|page| page * PAGE..=page * PAGE + (PAGE - 1)) {
             match self.get(id) {
@@ -281,15 +292,26 @@ impl Users {
     pub(super) fn ended(&mut self, id: u32) -> Option<Ended> {
         let user = self.get(id)?;
         self.set(id, None);
+        let again = self.returns.remove(&id).filter(|_| user.again);
         if user.phase != Phase::Pending {
             self.shards[usize::from(user.shard)] -= 1;
         }
-        Some(Ended { told: user.told, again: user.again })
+        Some(Ended { told: user.told, again })
     }
 
-    /// Starts a user anew, now.
-    pub(super) fn restart(&mut self, now: Duration, id: u32, class: u32) -> Start {
-        self.start(id, class, now)
+    /// Starts a user anew when it is its turn, which may be now.
+    pub(super) fn restart(
+        &mut self,
+        now: Duration,
+        id: u32,
+        class: u32,
+        at: Duration,
+    ) -> Option<Start> {
+        if at <= now {
+            return Some(self.start(id, class, now));
+        }
+        self.schedule_start(id, class, at);
+        None
     }
 }
 
@@ -298,8 +320,8 @@ impl Users {
 pub(super) struct Ended {
     /// It was told to.
     pub(super) told: bool,
-    /// It is wanted again.
-    pub(super) again: bool,
+    /// It is wanted again, from then on.
+    pub(super) again: Option<Duration>,
 }
 
 /// The first turn, if it has come.

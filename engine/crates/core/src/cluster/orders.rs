@@ -38,7 +38,11 @@ impl Cluster {
         // Without a test everyone is told that nobody shall run: a worker that joins may still
         // carry the load of an earlier master.
         let number = self.test_number().unwrap_or(NO_TEST);
-        let news = if self.is_live() { self.live_news(now, spread, number) } else { self.end_news(number) };
+        let news = if self.is_live() {
+            self.live_news(now, spread, number)
+        } else {
+            self.end_news(number)
+        };
         let settings = self.load().map(|load| load.settings.clone()).unwrap_or_default();
         let test_start_ms = millis(self.test_start().unwrap_or_default());
         for News { index, users } in news {

@@ -92,7 +92,7 @@ impl Control {
         let beat = Heartbeat {
             state: status.state,
             order_done: status.order_done,
-                order_taken: status.order_taken,
+            order_taken: status.order_taken,
             users: status.users,
             finished: status.finished,
             cpu_percent: self.cpu.percent(sent),
