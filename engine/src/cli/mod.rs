@@ -217,8 +217,8 @@ pub(crate) struct MasterArgs {
     #[arg(long, env = "SWARM_EXPECT_WORKERS_MAX_WAIT", default_value = "0", value_parser = seconds)]
     pub(crate) expect_workers_max_wait: Duration,
 
-    /// Write everything that happens to this folder, made if need be. When the master dies, the same
-    /// command goes on with the test; workers carry on meanwhile (their --master-grace).
+    /// Write everything that happens to this folder, made if need be. When the master dies, the
+    /// same command goes on with the test; workers carry on meanwhile (their --master-grace).
     #[arg(long, env = "SWARM_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
 }

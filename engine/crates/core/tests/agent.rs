@@ -304,8 +304,8 @@ proptest! {
     }
 }
 
-/// A user that was sent away and is at its last task comes back with a rebalance: another worker runs
-/// it until its turn.
+/// A user that was sent away and is at its last task comes back with a rebalance: another worker
+/// runs it until its turn.
 #[test]
 fn a_user_that_comes_back_waits_for_its_turn() {
     let mut agent = busy();
@@ -330,5 +330,8 @@ fn whom_the_first_order_of_a_connection_leaves_out_stops_at_once() {
     let mut agent = busy();
     agent.closed(SECOND);
     agent.registered(SECOND);
-    assert!(stops(&agent.order(SECOND, 1000, order(1, &ids([4])))));
+    // Also when it is to come back later.
+    let back = Moves { start_ms: 5000, spread_ms: 0, ids: ids([3]) };
+    let first = Order { moves: vec![back], ..order(1, &ids([4])) };
+    assert!(stops(&agent.order(SECOND, 1000, first)));
 }

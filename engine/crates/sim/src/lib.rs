@@ -10,7 +10,7 @@
 //! - [`world`]: the clock, what happens next, and what each event does.
 //! - [`schedule`]: what befalls the cluster, drawn from the seed.
 //! - `net`: connections over links that delay, hold back, and end.
-//! - `master`: a master's process and its disk; `worker`, `users`: a worker's process.
+//! - `master`: a master's process and its disk; `worker`, `users`, `reports`: a worker's process.
 //! - [`check`]: what must hold at each moment; `settled`: what must hold after a while.
 //!
 //! # What is simulated how
@@ -23,6 +23,7 @@
 pub mod check;
 mod master;
 mod net;
+mod reports;
 pub mod schedule;
 mod settled;
 mod users;

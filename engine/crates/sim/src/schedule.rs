@@ -12,6 +12,9 @@ use crate::world::World;
 /// Machines for workers.
 const MACHINES_MAX: usize = 7;
 
+/// Most users of a test.
+const USERS_MAX: u32 = 60;
+
 /// Without any fault the cluster is in order after this long, the ramp apart: an attempt to connect
 /// (5 s) and a pause (2 s), a silent worker (3 s), who does not come back to a restarted master
 /// (5 s), users that move (1.25 s) or finish their tasks (3 s), and reports that wait.
@@ -24,7 +27,6 @@ pub struct Schedule {
     time: Duration,
     /// Of the load that was asked for last.
     rate: f64,
-    users: u32,
 }
 
 type Result = std::result::Result<(), Box<Failure>>;
@@ -33,7 +35,7 @@ impl Schedule {
     /// What befalls the cluster of this seed within some time.
     pub fn new(seed: u64, time: Duration) -> Self {
         let rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
-        Self { rng, time, rate: 1.0, users: 0 }
+        Self { rng, time, rate: 1.0 }
     }
 
     /// Lets it befall.
@@ -53,7 +55,7 @@ impl Schedule {
                 self.wait(world, 4000)?;
             }
             self.heal(world);
-            let ramp = f64::from(self.users) / self.rate;
+            let ramp = f64::from(USERS_MAX) / self.rate;
             world.run(SETTLE + Duration::from_secs_f64(ramp))?;
             world.check_settled();
             world.run(Duration::ZERO)?;
@@ -82,11 +84,11 @@ impl Schedule {
         if world.master.is_none() {
             return;
         }
-        self.users = self.rng.u32(0..60);
+        let users = self.rng.u32(0..=USERS_MAX);
         self.rate = if self.rng.bool() { 100.0 } else { f64::from(self.rng.u32(2..40)) };
         let run_time = self.rng.u8(0..5) == 0;
         let run_time = run_time.then(|| Duration::from_secs(self.rng.u64(1..40)));
-        world.start(self.users, self.rate, run_time);
+        world.start(users, self.rate, run_time);
     }
 
     fn some_worker(&mut self, world: &World) -> Option<usize> {

@@ -1,4 +1,5 @@
-//! The users of a worker's process: they run, finish their tasks when they are told to stop, and end.
+//! The users of a worker's process: they run, finish their tasks when they are told to stop, and
+//! end.
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ use swarm_stats::parts::PartMax;
 use swarm_stats::{EntryId, Limits, Outbox, Recorder, Sample};
 
 use crate::net::{Direction, Message};
+use crate::reports::REPORT_INTERVAL_US;
 use crate::world::{Event, World};
 
 /// How long workers carry on without a master.
@@ -19,7 +20,6 @@ pub(crate) const MASTER_GRACE: Duration = Duration::from_secs(30);
 const TICK_MS: u64 = 20;
 const BUSY_TICK_MS: u64 = 5;
 const CHANGE_INTERVAL_MS: u64 = 100;
-const REPORT_INTERVAL_US: u64 = 1_000_000;
 const LEAVE_MAX: Duration = Duration::from_secs(10);
 const CONNECT_MAX_US: u64 = 5_000_000;
 const PAUSE_MIN_US: u64 = 200_000;
@@ -74,13 +74,13 @@ pub(crate) struct Process {
     attempts: u32,
     beating: bool,
     beat_again: bool,
-    reporting: bool,
+    pub(crate) reporting: bool,
     pub(crate) outbox: Outbox,
-    recorder: Recorder,
+    pub(crate) recorder: Recorder,
     entry: EntryId,
     pub(crate) test: u32,
     pub(crate) uncollected: bool,
-    collected_until_us: u64,
+    pub(crate) collected_until_us: u64,
     pub(crate) users: BTreeMap<u32, User>,
     changing: bool,
     beat_period: u64,
@@ -95,7 +95,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    fn local_us(&self, now_us: u64) -> u64 {
+    pub(crate) fn local_us(&self, now_us: u64) -> u64 {
         let drift = i64::try_from(now_us).expect("a short run") * self.clock_ppm / 1_000_000;
         (self.clock_offset_us + now_us).saturating_add_signed(drift)
     }
@@ -110,7 +110,7 @@ impl Process {
         now_us + local_us.saturating_sub(self.local_us(now_us))
     }
 
-    fn master_ms(&self, local_us: u64) -> u64 {
+    pub(crate) fn master_ms(&self, local_us: u64) -> u64 {
         (local_us / 1000).saturating_add_signed(self.master_ahead_ms)
     }
 
@@ -209,7 +209,7 @@ impl World {
         self.workers[w].process.as_mut().expect("its events are void without a process")
     }
 
-    fn send_up(&mut self, connection: u64, message: Message) {
+    pub(crate) fn send_up(&mut self, connection: u64, message: Message) {
         self.send(connection, Direction::ToMaster, message);
     }
 
@@ -430,7 +430,7 @@ impl World {
         self.beat(w);
     }
 
-    fn beat(&mut self, w: usize) {
+    pub(crate) fn beat(&mut self, w: usize) {
         let now_us = self.now_us;
         let process = self.process(w);
         let Some(connection) = process.session else { return };
@@ -453,45 +453,6 @@ impl World {
         };
         let sent_us = process.local_us(now_us);
         self.send_up(connection, Message::Beat(beat, sent_us));
-    }
-
-    pub(crate) fn collect_regularly(&mut self, w: usize) {
-        let now_us = self.now_us;
-        let process = self.process(w);
-        let users = process.users();
-        (0..users).for_each(|_| process.record(now_us));
-        let number = process.number;
-        self.after(REPORT_INTERVAL_US, Event::Collect(w, number));
-        self.collect(w);
-    }
-
-    pub(crate) fn collect(&mut self, w: usize) {
-        let now_us = self.now_us;
-        let process = self.process(w);
-        process.uncollected = process.agent.users() > 0;
-        let to_us = process.local_us(now_us);
-        let from_us = std::mem::replace(&mut process.collected_until_us, to_us);
-        let delta = process.recorder.drain();
-        if !delta.is_empty() {
-            let (from_ms, to_ms) = (process.master_ms(from_us), process.master_ms(to_us));
-            let dropped = process.outbox.push(process.test, from_ms, to_ms, delta.of_shard(0));
-            process.dropped |= dropped > 0;
-        }
-        self.send_reports(w);
-        if self.process(w).agent.users() == 0 {
-            self.beat(w);
-        }
-    }
-
-    fn send_reports(&mut self, w: usize) {
-        let process = self.process(w);
-        let Some(connection) = process.session else { return };
-        if process.reporting {
-            return;
-        }
-        let Some(report) = process.outbox.next() else { return };
-        process.reporting = true;
-        self.send_up(connection, Message::Report(Box::new(report)));
     }
 
     /// The operator ends the process in order.

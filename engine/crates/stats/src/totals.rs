@@ -164,7 +164,8 @@ impl Span {
 }
 
 /// The statistics of one test. They can be saved and read again, all but the limits, which are
-/// those of the program that reads. What was saved by another [`FORMAT`](crate::FORMAT) is not read.
+/// those of the program that reads. What was saved by another [`FORMAT`](crate::FORMAT) is not
+/// read.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct Totals {

@@ -213,17 +213,19 @@ impl Users {
         }
     }
 
-    /// A user that moves: it stops at `at` if it goes, and starts `gap` later if it comes.
-    pub(super) fn shift(&mut self, id: u32, at: Duration, gap: Duration) {
+    /// A user that moves: it stops at `stop` if it goes, and starts at `start` if it comes.
+    pub(super) fn shift(&mut self, id: u32, stop: Option<Duration>, start: Duration) {
         match self.get(id) {
             Some(user) if user.again => {
-                self.returns.insert(id, at + gap);
+                self.returns.insert(id, start);
             }
             Some(user) if user.phase == Phase::Pending => {
-                self.schedule_start(id, user.class, at + gap);
+                self.schedule_start(id, user.class, start);
             }
             Some(user) if user.phase == Phase::Leaving && user.alive && !user.told => {
-                self.schedule_stop(id, user, at);
+                if let Some(at) = stop {
+                    self.schedule_stop(id, user, at);
+                }
             }
             _ => {}
         }

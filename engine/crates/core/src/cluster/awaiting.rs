@@ -1,9 +1,9 @@
 //! A master that goes on where another one ended waits for the workers of that one.
 //!
-//! They carry on with their last orders, so there is no haste, and as long as it is not known who is
-//! still there nobody is told to start anyone: a user that was on its way when the old master died
-//! may run on either of two workers. Once all are back each is told its users, those that it had,
-//! and who is on the way.
+//! They carry on with their last orders, so there is no haste, and as long as it is not known who
+//! is still there nobody is told to start anyone: a user that was on its way when the old master
+//! died may run on either of two workers. Once all are back each is told its users, those that it
+//! had, and who is on the way.
 
 use std::time::Duration;
 

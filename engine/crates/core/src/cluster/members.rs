@@ -56,8 +56,9 @@ impl Cluster {
         }
     }
 
-    /// Whether users of a running test move to even out the workers; they do, unless told otherwise.
-    /// Without it a worker that joins gets only users that start, or that have lost their worker.
+    /// Whether users of a running test move to even out the workers; they do, unless told
+    /// otherwise. Without it a worker that joins gets only users that start, or that have lost
+    /// their worker.
     pub fn set_rebalancing(&mut self, rebalances: bool) {
         self.rebalances = rebalances;
         self.dispatcher.set_levels(rebalances);

@@ -63,8 +63,8 @@ pub struct Worker {
     order: u64,
     /// What that order said.
     ordered: Option<(u32, Vec<ClassUsers>)>,
-    /// Who was to run on it when its order was last thought of; some of them may not have been told,
-    /// as another worker may still run them.
+    /// Who was to run on it when its order was last thought of; some of them may not have been
+    /// told, as another worker may still run them.
     planned: Option<(u32, Vec<ClassUsers>)>,
     /// Who was to leave it by orders that it has not taken: it may still run them. 0 stands for the
     /// first order of this master.

@@ -3,6 +3,7 @@
 
 mod moves;
 mod restart;
+mod seen;
 mod world;
 
 use std::time::Duration;

@@ -38,14 +38,14 @@ enum Message {
     Order(Box<Order>),
 }
 
-struct Node {
+pub(crate) struct Node {
     agent: Agent,
     stream: u64,
     connection: Option<u64>,
-    fault: Option<Fault>,
+    pub(crate) fault: Option<Fault>,
     /// When each user starts, until it has.
     due: BTreeMap<u32, Duration>,
-    alive: BTreeSet<u32>,
+    pub(crate) alive: BTreeSet<u32>,
     /// Those that finish their tasks before they end, and until when.
     last_tasks: BTreeMap<u32, Duration>,
     /// What this worker takes the master's clock to be ahead.
@@ -81,12 +81,12 @@ pub(crate) struct World {
     /// Number of the last order.
     last_order: u64,
     master_alive: bool,
-    now: Duration,
-    nodes: BTreeMap<String, Node>,
+    pub(crate) now: Duration,
+    pub(crate) nodes: BTreeMap<String, Node>,
     wire: VecDeque<(Duration, u64, Message)>,
     next_connection: u64,
-    notices: Vec<String>,
-    starts: Vec<Duration>,
+    pub(crate) notices: Vec<String>,
+    pub(crate) starts: Vec<Duration>,
     /// How long the task takes that a user is at when it is told to stop.
     pub(crate) task: Duration,
 }
@@ -475,43 +475,5 @@ impl World {
                 Action::Begun | Action::Ended => {}
             }
         }
-    }
-
-    pub(crate) fn now(&self) -> Duration {
-        self.now
-    }
-
-    pub(crate) fn alive(&self) -> usize {
-        self.nodes.values().map(|node| node.alive.len()).sum()
-    }
-
-    pub(crate) fn alive_on(&self, id: &str) -> usize {
-        self.nodes[id].alive.len()
-    }
-
-    pub(crate) fn ids(&self) -> BTreeSet<u32> {
-        self.nodes.values().flat_map(|node| node.alive.iter().copied()).collect()
-    }
-
-    pub(crate) fn ids_by_worker(&self) -> Vec<BTreeSet<u32>> {
-        self.nodes.values().map(|node| node.alive.clone()).collect()
-    }
-
-    /// Fewest and most users on a worker that is not at fault.
-    pub(crate) fn spread(&self) -> (usize, usize) {
-        let able = self.nodes.values().filter(|node| node.fault.is_none());
-        let users: Vec<_> = able.map(|node| node.alive.len()).collect();
-        (*users.iter().min().expect("a worker"), *users.iter().max().expect("a worker"))
-    }
-
-    pub(crate) fn notices(&self) -> &[String] {
-        &self.notices
-    }
-
-    /// When users started, ascending.
-    pub(crate) fn starts(&self) -> Vec<Duration> {
-        let mut starts = self.starts.clone();
-        starts.sort();
-        starts
     }
 }

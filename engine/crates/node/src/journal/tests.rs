@@ -365,7 +365,9 @@ async fn reports_wait_for_room_in_the_queue() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None, cases: 64, ..Default::default()
+    })]
 
     /// What the writer keeps for its checkpoints is what the records add up to, wherever the
     /// checkpoints are.
