@@ -143,6 +143,9 @@ fn a_test_that_has_ended_is_shown_again() {
     cluster.wait_for_shares(20, 2);
     cluster.wait_for_more_requests(20);
     cluster.stop();
+    // The page shows the end as soon as it has come; what it answers is on disk, with all before
+    // it.
+    cluster.master.page().get("/stop");
     let total = cluster.requests();
     assert_eq!(total, cluster.target.counts().total);
     cluster.kill_master();
