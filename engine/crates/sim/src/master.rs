@@ -125,7 +125,10 @@ impl World {
     /// Its process is gone; the kernel tells the workers, unless the machine is gone too.
     pub(crate) fn kill_master(&mut self, machine_too: bool) {
         let Some(master) = self.master.take() else { return };
-        self.note(format!("the master dies{}", if machine_too { " with its machine" } else { "" }));
+        self.note(&format!(
+            "the master dies{}",
+            if machine_too { " with its machine" } else { "" }
+        ));
         if !machine_too {
             for &connection in master.connections.keys() {
                 self.send(connection, Direction::ToWorker, Message::End);
@@ -182,7 +185,7 @@ impl World {
                 }
                 Action::Notice(text) => {
                     self.may_be_missing |= text.contains("samples may be missing");
-                    self.note(format!("notice: {text}"));
+                    self.note(&format!("notice: {text}"));
                 }
                 Action::Begun => {
                     let now_ms = self.master_ms();
@@ -200,7 +203,7 @@ impl World {
                     if let Some(master) = &mut self.master {
                         master.totals.stop(now_ms);
                     }
-                    self.note("the test has ended".to_owned());
+                    self.note("the test has ended");
                 }
             }
         }
@@ -346,7 +349,7 @@ impl World {
         let load = Load { users, spawn_rate, run_time, settings };
         let Some(master) = &mut self.master else { return };
         if let Ok(actions) = master.cluster.start(now, load) {
-            self.note(format!("{users} users at {spawn_rate:.1}/s for {run_time:?}"));
+            self.note(&format!("{users} users at {spawn_rate:.1}/s for {run_time:?}"));
             self.obey_cluster(actions);
         }
     }
@@ -355,7 +358,7 @@ impl World {
         let now = self.master_now();
         let Some(master) = &mut self.master else { return };
         let actions = master.cluster.stop(now);
-        self.note("stop".to_owned());
+        self.note("stop");
         self.obey_cluster(actions);
     }
 }

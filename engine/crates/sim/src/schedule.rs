@@ -75,7 +75,7 @@ impl Schedule {
         if world.workers.len() < MACHINES_MAX {
             let users_max = if self.rng.u8(0..4) == 0 { Some(self.rng.u32(0..30)) } else { None };
             let w = world.add_machine(users_max);
-            world.note(format!("worker {w} is there, with at most {users_max:?} users"));
+            world.note(&format!("worker {w} is there, with at most {users_max:?} users"));
             world.boot(w);
         }
     }
@@ -114,7 +114,7 @@ impl Schedule {
                 if let Some(w) =
                     self.some_worker(world).filter(|&w| world.workers[w].frozen.is_none())
                 {
-                    world.note(format!("worker {w} leaves"));
+                    world.note(&format!("worker {w} leaves"));
                     world.leave(w);
                 }
             }
@@ -125,14 +125,14 @@ impl Schedule {
     fn kill(&mut self, world: &mut World) {
         let Some(w) = self.some_worker(world) else { return };
         let quietly = self.rng.bool();
-        world.note(format!("worker {w} dies{}", if quietly { " with its machine" } else { "" }));
+        world.note(&format!("worker {w} dies{}", if quietly { " with its machine" } else { "" }));
         world.kill(w, quietly);
     }
 
     fn boot(&mut self, world: &mut World) {
         let gone = (0..world.workers.len()).filter(|&w| world.workers[w].process.is_none());
         if let Some(w) = self.rng.choice(gone.collect::<Vec<_>>()) {
-            world.note(format!("worker {w} starts again"));
+            world.note(&format!("worker {w} starts again"));
             world.mend(w);
             world.boot(w);
         }
@@ -141,10 +141,10 @@ impl Schedule {
     fn freeze(&mut self, world: &mut World) {
         let Some(w) = self.some_worker(world) else { return };
         if world.workers[w].frozen.is_some() {
-            world.note(format!("worker {w} thaws"));
+            world.note(&format!("worker {w} thaws"));
             world.thaw(w);
         } else {
-            world.note(format!("worker {w} freezes"));
+            world.note(&format!("worker {w} freezes"));
             world.workers[w].frozen = Some(Vec::new());
         }
     }
@@ -153,7 +153,7 @@ impl Schedule {
         let Some(w) = self.some_worker(world) else { return };
         let link = &mut world.net.links[w];
         if !(link.up && link.down) {
-            world.note(format!("the way of worker {w} is mended"));
+            world.note(&format!("the way of worker {w} is mended"));
             return world.mend(w);
         }
         match self.rng.u8(0..3) {
@@ -162,14 +162,14 @@ impl Schedule {
             _ => (link.up, link.down) = (false, false),
         }
         let (up, down) = (link.up, link.down);
-        world.note(format!("the way of worker {w} is cut: to master {up}, from master {down}"));
+        world.note(&format!("the way of worker {w} is cut: to master {up}, from master {down}"));
     }
 
     /// A connection ends, as by something on the way: for both ends or for one.
     fn break_connection(&mut self, world: &mut World) {
         let Some(w) = self.some_worker(world) else { return };
         let sides = self.rng.u8(1..4);
-        world.note(format!("the connection of worker {w} breaks ({sides})"));
+        world.note(&format!("the connection of worker {w} breaks ({sides})"));
         world.break_connection(w, sides & 1 > 0, sides & 2 > 0);
     }
 
@@ -180,7 +180,7 @@ impl Schedule {
             kept => {
                 if let Some(master) = &mut world.master {
                     master.doomed = Some(kept == 2);
-                    world.note(format!("the master will die (kept: {})", kept == 2));
+                    world.note(&format!("the master will die (kept: {})", kept == 2));
                 }
             }
         }
@@ -189,7 +189,7 @@ impl Schedule {
     fn boot_master(&mut self, world: &mut World) {
         if world.master.is_none() {
             let with_memory = self.rng.u8(0..8) > 0;
-            world.note(format!("a master starts (memory: {with_memory})"));
+            world.note(&format!("a master starts (memory: {with_memory})"));
             world.master_host_down = false;
             world.mend_all();
             world.boot_master(with_memory);
@@ -203,7 +203,7 @@ impl Schedule {
         let running = world.process(w).running();
         for _ in 0..self.rng.usize(1..=3) {
             if let Some(&id) = self.rng.choice(&running) {
-                world.note(format!("user {id} of worker {w} finishes"));
+                world.note(&format!("user {id} of worker {w} finishes"));
                 world.end_user(w, id, true);
             }
         }
@@ -228,7 +228,7 @@ impl Schedule {
         if state != Some(State::Running) && self.rng.u8(0..4) > 0 {
             self.load(world);
         }
-        world.note(format!(
+        world.note(&format!(
             "all is well again; within {AWAIT_MAX:?} and more it has to be in order"
         ));
     }

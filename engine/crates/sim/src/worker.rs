@@ -341,7 +341,7 @@ impl World {
         }
         process.last_order = order.number;
         let text = told(w, &order);
-        self.note(text);
+        self.note(&text);
         let process = self.process(w);
         let (now, master_ms) = (process.local(now_us), process.master_ms(process.local_us(now_us)));
         let spread_us = order.spread_ms * 1000;

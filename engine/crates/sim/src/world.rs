@@ -181,7 +181,7 @@ impl World {
     }
 
     /// Something that whoever looks for a fault wants to know.
-    pub(crate) fn note(&mut self, text: String) {
+    pub(crate) fn note(&mut self, text: &str) {
         if self.log.len() >= LOG_MAX {
             self.log.pop_front();
         }
