@@ -1,7 +1,7 @@
 //! State directories that cannot be used, and disks that are full.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ fn seen_by(process: &Process, swarm: &Swarm, dir: &str) -> PathBuf {
 }
 
 /// Fills a disk to its last byte.
-fn fill(dir: PathBuf) -> PathBuf {
+fn fill(dir: &Path) -> PathBuf {
     let path = dir.join("filler");
     let mut size = 1 << 20;
     let mut filler = Vec::new();
@@ -134,7 +134,7 @@ fn a_full_disk_acknowledges_nothing_is_told_and_loses_nothing() {
     cluster.wait_for_shares(40, 2);
     cluster.wait_for_more_requests(40);
 
-    let filler = fill(disk);
+    let filler = fill(&disk);
     let told = |text: &str| {
         wait_until(text, PATIENCE, || {
             cluster.master.page().get("/api/v1/view").body.contains(text)
