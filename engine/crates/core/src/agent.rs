@@ -208,14 +208,19 @@ impl Agent {
     pub fn order(&mut self, now: Duration, master_ms: u64, order: Order) -> Vec<Action> {
         let Link::Up { .. } = self.link else { return Vec::new() };
         let mut actions = Vec::new();
-        // Of a new connection: whom this order leaves out may run elsewhere already.
-        let fresh = self.order.as_ref().is_some_and(|last| last.number == 0);
+        let mut spread = Duration::from_millis(order.spread_ms);
         let before = match self.order.take() {
             Some(last) if order.number <= last.number => {
                 self.order = Some(last);
                 return actions;
             }
-            Some(last) if last.test == order.test => last.users,
+            Some(last) if last.test == order.test => {
+                if last.number == 0 {
+                    // The connection is new: whom this order leaves out runs elsewhere already.
+                    spread = Duration::ZERO;
+                }
+                last.users
+            }
             _ => {
                 actions = self.stop_all(now, Duration::ZERO);
                 self.finished = IdSet::new();
@@ -234,23 +239,22 @@ impl Agent {
             self.users.leave_all(now);
         } else {
             self.grace = order.stop_timeout().max(MOVE_GRACE);
-            self.change(now, &before, &order, fresh);
-            self.shift(now, master_ms, &order, fresh);
+            self.change(now, &before, &order, spread);
+            self.shift(now, master_ms, &order);
         }
         self.order = Some(order);
         self.users.release(now, self.grace, &mut actions);
         actions
     }
 
-    /// Lets those go, one after the other or `at_once`, that this worker shall not run any more,
+    /// Lets those go within `spread`, one after the other, that this worker shall not run any more,
     /// and starts those that it shall.
-    fn change(&mut self, now: Duration, before: &[ClassUsers], order: &Order, at_once: bool) {
+    fn change(&mut self, now: Duration, before: &[ClassUsers], order: &Order, spread: Duration) {
         let at = |id| now + turn(id, Duration::from_millis(order.spread_ms));
         let nobody = IdSet::new();
         for ClassUsers { class, ids } in before {
             let left = ids.difference(of_class(&order.users, *class).unwrap_or(&nobody));
-            left.iter()
-                .for_each(|id| self.users.leave(now, id, if at_once { now } else { at(id) }));
+            left.iter().for_each(|id| self.users.leave(now, id, now + turn(id, spread)));
             self.finished.remove_all(&left);
             self.fallen.remove_all(&left);
         }
@@ -263,15 +267,14 @@ impl Agent {
     }
 
     /// Gives those that move their turns by the master's clock: the other worker has the same.
-    /// Who leaves does so `at_once` all the same.
-    fn shift(&mut self, now: Duration, master_ms: u64, order: &Order, at_once: bool) {
+    fn shift(&mut self, now: Duration, master_ms: u64, order: &Order) {
         for moves in &order.moves {
             let ahead = Duration::from_millis(moves.start_ms.saturating_sub(master_ms));
             let behind = Duration::from_millis(master_ms.saturating_sub(moves.start_ms));
             let spread = Duration::from_millis(moves.spread_ms);
             for id in moves.ids.iter() {
                 let at = (now + ahead + turn(id, spread)).saturating_sub(behind);
-                self.users.shift(id, (!at_once).then_some(at), at + HANDOVER_GAP);
+                self.users.shift(id, at, HANDOVER_GAP);
             }
         }
     }

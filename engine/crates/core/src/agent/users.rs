@@ -213,19 +213,17 @@ impl Users {
         }
     }
 
-    /// A user that moves: it stops at `stop` if it goes, and starts at `start` if it comes.
-    pub(super) fn shift(&mut self, id: u32, stop: Option<Duration>, start: Duration) {
+    /// A user that moves: it stops at `at` if it goes, and starts `gap` later if it comes.
+    pub(super) fn shift(&mut self, id: u32, at: Duration, gap: Duration) {
         match self.get(id) {
             Some(user) if user.again => {
-                self.returns.insert(id, start);
+                self.returns.insert(id, at + gap);
             }
             Some(user) if user.phase == Phase::Pending => {
-                self.schedule_start(id, user.class, start);
+                self.schedule_start(id, user.class, at + gap);
             }
             Some(user) if user.phase == Phase::Leaving && user.alive && !user.told => {
-                if let Some(at) = stop {
-                    self.schedule_stop(id, user, at);
-                }
+                self.schedule_stop(id, user, at);
             }
             _ => {}
         }
