@@ -7,7 +7,7 @@
 //! - [`dispatch`]: the placement of users on workers; [`pace`]: how fast it ramps.
 //! - [`cluster`], [`agent`]: what a master and a worker do when.
 //! - [`admission`], [`attempts`], [`bucket`]: who may come in, and how much anybody may ask.
-//! - [`span`]: spans of time as people write them.
+//! - [`span`]: spans of time as people write them. [`token`]: secrets that are good enough.
 //! - [`ids`]: sets of user ids, as runs.
 //! - [`message`]: what master and workers tell each other, as plain data.
 //!
@@ -43,4 +43,5 @@ pub mod plan;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 pub mod span;
+pub mod token;
 pub mod validate;

@@ -167,7 +167,7 @@ impl Module {
         match &mut world {
             World::Isolated { flat, .. } => *flat = FlatPre::new(engine, bytes),
             World::Dense { flat, .. } => {
-                *flat = MachinePre::new(runtime.engine(usize::MAX), bytes);
+                *flat = MachinePre::new(runtime.dense_flat_engine(), bytes);
             }
         }
         let reads_bodies = reads_bodies(&component);

@@ -115,7 +115,12 @@ impl Runtime {
         if module_bytes <= SMALL_MODULE_BYTES_MAX { &self.inner.small } else { &self.inner.large }
     }
 
-    /// The engine for modules of dense users, whatever their size: there are few instances.
+    /// The engine for flat dense guests, whatever their size: there are few instances.
+    pub(crate) fn dense_flat_engine(&self) -> &Engine {
+        &self.inner.large
+    }
+
+    /// The engine for dense users by the component layer.
     pub(crate) fn dense_engine(&self) -> &Engine {
         &self.inner.dense
     }

@@ -51,5 +51,5 @@ pub mod server;
 pub mod view;
 
 pub use fields::{HOST_BYTES_MAX, USERS_MAX};
-pub use login::{LoginToken, LoginTokenError};
+pub use login::LoginToken;
 pub use server::{WebError, WebOptions, serve};

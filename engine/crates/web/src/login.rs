@@ -23,16 +23,12 @@ use ring::hmac::{self, HMAC_SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
 use swarm_core::attempts::{Attempts, FAILURES_MAX, WINDOW};
+use swarm_core::token::{TokenError, token_bytes};
 use url::form_urlencoded;
 
 use crate::assets::ASSETS;
 use crate::command::{body, content_type};
 use crate::error::Refusal;
-
-/// Shortest and longest token, in bytes. The shortest is out of reach of guessing if it is random.
-pub(crate) const TOKEN_BYTES_MIN: usize = 16;
-/// See [`TOKEN_BYTES_MIN`].
-pub(crate) const TOKEN_BYTES_MAX: usize = 4_096;
 
 /// How long a session lasts.
 const SESSION_TIME: Duration = Duration::from_secs(12 * 3600);
@@ -47,25 +43,13 @@ const SESSION_BYTES: usize = 32;
 #[derive(Clone, PartialEq, Eq)]
 pub struct LoginToken(Arc<[u8]>);
 
-/// A text that is no token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a token has {TOKEN_BYTES_MIN} to {TOKEN_BYTES_MAX} bytes, this one {0}: make one with \
-     `head -c 32 /dev/urandom | base64`"
-)]
-pub struct LoginTokenError(usize);
-
 impl LoginToken {
     /// A token of these bytes; white space around them is not part of it.
     ///
     /// # Errors
     /// When it is too short to be hard to guess, or too long.
-    pub fn new(text: &[u8]) -> Result<Self, LoginTokenError> {
-        let bytes = text.trim_ascii();
-        if (TOKEN_BYTES_MIN..=TOKEN_BYTES_MAX).contains(&bytes.len()) {
-            return Ok(Self(bytes.into()));
-        }
-        Err(LoginTokenError(bytes.len()))
+    pub fn new(text: &[u8]) -> Result<Self, TokenError> {
+        Ok(Self(token_bytes(text)?.into()))
     }
 }
 
@@ -369,6 +353,8 @@ fn of_json(body: &[u8]) -> Result<String, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use swarm_core::token::TOKEN_BYTES_MAX;
+
     use super::*;
 
     fn gate() -> Gate {

@@ -10,8 +10,7 @@ use std::fmt;
 
 use ring::hmac::{self, HMAC_SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
-
-use crate::limits::{TOKEN_BYTES_MAX, TOKEN_BYTES_MIN};
+use swarm_core::token::{TokenError, token_bytes};
 
 /// Bytes of a nonce.
 pub const NONCE_BYTES: usize = 32;
@@ -27,25 +26,13 @@ const MASTER_LABEL: &[u8] = b"swarm: the master accepts\0";
 #[derive(Clone)]
 pub struct Token(hmac::Key);
 
-/// A text that is no token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a token has {TOKEN_BYTES_MIN} to {TOKEN_BYTES_MAX} bytes, this one {0}: make one with \
-     `head -c 32 /dev/urandom | base64`"
-)]
-pub struct TokenError(usize);
-
 impl Token {
     /// A token of these bytes; white space around them is not part of it.
     ///
     /// # Errors
     /// When it is too short to be hard to guess, or too long.
     pub fn new(text: &[u8]) -> Result<Token, TokenError> {
-        let bytes = text.trim_ascii();
-        if (TOKEN_BYTES_MIN..=TOKEN_BYTES_MAX).contains(&bytes.len()) {
-            return Ok(Token(hmac::Key::new(HMAC_SHA256, bytes)));
-        }
-        Err(TokenError(bytes.len()))
+        Ok(Token(hmac::Key::new(HMAC_SHA256, token_bytes(text)?)))
     }
 }
 
@@ -120,6 +107,8 @@ impl Join<'_> {
 
 #[cfg(test)]
 mod tests {
+    use swarm_core::token::TOKEN_BYTES_MAX;
+
     use super::*;
 
     fn token(text: &str) -> Token {

@@ -24,11 +24,6 @@ pub const MESSAGES_QUEUED_MAX: usize = 1_024;
 /// Heartbeats and reports of one worker that are being answered at the same time.
 pub const CALLS_IN_FLIGHT_MAX: usize = 8;
 
-/// Shortest and longest join token, in bytes. The shortest is out of reach of guessing if it is
-/// random.
-pub const TOKEN_BYTES_MIN: usize = 16;
-/// See [`TOKEN_BYTES_MIN`].
-pub const TOKEN_BYTES_MAX: usize = 4_096;
 /// Bytes of a proof, which is an HMAC-SHA256.
 pub const PROOF_BYTES_MAX: usize = 32;
 

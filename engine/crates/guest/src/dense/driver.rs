@@ -166,10 +166,7 @@ impl<T: FnMut(Told)> Driver<T> {
         let mut timer = pin!(sleep_until(Instant::now()));
         loop {
             let now = clock.now();
-            for _ in 0..COMMANDS_MAX {
-                let Ok(command) = inbox.try_recv() else { break };
-                self.command(command);
-            }
+            self.take_commands(inbox);
             for stay in self.overdue(now) {
                 interrupts.interrupt(stay);
                 machine.interrupt(stay);
@@ -240,10 +237,7 @@ impl<T: FnMut(Told)> Driver<T> {
         let mut timer = pin!(sleep_until(Instant::now()));
         loop {
             let now = clock.now();
-            for _ in 0..COMMANDS_MAX {
-                let Ok(command) = inbox.try_recv() else { break };
-                self.command(command);
-            }
+            self.take_commands(inbox);
             self.overdue(now).into_iter().for_each(|stay| interrupts.interrupt(stay));
             while calls.len() < CALLS_MAX
                 && let Some(call) = self.next_call(now)
@@ -267,6 +261,14 @@ impl<T: FnMut(Told)> Driver<T> {
                 },
                 () = timer.as_mut() => {}
             }
+        }
+    }
+
+    /// Takes the commands that are there, up to a bound.
+    fn take_commands(&mut self, inbox: &mut UnboundedReceiver<Command>) {
+        for _ in 0..COMMANDS_MAX {
+            let Ok(command) = inbox.try_recv() else { break };
+            self.command(command);
         }
     }
 

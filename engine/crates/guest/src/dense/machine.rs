@@ -22,7 +22,7 @@ use super::tasks::Event;
 use super::users::Who;
 use crate::bindings::swarm::scenario::plan as wit;
 use crate::ctx::{Ctx, Slice};
-use crate::flat::abi::{self, Abi};
+use crate::flat::abi::{self, Abi, OUTCOME_BYTES};
 use crate::flat::{self, Structure};
 use crate::instance::CpuSpent;
 use crate::runtime::{RuntimeConfig, SLICE_EPOCHS};
@@ -32,9 +32,6 @@ use crate::test::{Record, Test};
 const EXIT: u32 = 0;
 const YIELD: u32 = 1;
 const WAIT: u32 = 2;
-
-/// Bytes of a `result<response, error>`.
-const OUTCOME_BYTES: u32 = 16;
 
 /// A flat dense guest, compiled and linked.
 pub(crate) struct MachinePre {
@@ -95,24 +92,10 @@ type Ended = wasmtime::Result<Option<(Who, End)>>;
 impl MachinePre {
     /// Compiles and links the component, if it is flat.
     pub(crate) fn new(engine: &Engine, component: &[u8]) -> Option<Self> {
-        flat::read(component, true, |structure| {
-            let pre = Self::link(engine, &structure);
-            pre.inspect_err(|error| tracing::debug!("runs by the component layer: {error:#}"))
-                .ok()
-                .flatten()
-        })
+        flat::prepare(engine, component, true, flat::link_concurrent, Self::link)
     }
 
-    fn link(engine: &Engine, structure: &Structure<'_>) -> wasmtime::Result<Option<Self>> {
-        let mut linker = Linker::new(engine);
-        linker.allow_shadowing(true);
-        for import in &structure.imports {
-            let at = (import.module.as_str(), import.field.as_str());
-            if !flat::link_concurrent(&mut linker, at, &import.function)? {
-                tracing::debug!("runs by the component layer: imports {:?}", import.function);
-                return Ok(None);
-            }
-        }
+    fn link(linker: &Linker<State>, structure: &Structure<'_>) -> wasmtime::Result<Option<Self>> {
         let entry = |name: &str| {
             let exported = structure.exports.get(name)?;
             Some((exported.name.clone(), exported.callback.clone()?))
@@ -120,7 +103,7 @@ impl MachinePre {
         let [Some(start), Some(run), Some(stop)] = ["start", "run", "stop"].map(entry) else {
             return Ok(None);
         };
-        let pre = linker.instantiate_pre(&Module::new(engine, structure.module)?)?;
+        let pre = linker.instantiate_pre(&Module::new(linker.engine(), structure.module)?)?;
         Ok(Some(Self {
             pre,
             memory: structure.memory.clone(),
@@ -291,14 +274,13 @@ impl Machine {
     fn tell(&mut self, task: u32, event: Event) -> wasmtime::Result<u32> {
         let call = self.calls[task as usize].as_ref().expect("a task is there until it has ended");
         let callback = match call.stage {
-            Stage::Introduction { .. } => &self.callbacks[0],
-            Stage::Task { .. } => &self.callbacks[1],
-            Stage::Goodbye => &self.callbacks[2],
+            Stage::Introduction { .. } => 0,
+            Stage::Task { .. } => 1,
+            Stage::Goodbye => 2,
         };
         self.store.data_mut().tasks.resume(task);
-        self.store.data_mut().ctx.budget.renew();
-        self.store.set_epoch_deadline(SLICE_EPOCHS);
-        callback.call(&mut self.store, (event.code, event.subtask, event.status))
+        self.renew();
+        self.callbacks[callback].call(&mut self.store, (event.code, event.subtask, event.status))
     }
 
     /// Does what the guest says of its task, until that waits for something or has ended.

@@ -10,6 +10,9 @@ use wasmtime::{AsContext, AsContextMut, Caller, Func, Memory};
 
 use super::Data;
 
+/// Bytes of a `result<response, error>`.
+pub(crate) const OUTCOME_BYTES: u32 = 16;
+
 /// What the host needs of an instance to hand values over.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Abi {

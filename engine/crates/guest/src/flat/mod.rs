@@ -28,14 +28,13 @@ mod waiting;
 mod wasi;
 
 pub(crate) use concurrent::link as link_concurrent;
-pub(crate) use structure::read;
 
 use swarm_core::plan::Then;
 use wasmtime::{Engine, Instance, InstancePre, Linker, Module, ModuleExport, Store, TypedFunc};
 
 pub(crate) use abi::Abi;
-use structure::Exported;
 pub(crate) use structure::Structure;
+use structure::{Exported, Function};
 
 use crate::ctx::Ctx;
 
@@ -55,6 +54,36 @@ impl Data for Ctx {
     fn ctx_mut(&mut self) -> &mut Ctx {
         self
     }
+}
+
+/// Prepares a component, if it is flat: defines the imports of its core module, each by `define`,
+/// which says whether it knows the function, and has `link` do the rest. `concurrent`: its
+/// functions may be asynchronous.
+pub(crate) fn prepare<T: Data, P>(
+    engine: &Engine,
+    component: &[u8],
+    concurrent: bool,
+    define: impl Fn(&mut Linker<T>, (&str, &str), &Function) -> wasmtime::Result<bool>,
+    link: impl FnOnce(&Linker<T>, &Structure<'_>) -> wasmtime::Result<Option<P>>,
+) -> Option<P> {
+    let prepare = |structure: &Structure<'_>| {
+        let mut linker = Linker::new(engine);
+        linker.allow_shadowing(true);
+        for import in &structure.imports {
+            let at = (import.module.as_str(), import.field.as_str());
+            if !define(&mut linker, at, &import.function)? {
+                tracing::debug!("runs by the component layer: imports {:?}", import.function);
+                return Ok(None);
+            }
+        }
+        link(&linker, structure)
+    };
+    structure::read(component, concurrent, |structure| {
+        prepare(&structure)
+            .inspect_err(|error| tracing::debug!("runs by the component layer: {error:#}"))
+            .ok()
+            .flatten()
+    })
 }
 
 /// A flat guest, compiled and linked.
@@ -92,30 +121,16 @@ pub(crate) type Ran = Result<Then, String>;
 impl FlatPre {
     /// Compiles and links the component, if it is flat.
     pub(crate) fn new(engine: &Engine, component: &[u8]) -> Option<Self> {
-        structure::read(component, false, |structure| {
-            let pre = Self::link(engine, &structure);
-            pre.inspect_err(|error| tracing::debug!("runs by the component layer: {error:#}"))
-                .ok()
-                .flatten()
-        })
+        prepare(engine, component, false, waiting::link, Self::link)
     }
 
-    fn link(engine: &Engine, structure: &Structure<'_>) -> wasmtime::Result<Option<Self>> {
-        let mut linker = Linker::new(engine);
-        linker.allow_shadowing(true);
-        for import in &structure.imports {
-            let at = (import.module.as_str(), import.field.as_str());
-            if !waiting::link(&mut linker, at, &import.function)? {
-                tracing::debug!("runs by the component layer: imports {:?}", import.function);
-                return Ok(None);
-            }
-        }
+    fn link(linker: &Linker<Ctx>, structure: &Structure<'_>) -> wasmtime::Result<Option<Self>> {
         let Some(Exported { name, post_return, .. }) = structure.exports.get("run") else {
             return Ok(None);
         };
         let bytes = adapter::add(structure.module, name, post_return.as_deref());
         let Some(bytes) = bytes else { return Ok(None) };
-        let module = Module::new(engine, bytes)?;
+        let module = Module::new(linker.engine(), bytes)?;
         let export = |name: &str| module.get_export_index(name);
         let entry = |name: &str| {
             let Exported { name, post_return, .. } = structure.exports.get(name)?;

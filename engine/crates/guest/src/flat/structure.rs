@@ -15,7 +15,7 @@ use wasmtime_environ::component::{
     RuntimeInstanceIndex, StringEncoding, Trampoline, Translator, TypeResourceTable,
     UnsafeIntrinsic,
 };
-use wasmtime_environ::wasmparser::{Validator, WasmFeatures};
+use wasmtime_environ::wasmparser::{Chunk, Parser, Payload, Validator, WasmFeatures};
 use wasmtime_environ::{
     EntityIndex, ModuleStartup, ModuleTranslation, PrimaryMap, ScopeVec, StaticModuleIndex,
     Tunables,
@@ -26,6 +26,9 @@ pub(crate) const CANON: &str = "canon";
 
 /// The table of the shim, as `wit-component` calls it.
 const SHIM_TABLE: &str = "$imports";
+
+/// Core modules of a flat component that is more than one: shim, guest, fixup.
+const PARTS: usize = 3;
 
 /// A function of the world, as the component calls it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +77,9 @@ pub(crate) fn read<T>(
     concurrent: bool,
     then: impl FnOnce(Structure<'_>) -> Option<T>,
 ) -> Option<T> {
+    if !may_be_flat(component) {
+        return None;
+    }
     let scope = ScopeVec::new();
     let tunables = Tunables::default_host();
     let mut features = WasmFeatures::default();
@@ -84,6 +90,26 @@ pub(crate) fn read<T>(
     let (translation, modules) = translator.translate(component).ok()?;
     let reader = Reader { types: &types, translation: &translation, modules: &modules, concurrent };
     then(reader.structure()?)
+}
+
+/// Has it as many core modules as a flat one? Only the headers of its sections are read: language
+/// runtimes bring megabytes, which need not be translated to see that.
+fn may_be_flat(component: &[u8]) -> bool {
+    let (mut parser, mut rest, mut modules) = (Parser::new(0), component, 0);
+    while let Ok(Chunk::Parsed { consumed, payload }) = parser.parse(rest, true) {
+        let skipped = match payload {
+            Payload::ModuleSection { unchecked_range, .. } => {
+                modules += 1;
+                unchecked_range.len()
+            }
+            Payload::ComponentSection { .. } => return false,
+            Payload::End(_) => return matches!(modules, 1 | PARTS),
+            _ => 0,
+        };
+        let Some(after) = rest.get(consumed + skipped..) else { return false };
+        rest = after;
+    }
+    false
 }
 
 struct Reader<'a, 'data> {
@@ -348,5 +374,23 @@ fn export_name(part: &Part<'_, '_>, item: &CoreDef) -> Option<String> {
             let (name, _) = module.exports.iter().find(|(_, entity)| *entity == wanted)?;
             Some(module.strings[*name].to_owned())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_core_modules_tells_what_cannot_be_flat() {
+        let may = |parts: &str| {
+            may_be_flat(&wat::parse_str(format!("(component {parts})")).expect("a component"))
+        };
+        let module = "(core module (func (export \"f\")))";
+        assert!(may(module) && may(&module.repeat(PARTS)));
+        assert!(!may("") && !may(&module.repeat(2)) && !may(&module.repeat(PARTS + 1)));
+        assert!(!may(&format!("{module} (component)")), "a component in it");
+        let whole = wat::parse_str(format!("(component {module})")).expect("a component");
+        assert!(!may_be_flat(&whole[..whole.len() - 1]), "truncated");
     }
 }

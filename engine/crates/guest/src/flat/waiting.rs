@@ -4,7 +4,7 @@
 
 use wasmtime::{Caller, Linker};
 
-use super::abi::{self, given, lent, number, text};
+use super::abi::{self, OUTCOME_BYTES, given, lent, number, text};
 use super::imports;
 use super::structure::Function;
 use crate::bindings::swarm::scenario::{args, clock, http};
@@ -13,9 +13,6 @@ use crate::host::http::{Client, Outcome, Request, Response};
 
 type Guest<'a> = Caller<'a, Ctx>;
 type Done<T = ()> = wasmtime::Result<T>;
-
-/// Bytes of a `result<response, error>`.
-pub(super) const OUTCOME_BYTES: u32 = 16;
 
 /// Defines an import of a core module. False when this build does not know the function.
 pub(super) fn link(
