@@ -270,8 +270,7 @@ impl<H: WorkerHandler> worker::Server for WorkerServer<H> {
     ) -> Result<(), capnp::Error> {
         let order = order::read(params.get()?.get_order()?)
             .map_err(|error| unusable(&error.within("order")))?;
-        // Fails when there is no session any more, and then nobody to order about.
-        let _ = self.gate.clone().wait_for(|open| *open).await;
+        self.trusted().await?;
         self.handler.order(order).await;
         Ok(())
     }
@@ -283,8 +282,19 @@ impl<H: WorkerHandler> worker::Server for WorkerServer<H> {
     ) -> Result<(), capnp::Error> {
         let reason = read_text("reason", params.get()?.get_reason(), REASON_BYTES_MAX)
             .map_err(|error| unusable(&error))?;
+        self.trusted().await?;
         self.handler.quit(reason);
         Ok(())
+    }
+}
+
+impl<H> WorkerServer<H> {
+    /// Waits until the master is known to be the one. An error when it is not: then it has nobody
+    /// to order about.
+    async fn trusted(&self) -> Result<(), capnp::Error> {
+        let mut gate = self.gate.clone();
+        let open = gate.wait_for(|open| *open).await.map(drop);
+        open.map_err(|_| capnp::Error::failed("this worker is not yours".to_owned()))
     }
 }
 

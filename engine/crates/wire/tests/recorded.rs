@@ -183,3 +183,32 @@ fn a_recorded_master_is_not_trusted_by_another_connection() {
         assert!(worker.orders.borrow().is_empty());
     });
 }
+
+/// What a master says before it has proved that it knows the token is not listened to: neither an
+/// order nor that the worker shall end.
+#[test]
+fn a_master_that_is_not_trusted_has_no_say() {
+    run(async {
+        let lines = read("protocol-1-token");
+        let masters_calls = lines.iter().filter(|line| !line.is_workers() && line.is_call());
+        let calls: Vec<_> = masters_calls.cloned().collect();
+        assert_eq!(calls.len(), 4, "an order, to end, a chunk of the module, its end");
+        // Each comes before the answer to the registration, which is the last before them.
+        let order = lines.iter().position(|line| line == &calls[0]).unwrap();
+        let answer = lines[..order].iter().rposition(|line| !line.is_workers()).unwrap();
+        let quit = calls.iter().find(|line| line.says("the test is over")).unwrap();
+        for call in [&calls[0], quit] {
+            let mut early = lines[..=answer].to_vec();
+            early.insert(answer, call.clone());
+            let (near, far) = tokio::io::duplex(1 << 20);
+            let _puppet =
+                spawn_local(async move { play(far, &early, |line| !Line::is_workers(line)).await });
+            let (worker, info, secret) = (Worker::new(), info("a"), secret(4));
+            let result = connect_guarded(near, &info, Rc::clone(&worker), Some(&secret)).await;
+            assert!(matches!(result, Err(ConnectError::Untrusted(_))), "{result:?}");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            assert!(worker.orders.borrow().is_empty(), "an order was taken");
+            assert!(worker.quits.borrow().is_empty(), "it was made to end");
+        }
+    });
+}

@@ -21,6 +21,11 @@ impl Line {
         self.workers
     }
 
+    /// Does it hold this text?
+    pub(crate) fn says(&self, text: &str) -> bool {
+        self.bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
     pub(crate) fn is_call(&self) -> bool {
         let mut count = Count::default();
         count.add(&self.bytes);
