@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`clock`]: the one place that reads the clock of a node.
 //! - [`runtime`]: the engine, its settings and limits, the clock of its slices.
+//! - `sealed`: whether compiled code on disk is what was written.
 //! - [`module`]: a checked, compiled scenario, and what it says of itself.
 //! - [`test`](mod@test): what all users of one test on one node have in common.
 //! - [`user`]: the life of one virtual user.
@@ -30,6 +31,7 @@ pub mod module;
 mod off_stack;
 mod rehearsal;
 pub mod runtime;
+mod sealed;
 mod sessions;
 mod slot;
 mod stack;

@@ -152,6 +152,24 @@ impl Module {
     /// When it is not a component of the world that this build runs.
     pub fn compile(runtime: &Runtime, bytes: &[u8]) -> Result<Self, ModuleError> {
         check_header(bytes)?;
+        let digest = digest(bytes);
+        let Some(seals) = runtime.seals() else {
+            return Self::compile_checked(runtime, bytes, digest);
+        };
+        let checked = seals.check(&digest);
+        let module = Self::compile_checked(runtime, bytes, digest);
+        if let Err(error) = seals.seal(&digest, checked) {
+            tracing::warn!("what was compiled cannot be kept: {error}");
+        }
+        module
+    }
+
+    /// What is in the cache has been looked at.
+    fn compile_checked(
+        runtime: &Runtime,
+        bytes: &[u8],
+        digest: Digest,
+    ) -> Result<Self, ModuleError> {
         let component = component(runtime, bytes)?;
         let engine = component.engine();
         let imports: Vec<String> = component
@@ -171,7 +189,7 @@ impl Module {
             }
         }
         let reads_bodies = reads_bodies(&component);
-        let (digest, size_bytes) = (digest(bytes), bytes.len());
+        let size_bytes = bytes.len();
         let runtime = runtime.clone();
         Ok(Self {
             inner: Arc::new(Inner { runtime, world, digest, size_bytes, imports, reads_bodies }),

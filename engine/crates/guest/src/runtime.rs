@@ -1,6 +1,6 @@
 //! The engines that all guests of a process share, and their clock of slices.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use wasmtime::{Cache, CacheConfig, Config, Engine};
 
+use crate::sealed::Seals;
 use crate::stack::Stacks;
 
 /// How long a guest computes before its neighbours get their turn.
@@ -22,6 +23,9 @@ const WASM_STACK_BYTES: usize = 256 << 10;
 
 /// Stack of a call in flight: the wasm stack and the host functions on top of it.
 pub(crate) const CALL_STACK_BYTES: usize = 512 << 10;
+
+/// The folder of compiled modules in that of the cache.
+const COMPILED: &str = "compiled";
 
 /// Modules up to this size are small: their memory is copied rather than mapped, see [`Size`].
 const SMALL_MODULE_BYTES_MAX: usize = 256 << 10;
@@ -83,6 +87,8 @@ struct Inner {
     large: Engine,
     dense: Engine,
     config: RuntimeConfig,
+    /// Of the compiled code on disk, if there is some.
+    seals: Option<Seals>,
     _slices: SliceThread,
 }
 
@@ -95,19 +101,28 @@ impl std::fmt::Debug for Runtime {
 impl Runtime {
     /// Sets up the engines.
     pub fn new(config: RuntimeConfig) -> Result<Self, RuntimeError> {
-        let engine = |size| Engine::new(&settings(&config, size)?).map_err(RuntimeError::Engine);
+        let cache = config.cache_dir.as_deref().map(cache).transpose()?;
+        let engine =
+            |size| Engine::new(&settings(cache.as_ref(), size)).map_err(RuntimeError::Engine);
         let (small, large) = (engine(Size::Small)?, engine(Size::Large)?);
-        let mut concurrent = settings(&config, Size::Large)?;
+        let mut concurrent = settings(cache.as_ref(), Size::Large);
         crate::dense::settings(&mut concurrent);
         let dense = Engine::new(&concurrent).map_err(RuntimeError::Engine)?;
         let slices = SliceThread::start([small.clone(), large.clone(), dense.clone()]);
         let slices = slices.map_err(RuntimeError::Thread)?;
-        Ok(Self { inner: Arc::new(Inner { small, large, dense, config, _slices: slices }) })
+        let seals = cache.map(Seals::new);
+        let inner = Inner { small, large, dense, config, seals, _slices: slices };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Its settings.
     pub fn config(&self) -> &RuntimeConfig {
         &self.inner.config
+    }
+
+    /// What to ask about compiled code on disk, if there is some.
+    pub(crate) fn seals(&self) -> Option<&Seals> {
+        self.inner.seals.as_ref()
     }
 
     /// The engine for a module of this size.
@@ -136,7 +151,7 @@ enum Size {
     Large,
 }
 
-fn settings(config: &RuntimeConfig, size: Size) -> Result<Config, RuntimeError> {
+fn settings(cache: Option<&Cache>, size: Size) -> Config {
     let mut settings = Config::new();
     settings.epoch_interruption(true);
     // A call into a sync world costs a third with it off, and guests of this world have no use
@@ -148,14 +163,17 @@ fn settings(config: &RuntimeConfig, size: Size) -> Result<Config, RuntimeError> 
     settings.max_wasm_stack(WASM_STACK_BYTES);
     settings.async_stack_size(CALL_STACK_BYTES);
     settings.with_host_stack(Arc::new(Stacks));
-    if let Some(dir) = &config.cache_dir {
-        let mut cache = CacheConfig::new();
-        cache.with_directory(dir.join("compiled"));
-        let cache = Cache::new(cache)
-            .map_err(|source| RuntimeError::Cache { path: dir.clone(), source })?;
-        settings.cache(Some(cache));
-    }
-    Ok(settings)
+    settings.cache(cache.cloned());
+    settings
+}
+
+/// The cache of compiled modules in this folder.
+fn cache(dir: &Path) -> Result<Cache, RuntimeError> {
+    let mut config = CacheConfig::new();
+    config.with_directory(dir.join(COMPILED));
+    // A file whose digest has been taken stays as it is.
+    config.with_optimized_compression_usage_counter_threshold(u64::MAX);
+    Cache::new(config).map_err(|source| RuntimeError::Cache { path: dir.to_owned(), source })
 }
 
 /// Ends every guest's slice each [`SLICE`]. Stops with its owner.

@@ -1,4 +1,4 @@
-//! State directories that cannot be used, and disks that are full.
+//! State directories that cannot be used, disks that are full, caches that are damaged.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -186,6 +186,37 @@ fn a_damaged_module_is_fetched_anew_and_a_full_cache_is_told() {
     wait_until(told, PATIENCE, || cluster.master.page().get("/api/v1/view").body.contains(told));
     cluster.master.page().start(30, 100.0);
     cluster.wait_for_shares(30, 3);
+    cluster.stop();
+    cluster.finish().assert_exact();
+}
+
+/// A byte of compiled code that a disk has changed would be another instruction.
+#[test]
+fn damaged_compiled_code_is_told_and_made_anew() {
+    let mut cluster = Cluster::start(1);
+    let cache = cluster.swarm.folder().join("cache-0");
+    let mut worker = worker_with_cache(&cluster, "first", &cache);
+    cluster.wait_until_ready(2);
+    worker.leave(PATIENCE);
+    let compilers = fs::read_dir(cache.join("compiled/modules")).expect("it is there");
+    let files = compilers.flatten().flat_map(|compiler| {
+        fs::read_dir(compiler.path()).expect("a folder").flatten().map(|file| file.path())
+    });
+    let mut damaged = 0;
+    for file in files.filter(|file| file.extension().is_none()) {
+        let mut bytes = fs::read(&file).expect("it can be read");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&file, bytes).expect("it can be written");
+        damaged += 1;
+    }
+    assert!(damaged > 0, "it has kept what it compiled");
+    let mut worker = worker_with_cache(&cluster, "second", &cache);
+    worker.process.wait_for_value("is damaged; it is compiled anew");
+    cluster.workers.push(worker);
+    cluster.wait_until_ready(2);
+    cluster.master.page().start(30, 100.0);
+    cluster.wait_for_shares(30, 2);
     cluster.stop();
     cluster.finish().assert_exact();
 }
