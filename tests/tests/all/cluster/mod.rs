@@ -8,8 +8,10 @@
 //! - `masters`: masters that come late, go, come back; waiting for workers.
 //! - `restarts`: masters that are killed and go on from their state directory.
 //! - `state_dirs`: state directories that cannot be used, and disks that are full.
+//! - `clocks`: system clocks that are a day off.
 //! - `control`: the page's commands.
 
+mod clocks;
 mod control;
 mod losses;
 mod masters;
