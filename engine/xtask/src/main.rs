@@ -6,6 +6,7 @@
 //! - [`test`]: every check there is, in order.
 //! - [`session`]: the acceptance at full size.
 //! - [`sim`]: clusters in virtual time, from seeds.
+//! - [`fuzz`]: bytes from others, given to the parts that read them.
 //! - [`scenarios`]: builds the scenarios.
 //! - [`setup`]: installs what is missing.
 //! - [`licences`], [`tidy`], [`page`]: checks that `test` runs.
@@ -15,6 +16,7 @@ mod bench;
 mod children;
 mod demo;
 mod fingerprint;
+mod fuzz;
 mod licences;
 mod page;
 mod process;
@@ -41,6 +43,7 @@ Commands:
   session [PART...]       the acceptance at full size, by hand; `session --help` says more
   sim [--from SEED] [--seeds N] [--seconds S] [--jobs J]
                           clusters in virtual time, one for each seed
+  fuzz [TARGET...]        hostile bytes, for minutes; `fuzz --help` says more
   scenarios [NAME...]     build the scenarios, or these, to target/scenarios/NAME.wasm
   setup                   install all that the above need
 
@@ -63,7 +66,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     let repository = Repository::here();
     let Some((command, rest)) = arguments.split_first() else {
         bail!(
-            "no command; there are demo, test, bench, session, sim, scenarios, setup; \
+            "no command; there are demo, test, bench, session, sim, fuzz, scenarios, setup; \
              `cargo xtask --help` says more"
         );
     };
@@ -73,6 +76,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("bench", arguments) => bench::command(&repository, arguments),
         ("session", arguments) => session::command(&repository, arguments),
         ("sim", arguments) => sim::command(&repository, arguments),
+        ("fuzz", arguments) => fuzz::command(&repository, arguments),
         ("scenarios", names) => scenarios::command(&repository, names),
         ("setup", []) => setup::everything(&repository),
         ("--help" | "-h" | "help", _) => {

@@ -66,8 +66,11 @@ fn cargo(repository: &Repository, arguments: &[&str]) -> Command {
     cargo
 }
 
+/// The fuzzers are a workspace of their own.
 fn format(repository: &Repository) -> Result<()> {
-    process::run(&mut cargo(repository, &["fmt", "--all", "--check"]))
+    process::run(&mut cargo(repository, &["fmt", "--all", "--check"]))?;
+    let mut fuzzers = process::command("cargo", &repository.path("engine/fuzz"));
+    process::run(fuzzers.args(["fmt", "--check"]))
 }
 
 fn build(repository: &Repository) -> Result<()> {

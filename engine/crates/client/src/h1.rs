@@ -26,7 +26,7 @@
 //! # Held to
 //! hyper's client, which must see the same in the same bytes (`tests/client/differential.rs`, the
 //! few differences with their reasons); itself, as the outcome must not depend on how bytes are cut
-//! into packets (cargo-fuzz in `fuzz/`, and in every test run with random bytes, more of them with
+//! into packets (a fuzzer in `engine/fuzz`, and in every test run with random bytes, more of them with
 //! `PROPTEST_CASES=300000 cargo test --release -p swarm-client --lib fuzz`).
 
 mod chunked;

@@ -11,8 +11,12 @@
 //! group and gets a number for it; who must not be told before it is safe waits for that number.
 
 mod disk;
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub(crate) mod kept;
 mod lock;
+#[cfg(any(test, fuzzing))]
+mod made;
 pub(crate) mod record;
 #[cfg(test)]
 mod tests;

@@ -41,6 +41,8 @@ mod assets;
 mod command;
 mod error;
 mod fields;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod guard;
 mod live;
 mod locust;

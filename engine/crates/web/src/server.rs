@@ -191,7 +191,7 @@ async fn handshake(
     tls.accept(stream).await.map(Some)
 }
 
-async fn serve_connection<S>(
+pub(crate) async fn serve_connection<S>(
     stream: S,
     peer: IpAddr,
     router: Router,

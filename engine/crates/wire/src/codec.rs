@@ -13,6 +13,8 @@ pub(crate) mod info;
 pub(crate) mod metric;
 pub(crate) mod order;
 pub(crate) mod report;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod whole;
 
 #[cfg(test)]
 mod tests;

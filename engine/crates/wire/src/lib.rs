@@ -82,6 +82,8 @@ pub mod door;
 mod driver;
 mod end;
 pub mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod generated;
 pub mod limits;
 mod network;

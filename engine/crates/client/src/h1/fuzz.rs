@@ -1,8 +1,10 @@
-//! Any bytes as a response: what must hold whatever they are. Driven by the fuzzer in `fuzz/` and,
-//! with random bytes, by the tests below.
+//! Any bytes as a response: what must hold whatever they are. Driven by the fuzzer in `engine/fuzz`,
+//! which holds [`outcome`] to hyper's as well, and, with random bytes, by the tests below.
 
 use super::Options;
 use super::decoder::{Decoded, Decoder};
+#[cfg(fuzzing)]
+use crate::error::ErrorKind;
 use crate::error::Fault;
 
 /// Decodes `data` in one piece, in single bytes and in random pieces, which must come to the same.
@@ -24,6 +26,29 @@ pub fn response(data: &[u8]) {
     check(&whole, wanted, &options);
     assert_eq!(whole, decode(wanted, &options, bytes.chunks(1)), "byte by byte");
     assert_eq!(whole, decode(wanted, &options, pieces(bytes, *seed)), "seed {seed}");
+}
+
+/// Status, headers in their order, body.
+#[cfg(fuzzing)]
+pub type Outcome = (u16, Vec<(Vec<u8>, Vec<u8>)>, Vec<u8>);
+
+/// What the client makes of `bytes`, after which the server closes the connection. `None` where it
+/// is stricter than others on purpose: about what it was not asked for, and about sizes.
+///
+/// # Errors
+/// When it is no response.
+#[cfg(fuzzing)]
+pub fn outcome(head_only: bool, bytes: &[u8], seed: u8) -> Option<Result<Outcome, ()>> {
+    let options = Options { head_bytes_max: 64 << 10, headers_max: 100, body_bytes_max: 1 << 20 };
+    let wanted = Wanted { head_only, body: true };
+    match decode(wanted, &options, pieces(bytes, seed)) {
+        Ok(decoded) => {
+            let headers = decoded.headers.iter().map(|(name, value)| (name.into(), value.into()));
+            Some(Ok((decoded.status, headers.collect(), decoded.body.to_vec())))
+        }
+        Err(fault) if fault.kind == ErrorKind::TooLarge => None,
+        Err(_) => Some(Err(())),
+    }
 }
 
 /// What a request says about its response.

@@ -76,7 +76,7 @@ impl Disk {
     }
 
     /// A database on anything that holds bytes; made when there are none.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn on(backend: impl redb::StorageBackend) -> Result<Self, DiskError> {
         Ok(Self { database: builder().create_with_backend(backend)? })
     }
@@ -145,18 +145,23 @@ impl Disk {
         drop(bytes);
         for entry in transaction.open_table(RECORDS)?.iter()? {
             let (first, groups) = entry?;
-            let mut rest = groups.value();
-            extent.record_bytes += rest.len();
-            extent.next_group = first.value();
-            while !rest.is_empty() {
-                let (group, after) = postcard::take_from_bytes::<Vec<Record>>(rest)?;
-                group.into_iter().for_each(|record| kept.apply(record));
-                extent.next_group += 1;
-                rest = after;
-            }
+            extent.record_bytes += groups.value().len();
+            extent.next_group = first.value() + add_up(&mut kept, groups.value())?;
         }
         Ok((kept, extent))
     }
+}
+
+/// Lets happen what stands in groups of records, one after the other; says how many there are.
+pub(super) fn add_up(kept: &mut Kept, mut groups: &[u8]) -> Result<u64, postcard::Error> {
+    let mut count = 0;
+    while !groups.is_empty() {
+        let (group, after) = postcard::take_from_bytes::<Vec<Record>>(groups)?;
+        group.into_iter().for_each(|record| kept.apply(record));
+        count += 1;
+        groups = after;
+    }
+    Ok(count)
 }
 
 /// How much there is.

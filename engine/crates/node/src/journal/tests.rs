@@ -1,163 +1,21 @@
 //! A journal whose disk dies, fails and rots.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use redb::StorageBackend;
-use swarm_core::cluster::{Cluster, Load};
-use swarm_core::dispatch::ClassShare;
-use swarm_core::message::Settings;
-use swarm_core::plan::Population;
-use swarm_stats::delta::{Delta, EntryDelta, Report};
 use tempfile::TempDir;
 
 use super::disk::bytes_of;
+use super::made::{DIGEST, Memory, Op, apply, begin, fingerprint, groups, report, settings};
 use super::*;
-
-const DIGEST: Digest = [7; 32];
-
-fn settings() -> Settings {
-    Settings { host: Some("http://127.0.0.1:1".to_owned()), seed: 5, ..Settings::default() }
-}
-
-fn report(stream: u64, sequence: u64) -> Record {
-    let mut entry = EntryDelta { requests: 3, sum_us: 30, ..EntryDelta::new("GET", "/cart") };
-    (entry.min_us, entry.max_us) = (10, 10);
-    entry.times.record(10, 3);
-    let delta = Delta { entries: vec![entry], ..Delta::default() };
-    let (from_ms, to_ms) = (sequence * 1000, sequence * 1000 + 1000);
-    let report = Report { stream, sequence, from_ms, to_ms, test: 1, delta };
-    Record::Report { worker: format!("w{stream}"), report }
-}
-
-fn cluster() -> Record {
-    let class = ClassShare { name: "User".to_owned(), population: Population::Weight(1.0) };
-    let mut cluster = Cluster::new(DIGEST, vec![class], 100);
-    let load = Load { users: 10, spawn_rate: 1.0, run_time: None, settings: settings() };
-    cluster.start(Duration::from_secs(1), load).expect("a sound load");
-    Record::Cluster(Box::new(cluster.memory(0)))
-}
-
-/// Groups of records: every kind there is.
-fn groups() -> Vec<Vec<Record>> {
-    let users = |at_ms, users| Record::Users { at_ms, users };
-    let notice = |text: &str| Record::Notice { at_ms: 1_500, text: text.to_owned() };
-    vec![
-        vec![Record::Settings(Box::new(settings())), cluster(), Record::Begun { at_ms: 1_000 }],
-        vec![report(1, 1), users(2_000, 4)],
-        vec![notice("worker w2 sent report 5 where 1 was due"), Record::Incomplete],
-        vec![Record::Heard { stream: 2, sequence: 4 }, report(2, 5)],
-        vec![Record::Reset { at_ms: 4_000 }],
-        vec![report(1, 2), report(2, 6), report(1, 3)],
-        vec![Record::Ended { at_ms: 6_000 }],
-        vec![Record::Given],
-    ]
-}
 
 /// What the first `count` groups add up to, for comparing.
 fn state_after(count: usize) -> Vec<u8> {
     let mut kept = Kept::new(settings());
     groups().into_iter().take(count).flatten().for_each(|record| kept.apply(record));
     fingerprint(&kept)
-}
-
-/// The bytes of it without the ledger, whose map has no order; of that the streams of the groups.
-fn fingerprint(kept: &Kept) -> Vec<u8> {
-    let Kept { results, cluster, last_ms, given } = kept;
-    let seen = (
-        &results.totals,
-        [1, 2].map(|stream| results.ledger.applied(stream)),
-        &results.notices,
-        (results.incomplete, &results.settings, cluster, last_ms, given),
-    );
-    postcard::to_allocvec(&seen).expect("plain data")
-}
-
-/// What happens to a disk.
-#[derive(Debug, Clone)]
-enum Op {
-    Len(u64),
-    Write(u64, Vec<u8>),
-    Sync,
-}
-
-/// A disk in memory that remembers what was done to it, and can be full.
-#[derive(Debug, Clone, Default)]
-struct Memory(Arc<Mutex<MemoryState>>);
-
-#[derive(Debug, Default)]
-struct MemoryState {
-    bytes: Vec<u8>,
-    ops: Vec<Op>,
-    full: bool,
-}
-
-impl Memory {
-    fn of(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(Mutex::new(MemoryState { bytes, ..MemoryState::default() })))
-    }
-
-    fn set_full(&self, full: bool) {
-        self.0.lock().unwrap().full = full;
-    }
-
-    fn change(&self, op: Op) -> Result<(), io::Error> {
-        let mut state = self.0.lock().unwrap();
-        if state.full && !matches!(op, Op::Sync) {
-            return Err(io::Error::from(io::ErrorKind::StorageFull));
-        }
-        apply(&mut state.bytes, &op);
-        state.ops.push(op);
-        Ok(())
-    }
-}
-
-fn apply(bytes: &mut Vec<u8>, op: &Op) {
-    match op {
-        Op::Len(len) => bytes.resize(usize::try_from(*len).unwrap(), 0),
-        Op::Write(at, data) => {
-            let at = usize::try_from(*at).unwrap();
-            bytes[at..at + data.len()].copy_from_slice(data);
-        }
-        Op::Sync => {}
-    }
-}
-
-impl StorageBackend for Memory {
-    fn len(&self) -> Result<u64, io::Error> {
-        Ok(self.0.lock().unwrap().bytes.len() as u64)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        let state = self.0.lock().unwrap();
-        let at = usize::try_from(offset).unwrap();
-        let end = io::Error::from(io::ErrorKind::UnexpectedEof);
-        out.copy_from_slice(state.bytes.get(at..at + out.len()).ok_or(end)?);
-        Ok(())
-    }
-
-    fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        self.change(Op::Len(len))
-    }
-
-    fn sync_data(&self) -> Result<(), io::Error> {
-        self.change(Op::Sync)
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        self.change(Op::Write(offset, data.to_vec()))
-    }
-}
-
-/// A new database on this disk.
-fn begin(memory: &Memory) -> Disk {
-    let disk = Disk::on(memory.clone()).unwrap();
-    disk.begin([FORMAT, swarm_stats::FORMAT], b"", &Kept::new(settings())).unwrap();
-    disk
 }
 
 /// The disk as a crash leaves it after `count` operations, of the next one only a part.
@@ -177,7 +35,7 @@ fn a_crash_at_any_moment_loses_nothing_that_was_safe() {
     let memory = Memory::default();
     let disk = begin(&memory);
     // Operations after which so many groups are safe.
-    let mut safe = BTreeMap::from([(memory.0.lock().unwrap().ops.len(), 0)]);
+    let mut safe = BTreeMap::from([(memory.ops().len(), 0)]);
     for (number, group) in (0..).zip(groups()) {
         disk.append(number, &postcard::to_allocvec(&group).unwrap()).unwrap();
         let count = usize::try_from(number).unwrap() + 1;
@@ -185,10 +43,10 @@ fn a_crash_at_any_moment_loses_nothing_that_was_safe() {
             let (kept, _) = disk.load().unwrap();
             disk.checkpoint(&bytes_of(&kept)).unwrap();
         }
-        safe.insert(memory.0.lock().unwrap().ops.len(), count);
+        safe.insert(memory.ops().len(), count);
     }
     let states: Vec<_> = (0..=groups().len()).map(state_after).collect();
-    let ops = memory.0.lock().unwrap().ops.clone();
+    let ops = memory.ops();
     let first = *safe.keys().next().unwrap();
     for count in first..=ops.len() {
         let length = match ops.get(count) {
@@ -344,7 +202,7 @@ async fn what_cannot_be_written_is_not_safe_until_it_can() {
     scribe.safe(scribe.written()).await;
     assert_eq!(scribe.progress().borrow().failing, None);
     drop(scribe);
-    let bytes = memory.0.lock().unwrap().bytes.clone();
+    let bytes = memory.bytes();
     let (kept, _) = Disk::on(Memory::of(bytes)).unwrap().load().unwrap();
     assert_eq!(fingerprint(&kept), state_after(8));
 }

@@ -3,9 +3,6 @@
 mod any;
 mod hostile;
 
-use capnp::message::{Builder, ReaderOptions};
-use capnp::serialize;
-use capnp::traits::Owned;
 use proptest::prelude::*;
 use swarm_stats::Histogram;
 use swarm_stats::histogram::BUCKETS;
@@ -13,29 +10,10 @@ use swarm_stats::times::HIGHEST_US;
 
 use super::field::Result;
 use super::histogram::{Encoder, Range, decode};
+use super::whole::{bytes_of, read_bytes};
 use super::{heartbeat, info, order, report};
 use crate::generated::swarm_capnp as wire;
-use crate::limits::{
-    COUNT_MAX, HISTOGRAM_BYTES_MAX, HISTOGRAM_TIME_US_MAX, NESTING_MAX, TRAVERSAL_WORDS_MAX,
-};
-
-/// The bytes of a message that `write` fills.
-fn bytes_of<O: Owned>(write: impl FnOnce(O::Builder<'_>) -> Result<()>) -> Result<Vec<u8>> {
-    let mut message = Builder::new_default();
-    write(message.init_root())?;
-    Ok(serialize::write_message_to_words(&message))
-}
-
-/// What `read` makes of a message's bytes; `None` when they are no message at all.
-fn read_bytes<O: Owned, T>(
-    bytes: &[u8],
-    read: impl FnOnce(O::Reader<'_>) -> Result<T>,
-) -> Option<Result<T>> {
-    let mut options = ReaderOptions::new();
-    options.traversal_limit_in_words(Some(TRAVERSAL_WORDS_MAX)).nesting_limit(NESTING_MAX);
-    let message = serialize::read_message(bytes, options).ok()?;
-    Some(read(message.get_root().ok()?))
-}
+use crate::limits::{COUNT_MAX, HISTOGRAM_BYTES_MAX, HISTOGRAM_TIME_US_MAX};
 
 proptest! {
     #[test]
