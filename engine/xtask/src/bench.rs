@@ -38,7 +38,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// What swarm runs in one part or another.
-const SCENARIOS: [&str; 4] = ["bench", "bench-wat", "bench-dense", "website"];
+const SCENARIOS: [&str; 5] = ["bench", "bench-wat", "bench-dense", "idle", "website"];
 
 /// What every part needs.
 struct Bench<'a> {
@@ -73,7 +73,7 @@ pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<(
             scenarios::build_one(repository, name)?;
         }
         let mut cargo = process::command("cargo", repository.root());
-        process::run(cargo.args(["build", "--release", "--package", "swarm"]))?;
+        process::run(cargo.args(["build", "--profile", "dist", "--package", "swarm"]))?;
     }
     for part in &bench.options.parts {
         match part {

@@ -38,6 +38,11 @@ impl Repository {
         self.path("target/release/swarm")
     }
 
+    /// The binary as it is distributed: the same source, optimised as a whole.
+    pub(crate) fn distributed(&self) -> PathBuf {
+        self.path("target/dist/swarm")
+    }
+
     /// A built scenario.
     pub(crate) fn component(&self, scenario: &str) -> PathBuf {
         self.path("target/scenarios").join(format!("{scenario}.wasm"))

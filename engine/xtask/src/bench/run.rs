@@ -30,7 +30,7 @@ pub(super) struct Swarm {
 pub(super) fn command(bench: &Bench<'_>, scenario: &str, cores: &str, host: &str) -> Command {
     let repository = bench.repository;
     let mut command = process::command("taskset", repository.root());
-    command.args(["--cpu-list", cores]).arg(repository.swarm()).arg("run");
+    command.args(["--cpu-list", cores]).arg(repository.distributed()).arg("run");
     command.arg(repository.component(scenario));
     command.args(["--headless", "--insecure", "--host", host]);
     command

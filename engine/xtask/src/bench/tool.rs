@@ -111,7 +111,7 @@ impl Tool {
             Self::Vegeta => peers::vegeta(repository),
             Self::Goose => peers::goose(repository),
             Self::LocustHttp | Self::LocustFast => python::tool(repository, &python::LOCUST),
-            Self::Swarm | Self::SwarmWat | Self::SwarmDense => Ok(repository.swarm()),
+            Self::Swarm | Self::SwarmWat | Self::SwarmDense => Ok(repository.distributed()),
         }
     }
 
