@@ -23,11 +23,13 @@
 //! - [`Process`] and [`Lines`]: a child, what it printed, how it ended.
 //! - [`Page`]: the web interface as a client sees it; [`get`] and [`post`]: plain requests.
 //! - [`scenario`], [`binary`]: what has to be built before.
+//! - [`markdown`]: tables of figures.
 //! - [`wait_until`], [`wait_for`]: waiting for what takes a while.
 
 mod built;
 mod http;
 mod lines;
+mod markdown;
 mod page;
 mod process;
 mod swarm;
@@ -36,6 +38,7 @@ mod wait;
 pub use built::{binary, scenario};
 pub use http::{Response, get, post, request};
 pub use lines::Lines;
+pub use markdown::markdown;
 pub use page::Page;
 pub use process::{Process, Signal};
 pub use swarm::{Master, Run, Swarm, Target, Worker};

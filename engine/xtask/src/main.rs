@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`bench`]: what swarm costs, beside other tools.
 //! - [`demo`]: sets up, builds, and starts a load test against a server of its own.
+//! - [`faults`]: what faults do to a cluster on real networks.
 //! - [`test`]: every check there is, in order.
 //! - [`session`]: the acceptance at full size.
 //! - [`sim`]: clusters in virtual time, from seeds.
@@ -15,6 +16,7 @@
 mod bench;
 mod children;
 mod demo;
+mod faults;
 mod fingerprint;
 mod fuzz;
 mod licences;
@@ -41,6 +43,8 @@ Commands:
                           scenarios, tests, planted, page, lints, licences
   bench [PART...]         what swarm costs beside other tools; `bench --help` says more
   session [PART...]       the acceptance at full size, by hand; `session --help` says more
+  faults [OPTION...]      what faults do to a cluster in network namespaces, swarm beside Locust,
+                          by hand and as root; `faults --help` says more
   sim [--from SEED] [--seeds N] [--seconds S] [--jobs J]
                           clusters in virtual time, one for each seed
   fuzz [TARGET...]        hostile bytes, for minutes; `fuzz --help` says more
@@ -66,7 +70,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     let repository = Repository::here();
     let Some((command, rest)) = arguments.split_first() else {
         bail!(
-            "no command; there are demo, test, bench, session, sim, fuzz, scenarios, setup; \
+            "no command; there are demo, test, bench, session, faults, sim, fuzz, scenarios, setup; \
              `cargo xtask --help` says more"
         );
     };
@@ -75,6 +79,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("test", steps) => test::command(&repository, steps),
         ("bench", arguments) => bench::command(&repository, arguments),
         ("session", arguments) => session::command(&repository, arguments),
+        ("faults", arguments) => faults::command(&repository, arguments),
         ("sim", arguments) => sim::command(&repository, arguments),
         ("fuzz", arguments) => fuzz::command(&repository, arguments),
         ("scenarios", names) => scenarios::command(&repository, names),

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::time::Instant;
 
+use swarm_tests::markdown;
+
 use crate::options::Options;
 
 /// The tables are printed at once, the bars at the end.
@@ -83,30 +85,6 @@ impl Bar {
         let verdict = if self.met { "met" } else { "**MISSED**" }.to_owned();
         (self.met, vec![self.part.to_owned(), self.what, self.measured, self.wanted, verdict])
     }
-}
-
-/// A table with columns of even width. Columns of numbers are to the right.
-fn markdown(head: &[String], rows: &[Vec<String>]) -> String {
-    let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
-    let width = |column: usize| {
-        let widest = cells(column).map(|cell| cell.chars().count()).max().unwrap_or(0);
-        widest.max(head[column].chars().count()).max(2)
-    };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let is_number = |cell: &String| cell.starts_with(|c: char| c.is_ascii_digit());
-    let right = |column: usize| cells(column).all(is_number);
-    let line = |row: &[String]| {
-        let padded = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-            if right(column) { format!(" {cell:>width$} |") } else { format!(" {cell:<width$} |") }
-        });
-        format!("|{}\n", padded.collect::<String>())
-    };
-    let rule = widths.iter().enumerate().map(|(column, width)| match right(column) {
-        true => format!("-{}:|", "-".repeat(*width)),
-        false => format!("-{}-|", "-".repeat(*width)),
-    });
-    let rule = format!("|{}\n", rule.collect::<String>());
-    line(head) + &rule + &rows.iter().map(|row| line(row)).collect::<String>()
 }
 
 /// A number of bytes for people.

@@ -1,0 +1,37 @@
+//! What faults do to a cluster on real networks: by hand, as root, on a quiet machine.
+
+use crate::process;
+use crate::repository::Repository;
+use crate::scenarios;
+use crate::setup::{debian, python};
+use anyhow::{Result, bail};
+
+/// Programs that make hosts out of namespaces, and Debian's packages that bring them.
+const PROGRAMS: [(&str, &str); 2] = [("ip", "iproute2"), ("nft", "nftables")];
+
+/// Builds and installs what it needs and runs it. Its table is Markdown on standard output.
+pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<()> {
+    let mut faults = process::command("cargo", repository.root());
+    faults.args(["run", "--quiet", "--release", "--package", "swarm-tests"]);
+    faults.args(["--example", "faults", "--"]).args(arguments);
+    if !arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
+        if !rustix::process::geteuid().is_root() {
+            bail!("only root can make network namespaces: run `cargo xtask faults` as root");
+        }
+        faults.env("SWARM_LOCUST", prepare(repository)?);
+    }
+    process::run(&mut faults)
+}
+
+/// Where Locust is.
+fn prepare(repository: &Repository) -> Result<std::path::PathBuf> {
+    for (program, package) in PROGRAMS {
+        if process::find(program).is_none() {
+            debian::install(repository, &[package])?;
+        }
+    }
+    scenarios::build_one(repository, "website")?;
+    let mut cargo = process::command("cargo", repository.root());
+    process::run(cargo.args(["build", "--release", "--package", "swarm"]))?;
+    python::tool(repository, &python::LOCUST)
+}
