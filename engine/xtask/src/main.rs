@@ -70,8 +70,8 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     let repository = Repository::here();
     let Some((command, rest)) = arguments.split_first() else {
         bail!(
-            "no command; there are demo, test, bench, session, faults, sim, fuzz, scenarios, setup; \
-             `cargo xtask --help` says more"
+            "no command; there are demo, test, bench, session, faults, sim, fuzz, scenarios, \
+             setup; `cargo xtask --help` says more"
         );
     };
     match (command.as_str(), rest) {

@@ -55,7 +55,9 @@ pub(crate) struct Figures {
     pub(crate) back: Option<Duration>,
     /// The same by the page.
     pub(crate) back_page: Option<Duration>,
-    /// All users are there, by the target: since the end. Zero for a fault without length.
+    /// It lasts longer than anybody may take to be back.
+    pub(crate) lasts: bool,
+    /// All users are there, by the target: since the end. Zero for a fault that does not last.
     pub(crate) back_after: Option<Duration>,
     /// The page shows all users evenly on all workers: since the end.
     pub(crate) even: Option<Duration>,
@@ -89,6 +91,7 @@ impl Figures {
         Self {
             back: settled(seen, during.clone(), &band(users)),
             back_page: settled(&users_of(pages), during, &band(users)),
+            lasts,
             back_after: match lasts {
                 true => settled(seen, end..until, &band(users)),
                 false => Some(Duration::ZERO),
@@ -195,6 +198,7 @@ impl Figures {
         all.iter().copied().reduce(|a, b| Self {
             back: later(a.back, b.back),
             back_page: later(a.back_page, b.back_page),
+            lasts: a.lasts || b.lasts,
             back_after: later(a.back_after, b.back_after),
             even: later(a.even, b.even),
             fewest: a.fewest.min(b.fewest),
@@ -230,6 +234,7 @@ mod tests {
         let figures = Figures {
             back: Some(second),
             back_page: Some(second),
+            lasts: true,
             back_after: Some(second),
             even: Some(second),
             fewest: 700,

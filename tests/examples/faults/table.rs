@@ -2,7 +2,6 @@
 //!
 //! In the document it stands between two marks. Rows that were not measured anew stay.
 
-use std::path::Path;
 use std::time::Duration;
 
 use swarm_tests::markdown;
@@ -15,6 +14,8 @@ use crate::outcome::{Figures, Outcome};
 const DOCUMENT: &str = "engine/FAULTS.md";
 const BEGIN: &str = "<!-- faults -->\n";
 const END: &str = "<!-- /faults -->";
+/// The line begins so that tells the seed.
+const SEED: &str = "`random` by `--seed ";
 /// Cells that say what a row is about.
 const KEYS: usize = 2;
 const HEAD: [&str; 18] = [
@@ -99,7 +100,7 @@ fn watched(figures: &Figures) -> [String; 9] {
     [
         seconds(figures.back),
         seconds(figures.back_page),
-        seconds(figures.back_after),
+        if figures.lasts { seconds(figures.back_after) } else { "–".to_owned() },
         seconds(figures.even),
         figures.fewest.to_string(),
         seconds(Some(figures.under)),
@@ -117,7 +118,7 @@ impl Table {
     /// As Markdown.
     pub(crate) fn text(&self, options: &Options) -> String {
         let rows: Vec<_> = self.rows.iter().map(|row| row.cells.clone()).collect();
-        format!("\n{}\n\n{}", machine(options), formatted(&rows))
+        format!("\n{}{}", measured_on(&self.seed(options)), formatted(&rows))
     }
 
     /// Puts the rows into the document.
@@ -126,16 +127,25 @@ impl Table {
         let told = |error: std::io::Error| format!("{DOCUMENT}: {error}");
         let old = std::fs::read_to_string(&path).map_err(told)?;
         let rows: Vec<_> = self.rows.iter().map(|row| row.cells.clone()).collect();
-        let new = replaced(&old, &rows, &machine(options))?;
-        std::fs::write(Path::new(&path), new).map_err(told)
+        let new = replaced(&old, &rows, &self.seed(options))?;
+        std::fs::write(&path, new).map_err(told)
+    }
+
+    /// What the faults that came at random were drawn from; nothing if there were none.
+    fn seed(&self, options: &Options) -> String {
+        let random = options.faults.contains(&Fault::Random);
+        if random { format!("{SEED}{}`.", options.seed) } else { String::new() }
     }
 }
 
 /// The document with these rows in place of the ones about the same.
-fn replaced(document: &str, new: &[Vec<String>], machine: &str) -> Result<String, String> {
+fn replaced(document: &str, new: &[Vec<String>], seed: &str) -> Result<String, String> {
     let missing = || format!("{DOCUMENT} has no place for the table: add {}{END}", BEGIN.trim());
     let (before, rest) = document.split_once(BEGIN).ok_or_else(missing)?;
     let (old, after) = rest.split_once(END).ok_or_else(missing)?;
+    // Rows stay, and with them what they were drawn from.
+    let old_seed = old.lines().find(|line| line.starts_with(SEED)).unwrap_or_default();
+    let head = measured_on(if seed.is_empty() { old_seed } else { seed });
     let old: Vec<Vec<String>> = old.lines().filter_map(cells).collect();
     let mut rows = Vec::new();
     for fault in Fault::ALL {
@@ -144,7 +154,7 @@ fn replaced(document: &str, new: &[Vec<String>], machine: &str) -> Result<String
             rows.extend(new.iter().find(about).or_else(|| old.iter().find(about)).cloned());
         }
     }
-    Ok(format!("{before}{BEGIN}{machine}\n\n{}{END}{after}", formatted(&rows)))
+    Ok(format!("{before}{BEGIN}{head}{}{END}{after}", formatted(&rows)))
 }
 
 /// Of a line of the table.
@@ -158,14 +168,15 @@ fn formatted(rows: &[Vec<String>]) -> String {
     markdown(&HEAD.map(ToOwned::to_owned), rows)
 }
 
-fn machine(options: &Options) -> String {
+/// Machine and seed, before the table.
+fn measured_on(seed: &str) -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("model name"));
     let name = line.and_then(|line| line.split_once(':')).map_or("unknown", |(_, name)| name);
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let (name, kernel, seed) = (name.trim(), kernel.trim(), options.seed);
-    format!("Measured on {cores} cores ({name}), Linux {kernel}; `--seed {seed}`.")
+    let machine = format!("Measured on {cores} cores ({}), Linux {}.", name.trim(), kernel.trim());
+    format!("{machine}\n{seed}").trim_end().to_owned() + "\n\n"
 }
 
 #[cfg(test)]
@@ -182,14 +193,15 @@ mod tests {
     fn rows_that_were_not_measured_anew_stay() {
         let document = format!("# Text\n\n{BEGIN}{END}\n\nMore.\n");
         let first = [row("kill", "locust", "800"), row("freeze", "swarm", "800")];
-        let document = replaced(&document, &first, "Old machine.").unwrap();
+        let document = replaced(&document, &first, "`random` by `--seed 7`.").unwrap();
         let second = [row("freeze", "swarm", "8000"), row("kill", "swarm", "8000")];
-        let document = replaced(&document, &second, "Machine.").unwrap();
+        let document = replaced(&document, &second, "").unwrap();
         let rows: Vec<_> = document.lines().filter_map(cells).skip(2).collect();
         let wanted =
             [row("kill", "swarm", "8000"), row("kill", "locust", "800"), second[0].clone()];
         assert_eq!(rows, wanted);
-        assert!(document.starts_with("# Text\n\n<!-- faults -->\nMachine.\n"), "{document}");
+        assert!(document.starts_with("# Text\n\n<!-- faults -->\nMeasured on "), "{document}");
+        assert!(document.contains(".\n`random` by `--seed 7`.\n\n| fault"), "{document}");
         assert!(document.ends_with(&format!("{END}\n\nMore.\n")), "{document}");
         assert!(replaced("no marks", &[], "").unwrap_err().contains("<!-- faults -->"));
     }
