@@ -21,8 +21,8 @@ use crate::watch::Watch;
 const SPAWN_RATE: f64 = 2000.0;
 /// How long all users may take to be there.
 const RAMP_MAX: Duration = Duration::from_secs(120);
-/// How long the load is constant before anything happens: until nothing is left of the wave in which
-/// all users began.
+/// How long the load is constant before anything happens: until nothing is left of the wave in
+/// which all users began.
 const PLATEAU: Duration = Duration::from_secs(12);
 /// How long a test may take to stop.
 const STOP_MAX: Duration = Duration::from_secs(45);
