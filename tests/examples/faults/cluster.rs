@@ -25,7 +25,7 @@ const TOKEN: &str = "between-these-hosts-only";
 /// Name of the result's file in the cluster's folder.
 const RESULT: &str = "result.json";
 /// How long users may finish their tasks when the test stops.
-const STOP_TIMEOUT: &str = "30";
+const STOP_TIMEOUT: &str = "10";
 
 /// A tool that makes load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! One fault with one tool, from the start of its cluster to its end.
 
 use std::collections::BTreeMap;
-use std::thread::sleep;
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -78,10 +78,13 @@ fn figures(watch: &Watch, episodes: &[Episode], users: u64, usual: f64) -> Vec<F
 /// Stops the test and waits for its end. A tool that does not stop is counted as it is.
 fn stop(cluster: &Cluster<'_>) {
     let url = format!("{}/stop", cluster.page().url());
-    if let Err(error) = request("GET", &url, &[], "") {
-        eprintln!("no answer to /stop: {error}");
-    }
+    // Locust answers when it has stopped, and that may take longer than a client waits.
+    spawn(move || match request("POST", &url, &[], "") {
+        Ok(answer) if answer.status == 200 => {}
+        answer => eprintln!("/stop is answered with {answer:?}"),
+    });
     let begun = Instant::now();
+    // A master that was started again may know of no test.
     let ended = |state: &str| state == "stopped" || state == "ready";
     while !cluster.look().is_some_and(|look| ended(&look.state)) {
         if begun.elapsed() > STOP_MAX {
