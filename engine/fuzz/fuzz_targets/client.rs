@@ -25,7 +25,7 @@ fn run(data: &[u8]) {
     let head_only = mode & 3 == 3;
     let Some(ours) = outcome(head_only, bytes, seed) else { return };
     let hypers = swarm_fuzz::runtime().block_on(hypers(head_only, bytes));
-    if hypers.as_ref().is_ok_and(differs) {
+    if hypers.as_ref().is_ok_and(differs) || ends_lines_alone(bytes) {
         return;
     }
     let ours = ours.map(sorted);
@@ -38,6 +38,12 @@ fn differs((status, headers, _): &Outcome) -> bool {
         name.eq_ignore_ascii_case(b"transfer-encoding") && !value.is_ascii()
     };
     *status == 101 || headers.iter().any(coding)
+}
+
+/// Line feeds alone in chunked bodies: hyper reads no further in trailers that begin with one.
+fn ends_lines_alone(bytes: &[u8]) -> bool {
+    let chunked = bytes.windows(7).any(|word| word.eq_ignore_ascii_case(b"chunked"));
+    chunked && bytes.windows(2).any(|end| end[0] != b'\r' && end[1] == b'\n')
 }
 
 fn sorted((status, mut headers, body): Outcome) -> Outcome {

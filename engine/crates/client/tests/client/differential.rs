@@ -337,6 +337,12 @@ async fn differences() {
             response(200, "transfer-encoding", "gz\u{fc}p, chunked", "1\r\na\r\n0\r\n\r\n"),
             response(200, "transfer-encoding", "gz\u{fc}p, chunked", "a"),
         ),
+        // Trailers that begin with a line feed alone are none. hyper does not read them.
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\n:\r\n\r\n",
+            response(200, "transfer-encoding", "chunked", "a"),
+            Outcome::Error(ErrorKind::Protocol),
+        ),
         // RFC 9110, section 15.2, allows any number; a limit stands on everything here.
         (&*interim, response(200, "content-length", "1", "a"), Outcome::Error(ErrorKind::TooLarge)),
         // Both are well formed (RFC 9112, sections 7.1.1 and 7.1.2): what is wrong is their size.
