@@ -21,8 +21,8 @@ Targets (all unless named): rpc, reports, modules, journal, http_api, client
 Options:
   --minutes M    how long each of them runs (10)
   --replay FILE  gives a target one input, such as a crash
-  --keep         puts the smallest inputs that reach all that has been reached into
-                 engine/fuzz/corpus
+  --keep         puts inputs that reach what has been reached into engine/fuzz/corpus, as
+                 far as there is room
 
 The first build takes minutes: the compiler of guests is part of it. No other toolchain is needed.
 ";
@@ -43,7 +43,8 @@ const MINUTES_MAX: u64 = 7 * 24 * 60;
 /// Limits of a run: memory in all and in one piece, in MiB; time for one input in seconds.
 const LIMITS: [&str; 3] = ["-rss_limit_mb=1024", "-malloc_limit_mb=256", "-timeout=10"];
 
-/// Bytes that a target's corpus may take in the repository.
+/// Inputs of a target's corpus in the repository, and bytes that they may take.
+const KEPT_MAX: usize = 200;
 const KEPT_BYTES_MAX: u64 = 150 << 10;
 
 #[derive(Debug, Default)]
@@ -167,7 +168,7 @@ impl Target {
         Ok(tally)
     }
 
-    /// The smallest inputs that reach everything, as far as there is room for them.
+    /// Inputs that reach everything, as far as there is room for them.
     fn keep(&self, repository: &Repository) -> Result<()> {
         let merged = self.found.with_extension("merged");
         if merged.exists() {
@@ -185,7 +186,9 @@ impl Target {
             fs::remove_file(&old).with_context(|| format!("failed to remove {}", old.display()))?;
         }
         let (mut count, mut bytes) = (0, 0);
-        for (size, input) in inputs {
+        // Small and large ones, when there are too many.
+        let step = inputs.len().div_ceil(KEPT_MAX).max(1);
+        for (size, input) in inputs.into_iter().step_by(step) {
             if bytes + size > KEPT_BYTES_MAX {
                 break;
             }
@@ -202,7 +205,7 @@ impl Target {
 /// Sizes and paths of a folder's files.
 fn files(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
     let list = || {
-        let file = |entry: std::io::Result<fs::DirEntry>| {
+        let file = |entry: std::io::Result<fs::DirEntry>| -> std::io::Result<(u64, PathBuf)> {
             let entry = entry?;
             Ok((entry.metadata()?.len(), entry.path()))
         };
