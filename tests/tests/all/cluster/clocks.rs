@@ -1,7 +1,7 @@
 //! System clocks that are a day off: a test's time is the master's, and a master's only goes
 //! forward.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use swarm_tests::{Master, PATIENCE, Process, Signal, Swarm, Worker, scenario};
@@ -35,12 +35,12 @@ fn library(swarm: &Swarm) -> PathBuf {
     library
 }
 
-fn off(command: &mut Command, library: &PathBuf, seconds: i64) {
+fn off(command: &mut Command, library: &Path, seconds: i64) {
     command.env("LD_PRELOAD", library).env("CLOCK_OFF_S", seconds.to_string());
 }
 
 /// A master with a state directory whose clock is off.
-fn master(swarm: &Swarm, target: &str, library: &PathBuf, port: u16, seconds: i64) -> Master {
+fn master(swarm: &Swarm, target: &str, library: &Path, port: u16, seconds: i64) -> Master {
     let mut command = swarm.command(&["master"]);
     command.arg(scenario("website")).args(["--host", target, "-s", "10", "--json-file"]);
     command.arg(result_file(swarm)).args(["--state-dir", "state", "--web-port", "0"]);
@@ -114,7 +114,7 @@ fn a_master_whose_clock_was_set_a_day_ahead_says_so_and_loses_nothing() {
     finished.assert_notice("goes on with the test, after 864");
 }
 
-fn restart(cluster: &mut Cluster, library: &PathBuf, seconds: i64) {
+fn restart(cluster: &mut Cluster, library: &Path, seconds: i64) {
     cluster.master.process.signal(Signal::KILL);
     cluster.master.process.wait(PATIENCE);
     let (port, url) = (cluster.master.address().port(), cluster.target.url());
