@@ -82,7 +82,8 @@ async fn hypers(head_only: bool, bytes: &[u8]) -> Result<Outcome, ()> {
 fn seeds() -> Vec<Vec<u8>> {
     let answers = [
         "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nx: y\r\n\r\nhello",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n5;a=\"b\"\r\nhello\r\n0\r\nx: y\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n\
+         5;a=\"b\"\r\nhello\r\n0\r\nx: y\r\n\r\n",
         "HTTP/1.0 200 OK\r\nset-cookie: a=b; path=/\r\nconnection: keep-alive\r\n\r\nhello",
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nServer: x\r\n\r\n",
         "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 304 Not Modified\r\n\r\n",

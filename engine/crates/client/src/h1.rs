@@ -26,8 +26,8 @@
 //! # Held to
 //! hyper's client, which must see the same in the same bytes (`tests/client/differential.rs`, the
 //! few differences with their reasons); itself, as the outcome must not depend on how bytes are cut
-//! into packets (a fuzzer in `engine/fuzz`, and in every test run with random bytes, more of them with
-//! `PROPTEST_CASES=300000 cargo test --release -p swarm-client --lib fuzz`).
+//! into packets (a fuzzer in `engine/fuzz`, and in every test run with random bytes, more of them
+//! with `PROPTEST_CASES=300000 cargo test --release -p swarm-client --lib fuzz`).
 
 mod chunked;
 mod decoder;

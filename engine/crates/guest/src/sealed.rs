@@ -1,8 +1,8 @@
 //! Whether compiled code on disk is what was written there.
 //!
 //! wasmtime's cache believes what it finds: a byte that a disk has changed becomes a wrong
-//! instruction. So beside the cache lies a list for each scenario, of the files that were made for it
-//! and their digests; what does not match is taken away before the cache looks. This is against
+//! instruction. So beside the cache lies a list for each scenario, of the files that were made for
+//! it and their digests; what does not match is taken away before the cache looks. This is against
 //! accidents. Who can write there can write both, and is trusted as whoever starts programs.
 
 use std::collections::BTreeMap;
@@ -46,9 +46,9 @@ impl Seals {
         Self { cache, lists }
     }
 
-    /// Takes away what is not as it was written, before this scenario is compiled: of its files. When
-    /// there is no list of them, compiling will take long anyway, and all are looked at. What cannot
-    /// be read or removed is no use to the cache either.
+    /// Takes away what is not as it was written, before this scenario is compiled: of its files.
+    /// When there is no list of them, compiling will take long anyway, and all are looked at. What
+    /// cannot be read or removed is no use to the cache either.
     pub(crate) fn check(&self, module: &Digest) -> Checked {
         let files = self.files();
         let sound = match read_list(&self.list_of(module)) {

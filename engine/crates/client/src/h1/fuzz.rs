@@ -1,5 +1,6 @@
-//! Any bytes as a response: what must hold whatever they are. Driven by the fuzzer in `engine/fuzz`,
-//! which holds [`outcome`] to hyper's as well, and, with random bytes, by the tests below.
+//! Any bytes as a response: what must hold whatever they are. Driven by the fuzzer in
+//! `engine/fuzz`, which holds the outcome to hyper's as well, and, with random bytes, by the tests
+//! below.
 
 use super::Options;
 use super::decoder::{Decoded, Decoder};
