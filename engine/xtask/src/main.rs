@@ -6,6 +6,7 @@
 //! - [`faults`]: what faults do to a cluster on real networks.
 //! - [`test`]: every check there is, in order.
 //! - [`session`]: the acceptance at full size.
+//! - [`saturate`]: how many workers a master takes.
 //! - [`sim`]: clusters in virtual time, from seeds.
 //! - [`fuzz`]: bytes from others, given to the parts that read them.
 //! - [`scenarios`]: builds the scenarios.
@@ -23,6 +24,7 @@ mod licences;
 mod page;
 mod process;
 mod repository;
+mod saturate;
 mod scenarios;
 mod session;
 mod setup;
@@ -45,6 +47,8 @@ Commands:
   session [PART...]       the acceptance at full size, by hand; `session --help` says more
   faults [OPTION...]      what faults do to a cluster in network namespaces, swarm beside Locust,
                           by hand and as root; `faults --help` says more
+  saturate [journal] [WORKERS...]
+                          how many workers a master takes, by hand
   sim [--from SEED] [--seeds N] [--seconds S] [--jobs J]
                           clusters in virtual time, one for each seed
   fuzz [TARGET...]        hostile bytes, for minutes; `fuzz --help` says more
@@ -70,8 +74,8 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     let repository = Repository::here();
     let Some((command, rest)) = arguments.split_first() else {
         bail!(
-            "no command; there are demo, test, bench, session, faults, sim, fuzz, scenarios, \
-             setup; `cargo xtask --help` says more"
+            "no command; there are demo, test, bench, session, faults, saturate, sim, fuzz, \
+             scenarios, setup; `cargo xtask --help` says more"
         );
     };
     match (command.as_str(), rest) {
@@ -80,6 +84,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("bench", arguments) => bench::command(&repository, arguments),
         ("session", arguments) => session::command(&repository, arguments),
         ("faults", arguments) => faults::command(&repository, arguments),
+        ("saturate", arguments) => saturate::command(&repository, arguments),
         ("sim", arguments) => sim::command(&repository, arguments),
         ("fuzz", arguments) => fuzz::command(&repository, arguments),
         ("scenarios", names) => scenarios::command(&repository, names),

@@ -32,7 +32,7 @@ const DIALLED_MAX: usize = 64;
 /// What the threads share.
 #[derive(Debug, Default)]
 struct Shared {
-    registered: AtomicUsize,
+    joined: AtomicUsize,
     lost: AtomicUsize,
     measured: AtomicBool,
     answered: Mutex<Vec<Duration>>,
@@ -55,8 +55,9 @@ impl Workers {
         workers
     }
 
-    pub(crate) fn registered(&self) -> usize {
-        self.0.registered.load(Ordering::Relaxed)
+    /// Workers that can be given users: registered, and their first sign of life is answered.
+    pub(crate) fn joined(&self) -> usize {
+        self.0.joined.load(Ordering::Relaxed)
     }
 
     /// Workers whose connection has ended.
@@ -82,10 +83,11 @@ async fn run(master: SocketAddr, count: usize, shared: Arc<Shared>) {
         .map(|number| {
             let (shared, dialled) = (Arc::clone(&shared), Rc::clone(&dialled));
             spawn_local(async move {
-                let _permit = dialled.acquire().await.expect("it is never closed");
+                let permit = dialled.acquire().await.expect("it is never closed");
                 let (worker, session, accepted) = dial(master, number).await;
-                drop(_permit);
-                shared.registered.fetch_add(1, Ordering::Relaxed);
+                session.heartbeat(&worker.heartbeat()).await.expect("the master hears it");
+                drop(permit);
+                shared.joined.fetch_add(1, Ordering::Relaxed);
                 // Spread over the second as those of real workers are.
                 let begin = Instant::now() + REPORT_INTERVAL.mul_f64(number as f64 / count as f64);
                 tokio::join!(
