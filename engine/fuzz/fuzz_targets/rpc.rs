@@ -149,6 +149,14 @@ impl MasterHandler for Master {
         (*digest == DIGEST).then(|| MODULE.into())
     }
 
+    async fn module_part(&self, _conn: u64, _from: usize, _bytes: usize) {
+        self.effect();
+    }
+
+    fn module_sent(&self, _conn: u64) {
+        self.effect();
+    }
+
     fn leave(&self, _conn: u64) {
         self.effect();
     }

@@ -4,6 +4,7 @@
 pub(crate) mod secure;
 mod values;
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -216,6 +217,12 @@ pub(crate) struct MasterArgs {
     /// Give up when the expected workers are not there after this long; 0 waits for ever.
     #[arg(long, env = "SWARM_EXPECT_WORKERS_MAX_WAIT", default_value = "0", value_parser = seconds)]
     pub(crate) expect_workers_max_wait: Duration,
+
+    /// Most bytes a second of scenarios on their way to all workers together: 500K, 100M, 1.5G.
+    /// Without it they go as fast as the network takes them. Nothing else waits behind them.
+    #[arg(long, env = "SWARM_MODULE_BANDWIDTH", value_name = "BYTES")]
+    #[arg(value_parser = values::bandwidth)]
+    pub(crate) module_bandwidth: Option<NonZeroU64>,
 
     /// Write everything that happens to this folder, made if need be. When the master dies, the
     /// same command goes on with the test; workers carry on meanwhile (their --master-grace).

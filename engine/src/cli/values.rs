@@ -1,7 +1,7 @@
 //! Checks of single values. Every message says what is allowed.
 
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use swarm_core::message::Connections;
@@ -17,6 +17,10 @@ const RATE_MAX: f64 = 1_000_000.0;
 
 /// Most connections to a host that the users of a load thread share.
 const CONNECTIONS_MAX: u32 = 10_000;
+
+/// Fewest and most bytes of modules a second. A module of a language runtime has 17 MB.
+const BANDWIDTH_MIN: u64 = 10_000;
+const BANDWIDTH_MAX: u64 = 1_000_000_000_000;
 
 /// Most threads of a worker or a target.
 const THREADS_MAX: usize = 256;
@@ -48,6 +52,28 @@ pub(super) fn connections(text: &str) -> Result<Connections, String> {
         }
         _ => Err(format!("give per-user, or shared:N with N from 1 to {CONNECTIONS_MAX}")),
     }
+}
+
+/// Bytes a second: a number, with K, M or G for the thousandfold, and so on.
+pub(super) fn bandwidth(text: &str) -> Result<NonZeroU64, String> {
+    let wrong = || {
+        let (min, max) = (BANDWIDTH_MIN / 1_000, BANDWIDTH_MAX / 1_000_000_000);
+        format!("give bytes a second from {min}K to {max}G, such as 500K, 100M or 1.5G")
+    };
+    let (number, unit) = match text.split_at_checked(text.len().saturating_sub(1)) {
+        Some((number, "k" | "K")) => (number, 1e3),
+        Some((number, "m" | "M")) => (number, 1e6),
+        Some((number, "g" | "G")) => (number, 1e9),
+        _ => (text, 1.0),
+    };
+    let plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let bytes = number.parse::<f64>().ok().filter(|_| plain).ok_or_else(wrong)? * unit;
+    if !(BANDWIDTH_MIN as f64..=BANDWIDTH_MAX as f64).contains(&bytes) {
+        return Err(wrong());
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in the range")]
+    let bytes = bytes.round() as u64;
+    NonZeroU64::new(bytes).ok_or_else(wrong)
 }
 
 pub(super) fn threads(text: &str) -> Result<usize, String> {
@@ -172,6 +198,24 @@ pub(super) fn argument(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bandwidths_have_units_and_bounds() {
+        for (text, bytes) in [
+            ("10000", 10_000),
+            ("10K", 10_000),
+            ("500k", 500_000),
+            ("100M", 100_000_000),
+            ("1.5g", 1_500_000_000),
+            ("1000G", 1_000_000_000_000),
+        ] {
+            assert_eq!(bandwidth(text).map(NonZeroU64::get), Ok(bytes), "{text}");
+        }
+        for text in ["", "K", "0", "9999", "9K", "1001G", "-5M", "1e9", "inf", "5MB", "5 M", "M5"] {
+            let error = bandwidth(text).unwrap_err();
+            assert!(error.contains("from 10K to 1000G"), "{text}: {error}");
+        }
+    }
 
     fn of(text: &str) -> Vec<String> {
         let sources = sources(text).unwrap_or_else(|error| panic!("{text}: {error}"));

@@ -19,7 +19,8 @@ pub(crate) fn run(args: &MasterArgs) -> Result<Exit, Failure> {
     raise_file_limit();
     let runtime = scenario::runtime(None)?;
     let config = config(scenario::load(&runtime, Some(&args.scenario))?, &args.test)?;
-    let config = MasterConfig { rebalance: !args.no_rebalance, ..config };
+    let (rebalance, module_bandwidth) = (!args.no_rebalance, args.module_bandwidth);
+    let config = MasterConfig { rebalance, module_bandwidth, ..config };
     let (entry, page) = (secure::entry(args)?, secure::page(&args.test)?);
     let journal = args.state_dir.as_deref().map(|dir| open(dir, &config)).transpose()?;
     let files = Files::open(&args.test)?;
@@ -82,6 +83,7 @@ pub(super) fn config(loaded: Loaded, args: &TestArgs) -> Result<MasterConfig, Fa
         run_time: args.run_time,
         capacity: None,
         rebalance: true,
+        module_bandwidth: None,
     })
 }
 

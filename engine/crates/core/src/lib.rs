@@ -7,6 +7,7 @@
 //! - [`dispatch`]: the placement of users on workers; [`pace`]: how fast it ramps.
 //! - [`cluster`], [`agent`]: what a master and a worker do when.
 //! - [`admission`], [`attempts`], [`bucket`]: who may come in, and how much anybody may ask.
+//! - [`bandwidth`]: how many bytes may pass in a second.
 //! - [`span`]: spans of time as people write them. [`token`]: secrets that are good enough.
 //! - [`ids`]: sets of user ids, as runs.
 //! - [`message`]: what master and workers tell each other, as plain data.
@@ -32,6 +33,7 @@ macro_rules! planted {
 pub mod admission;
 pub mod agent;
 pub mod attempts;
+pub mod bandwidth;
 pub mod bucket;
 pub mod choice;
 pub mod cluster;

@@ -4,17 +4,20 @@
 //! # Layout
 //! - this file: the thread.
 //! - `accept`: connections of workers, and who may join. `begin`: what it begins with.
+//! - `shipping`: modules on their way to workers.
 //! - `state`: what it knows and decides; everything here is handled one after the other.
 //! - `turn`: what has happened is written down, then told.
 //! - `view`: how it looks to people: the page's view, the summary at the end.
 
 mod accept;
 mod begin;
+mod shipping;
 mod state;
 mod turn;
 mod view;
 
 use std::net::TcpListener;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -73,6 +76,8 @@ pub struct MasterConfig {
     pub capacity: Option<Capacity>,
     /// Users of a running test move to even out the workers.
     pub rebalance: bool,
+    /// Most bytes of modules that go to all workers together in a second; `None` is no limit.
+    pub module_bandwidth: Option<NonZeroU64>,
 }
 
 /// Where workers come from.

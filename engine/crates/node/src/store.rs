@@ -1,6 +1,6 @@
 //! Modules on disk, by digest, shared by all workers of a machine.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,8 @@ use swarm_guest::module::{digest, digest_text};
 /// How often a worker looks whether another has finished with a module.
 const LOCK_RETRY: Duration = Duration::from_millis(50);
 
-/// After this long a worker no longer waits for another that fetches or compiles the same module.
+/// After this long a worker no longer waits for another that fetches or compiles the same module,
+/// counted anew with each byte that comes.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// A folder of modules.
@@ -23,7 +24,7 @@ pub struct Store {
 /// Keeps other workers of the machine from fetching and compiling the same module at the same
 /// time. Released by dropping it.
 #[derive(Debug)]
-pub struct ModuleLock(#[expect(dead_code, reason = "held, not read")] Option<File>);
+pub struct ModuleLock(Option<File>);
 
 impl Store {
     /// The store in the folder `cache_dir`, which is made if need be.
@@ -48,8 +49,13 @@ impl Store {
     /// Waits until no other worker of this machine works on the module; not for ever.
     pub async fn lock(&self, digest: &Digest) -> ModuleLock {
         let Ok(file) = File::create(self.path(digest, "lock")) else { return ModuleLock(None) };
-        let mut waited = Duration::ZERO;
+        let part = self.path(digest, "part");
+        let (mut waited, mut fetched) = (Duration::ZERO, 0);
         while waited < LOCK_WAIT_MAX {
+            let there = part.metadata().map_or(0, |file| file.len());
+            if std::mem::replace(&mut fetched, there) != there {
+                waited = Duration::ZERO;
+            }
             match file.try_lock() {
                 Ok(()) => return ModuleLock(Some(file)),
                 Err(TryLockError::WouldBlock) => {
@@ -74,6 +80,25 @@ impl Store {
         None
     }
 
+    /// What is here of a module of `size` bytes that is not here whole. Only with its lock it is
+    /// written to disk as it comes.
+    pub fn partial(&self, wanted: &Digest, size: usize, lock: &ModuleLock) -> Partial {
+        let (path, whole) = (self.path(wanted, "part"), self.path(wanted, "wasm"));
+        let mut partial = Partial {
+            wanted: *wanted,
+            size,
+            path,
+            whole,
+            bytes: Vec::with_capacity(size),
+            file: None,
+            problem: None,
+        };
+        if lock.0.is_some() {
+            partial.open();
+        }
+        partial
+    }
+
     /// Keeps a module. Others see it whole or not at all.
     ///
     /// # Errors
@@ -89,6 +114,93 @@ impl Store {
             let _ = fs::remove_file(&temporary);
         }
         kept
+    }
+}
+
+/// A module that is being fetched: in memory, and on disk for who goes on with it after this
+/// process.
+#[derive(Debug)]
+pub struct Partial {
+    wanted: Digest,
+    size: usize,
+    path: PathBuf,
+    /// Where it goes when it is whole.
+    whole: PathBuf,
+    bytes: Vec<u8>,
+    /// Holds the same bytes, while that can be done.
+    file: Option<File>,
+    problem: Option<io::Error>,
+}
+
+impl Partial {
+    /// Goes on with what is on disk.
+    fn open(&mut self) {
+        let opened = OpenOptions::new().append(true).create(true).open(&self.path);
+        let opened = opened.and_then(|file| {
+            let there = fs::read(&self.path)?;
+            if there.len() <= self.size {
+                self.bytes.extend_from_slice(&there);
+            } else {
+                file.set_len(0)?;
+            }
+            Ok(file)
+        });
+        self.keep(opened);
+    }
+
+    fn keep(&mut self, file: io::Result<File>) {
+        match file {
+            Ok(file) => self.file = Some(file),
+            Err(error) => {
+                // What is left of it is of no use to anyone.
+                let _ = fs::remove_file(&self.path);
+                (self.file, self.problem) = (None, Some(error));
+            }
+        }
+    }
+
+    /// How many of its bytes are here.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing of it is here.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Takes the next bytes.
+    pub fn push(&mut self, chunk: &[u8]) {
+        self.bytes.extend_from_slice(chunk);
+        if let Some(mut file) = self.file.take() {
+            self.keep(file.write_all(chunk).map(|()| file));
+        }
+    }
+
+    /// Are its bytes those of the digest?
+    pub fn is_right(&self) -> bool {
+        digest(&self.bytes) == self.wanted
+    }
+
+    /// Forgets all of it.
+    pub fn restart(&mut self) {
+        self.bytes.clear();
+        if let Some(file) = self.file.take() {
+            self.keep(file.set_len(0).map(|()| file));
+        }
+    }
+
+    /// Its bytes, which are right, kept on disk; or why they are not.
+    pub fn finish(mut self, store: &Store) -> (Vec<u8>, io::Result<()>) {
+        let kept = match (self.file.take(), self.problem.take()) {
+            (Some(file), _) => {
+                let synced = file.sync_all();
+                synced.and_then(|()| fs::rename(&self.path, &self.whole))
+            }
+            (None, Some(problem)) => Err(problem),
+            (None, None) => store.save(&self.bytes),
+        };
+        (self.bytes, kept)
     }
 }
 
@@ -132,15 +244,96 @@ mod tests {
         assert_eq!(store.load(&digest(&bytes)), Some(bytes));
     }
 
+    fn run(test: impl Future<Output = ()>) {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap().block_on(test);
+    }
+
+    #[test]
+    fn a_fetch_goes_on_where_another_process_has_left_it() {
+        run(async {
+            let (_folder, store) = store();
+            let bytes = b"a module".to_vec();
+            let wanted = digest(&bytes);
+            let lock = store.lock(&wanted).await;
+            let mut first = store.partial(&wanted, bytes.len(), &lock);
+            assert!(first.is_empty());
+            first.push(&bytes[..3]);
+            drop(first);
+            let mut second = store.partial(&wanted, bytes.len(), &lock);
+            assert_eq!(second.len(), 3);
+            second.push(&bytes[3..]);
+            assert!(second.is_right());
+            assert_eq!(store.load(&wanted), None, "not before it is finished");
+            let (fetched, kept) = second.finish(&store);
+            assert_eq!((&fetched, kept.is_ok()), (&bytes, true));
+            assert_eq!(store.load(&wanted), Some(bytes.clone()));
+            assert!(!store.path(&wanted, "part").exists());
+        });
+    }
+
+    #[test]
+    fn what_is_wrong_or_too_long_on_disk_is_forgotten() {
+        run(async {
+            let (_folder, store) = store();
+            let bytes = b"a module".to_vec();
+            let wanted = digest(&bytes);
+            let lock = store.lock(&wanted).await;
+            fs::write(store.path(&wanted, "part"), b"a module and more").unwrap();
+            assert_eq!(store.partial(&wanted, bytes.len(), &lock).len(), 0);
+            fs::write(store.path(&wanted, "part"), b"a m0dul").unwrap();
+            let mut partial = store.partial(&wanted, bytes.len(), &lock);
+            partial.push(b"e");
+            assert!(!partial.is_right());
+            partial.restart();
+            partial.push(&bytes);
+            assert!(partial.is_right());
+            assert!(partial.finish(&store).1.is_ok());
+            assert_eq!(store.load(&wanted), Some(bytes));
+        });
+    }
+
+    #[test]
+    fn without_the_lock_nothing_of_another_is_touched() {
+        run(async {
+            let (_folder, store) = store();
+            let bytes = b"a module".to_vec();
+            let wanted = digest(&bytes);
+            fs::write(store.path(&wanted, "part"), b"a mo").unwrap();
+            let mut partial = store.partial(&wanted, bytes.len(), &ModuleLock(None));
+            partial.push(&bytes);
+            assert!(partial.finish(&store).1.is_ok());
+            assert_eq!(store.load(&wanted), Some(bytes));
+            assert_eq!(fs::read(store.path(&wanted, "part")).unwrap(), b"a mo");
+        });
+    }
+
+    #[test]
+    fn who_fetches_is_waited_for_as_long_as_bytes_come() {
+        run(async {
+            let (_folder, store) = store();
+            let lock = store.lock(&[1; 32]).await;
+            let mut partial = store.partial(&[1; 32], 100, &lock);
+            let fetch = async {
+                for _ in 0..5 {
+                    tokio::time::sleep(LOCK_WAIT_MAX / 2).await;
+                    partial.push(b"x");
+                }
+                std::future::pending::<()>().await;
+            };
+            let begin = tokio::time::Instant::now();
+            tokio::select! {
+                () = fetch => {}
+                _ = store.lock(&[1; 32]) => {}
+            }
+            assert!(begin.elapsed() >= LOCK_WAIT_MAX * 7 / 2, "{:?}", begin.elapsed());
+        });
+    }
+
     #[test]
     fn a_module_is_prepared_by_one_at_a_time() {
         let (_folder, store) = store();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        run(async {
             let first = store.lock(&[1; 32]).await;
             let others = store.lock(&[2; 32]);
             let others = tokio::time::timeout(LOCK_RETRY / 2, others).await;

@@ -4,10 +4,11 @@
 //! - this file: the settings, the thread, its end.
 //! - `control`: the loop that owns everything; all events pass through it, one after the other.
 //! - `dial`: reaching a master and registering.
-//! - `prepare`: from a digest to a compiled module.
+//! - `prepare`: from a digest to a compiled module; `fetch`: its bytes, from the master.
 
 mod control;
 mod dial;
+mod fetch;
 mod prepare;
 
 use std::net::IpAddr;

@@ -226,6 +226,7 @@ impl Fake {
                     id: format!("worker-{index:04}"),
                     index,
                     state: if gone { "lost" } else { self.state },
+                    module_percent: None,
                     user_count: if gone { 0 } else { self.users / there.max(1) },
                     cpu_usage: if gone { 0.0 } else { cpu(busy, self.noise()) },
                     memory_usage: 48 * 1024 * 1024 + u64::from(self.users) * 23 * 1024,

@@ -17,6 +17,8 @@ pub struct WorkerView {
     pub index: u32,
     /// `preparing`, `ready`, `spawning`, `running`, `stopping`, `missing` or `lost`.
     pub state: &'static str,
+    /// How much of the module has gone to it while it fetches that, in percent.
+    pub module_percent: Option<u32>,
     /// Users alive on it.
     pub user_count: u32,
     /// CPU in percent of one core.

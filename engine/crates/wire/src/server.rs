@@ -57,6 +57,14 @@ pub trait MasterHandler: 'static {
     /// The bytes of a module, if the master has it.
     fn module(&self, conn: u64, digest: &Digest) -> Option<Arc<[u8]>>;
 
+    /// The next `bytes` of a module, those from `from` on, are to be sent to the worker, which has
+    /// taken all before them but for a few chunks. They go when this resolves; it is dropped when
+    /// the worker wants no more.
+    fn module_part(&self, conn: u64, from: usize, bytes: usize) -> impl Future<Output = ()>;
+
+    /// The worker has taken the last byte of a module.
+    fn module_sent(&self, conn: u64);
+
     /// The worker says goodbye; the end of the connection follows.
     fn leave(&self, conn: u64);
 

@@ -9,7 +9,9 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
-use common::{DIGEST, Master, Worker, dial, heartbeat, info, listen, module_bytes, report, run};
+use common::{
+    DIGEST, Master, Worker, dial, heartbeat, info, listen, module_bytes, report, run, until,
+};
 use swarm_wire::{Session, WireError, connect, limits};
 use tokio::task::yield_now;
 
@@ -124,6 +126,39 @@ fn a_dropped_fetch_makes_room_for_the_next() {
         });
         assert_eq!(last.await, Ok(MODULE_BYTES as u64));
         assert_eq!(len, MODULE_BYTES);
+    });
+}
+
+/// The master may let a module wait; what else is said on the connection does not.
+#[test]
+fn a_module_goes_as_fast_as_the_master_lets_it() {
+    run(async {
+        let bytes = 3 * limits::MODULE_CHUNK_BYTES + 5;
+        let master = Master::with_module(module_bytes(bytes));
+        let session = session(&master).await;
+        master.parts_max.set(Some(2));
+        let fetched = Cell::new(0);
+        let from = limits::MODULE_CHUNK_BYTES / 2;
+        let fetch = session.fetch_module(&DIGEST, from as u64, |bytes| {
+            fetched.set(fetched.get() + bytes.len());
+            Ok(())
+        });
+        let wait = async {
+            until(|| fetched.get() == 2 * limits::MODULE_CHUNK_BYTES).await;
+            for _ in 0..100 {
+                session.heartbeat(&heartbeat()).await.unwrap();
+            }
+            assert_eq!(fetched.get(), 2 * limits::MODULE_CHUNK_BYTES, "the third has to wait");
+            assert!(master.sent.borrow().is_empty());
+            master.parts_max.set(None);
+        };
+        let (fetched, ()) = tokio::join!(fetch, wait);
+        assert_eq!(fetched, Ok(bytes as u64));
+        let chunk = limits::MODULE_CHUNK_BYTES;
+        let parts =
+            [(from, chunk), (from + chunk, chunk), (from + 2 * chunk, bytes - from - 2 * chunk)];
+        assert_eq!(*master.parts.borrow(), parts);
+        assert_eq!(*master.sent.borrow(), [0]);
     });
 }
 

@@ -4,6 +4,7 @@
 //! # Layout
 //! - this file: a cluster to test with, and what it says at its end.
 //! - `shares`: who gets how many users, and that all figures are true.
+//! - `shipping`: modules on their way to workers.
 //! - `losses`: workers that crash, freeze, leave.
 //! - `masters`: masters that come late, go, come back; waiting for workers.
 //! - `restarts`: masters that are killed and go on from their state directory.
@@ -17,6 +18,7 @@ mod losses;
 mod masters;
 mod restarts;
 mod shares;
+mod shipping;
 mod state_dirs;
 
 use std::collections::BTreeMap;

@@ -228,6 +228,14 @@ impl MasterHandler for Door {
         self.handler.module(conn, digest)
     }
 
+    fn module_part(&self, conn: u64, from: usize, bytes: usize) -> impl Future<Output = ()> {
+        self.handler.module_part(conn, from, bytes)
+    }
+
+    fn module_sent(&self, conn: u64) {
+        self.handler.module_sent(conn);
+    }
+
     fn leave(&self, conn: u64) {
         self.handler.leave(conn);
     }

@@ -17,6 +17,7 @@ use swarm_wire::{Accepted, MasterHandler, ModuleInfo, WireError, WorkerHandle};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::begin::Beginning;
+use super::shipping::{Shipment, Sluice};
 use super::{MasterConfig, Outcome, view};
 use crate::journal::Scribe;
 use crate::journal::kept::Results;
@@ -34,6 +35,8 @@ pub(super) struct Connection {
     pub(super) worker: Option<WorkerHandle>,
     /// It has said goodbye.
     left: bool,
+    /// A module that is on its way to it.
+    pub(super) shipment: Option<Shipment>,
 }
 
 /// What the master knows.
@@ -51,6 +54,8 @@ pub(super) struct State {
     /// The view lacks something that somebody may wait for: the next tick publishes it.
     pub(super) stale: bool,
     pub(super) connections: HashMap<u64, Connection>,
+    /// What modules pass on their way to workers, when their bandwidth is limited.
+    pub(super) sluice: Option<Rc<Sluice>>,
     pub(super) show: watch::Sender<Arc<View>>,
     /// Where everything is written down, with `--state-dir`.
     pub(super) scribe: Option<Scribe>,
@@ -84,6 +89,7 @@ impl State {
         show: watch::Sender<Arc<View>>,
     ) -> Self {
         let Beginning { clock, origin_unix_ms, cluster, results, scribe, records } = beginning;
+        let sluice = config.module_bandwidth.map(|limit| Rc::new(Sluice::new(limit)));
         let mut state = Self {
             config,
             clock,
@@ -93,6 +99,7 @@ impl State {
             told_room: None,
             stale: false,
             connections: HashMap::new(),
+            sluice,
             show,
             scribe,
             turn: Vec::new(),
@@ -114,7 +121,7 @@ impl State {
 
     /// A connection has been accepted; sending to `close` ends it.
     pub(super) fn opened(&mut self, connection: u64, close: oneshot::Sender<()>) {
-        let state = Connection { close, worker: None, left: false };
+        let state = Connection { close, worker: None, left: false, shipment: None };
         self.connections.insert(connection, state);
     }
 
@@ -412,15 +419,21 @@ impl MasterHandler for Handler {
         applied
     }
 
-    fn module(&self, conn: u64, digest: &Digest) -> Option<Arc<[u8]>> {
+    fn module(&self, _conn: u64, digest: &Digest) -> Option<Arc<[u8]>> {
         self.with(|state| {
             let wanted = *digest == state.config.digest;
-            if wanted && let Some(worker) = state.cluster.worker_of(conn) {
-                let bytes = state.config.module.len();
-                tracing::info!("sending the module ({bytes} bytes) to {}", worker.info().id);
-            }
             wanted.then(|| Arc::clone(&state.config.module))
         })
+    }
+
+    async fn module_part(&self, conn: u64, from: usize, bytes: usize) {
+        if let Some(sluice) = self.with(|state| state.module_part(conn, from)) {
+            sluice.pass(bytes).await;
+        }
+    }
+
+    fn module_sent(&self, conn: u64) {
+        self.with(|state| state.module_sent(conn));
     }
 
     fn leave(&self, conn: u64) {

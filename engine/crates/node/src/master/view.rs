@@ -63,10 +63,17 @@ fn test_state(state: TestState) -> &'static str {
 fn workers(state: &State) -> Vec<WorkerView> {
     let lateness = |worker: &Worker| state.results.totals.lateness_of(&worker.info().id);
     let workers = (0..).zip(state.cluster.workers());
-    workers.map(|(index, worker)| worker_view(index, worker, lateness(worker))).collect()
+    let percent = |worker: &Worker| state.module_percent(worker.connection()?);
+    workers
+        .map(|(index, worker)| WorkerView {
+            lateness_ms: lateness(worker),
+            module_percent: percent(worker),
+            ..worker_view(index, worker)
+        })
+        .collect()
 }
 
-fn worker_view(index: u32, worker: &Worker, lateness_ms: Option<WorkerLateness>) -> WorkerView {
+fn worker_view(index: u32, worker: &Worker) -> WorkerView {
     let beat = worker.beat();
     let state = match (worker.connection(), beat.map(|beat| beat.state)) {
         (None, _) => "lost",
@@ -83,7 +90,8 @@ fn worker_view(index: u32, worker: &Worker, lateness_ms: Option<WorkerLateness>)
         user_count: worker.users(),
         cpu_usage: beat.map_or(0.0, |beat| beat.cpu_percent),
         memory_usage: beat.map_or(0, |beat| beat.memory_bytes),
-        lateness_ms,
+        lateness_ms: None,
+        module_percent: None,
         problem: worker
             .problem()
             .map(ToOwned::to_owned)

@@ -25,7 +25,7 @@ use swarm_stats::delta::Delta;
 use swarm_stats::parts::PartMax;
 use swarm_wire::limits::MESSAGE_BYTES_MAX;
 use swarm_wire::{Session, WireError};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::dial::{Backoff, DialError, Link};
@@ -58,7 +58,7 @@ enum Event {
     Closed { link: u64, reason: String },
     Order { link: u64, order: Box<Order> },
     Quit { link: u64, reason: String },
-    Prepared(Box<Result<Prepared, String>>),
+    Prepared { digest: Digest, result: Box<Result<Prepared, String>> },
     HeartbeatAnswered { link: u64, sent: Duration, master_ms: u64 },
     HeartbeatFailed { link: u64 },
     ReportAnswered { link: u64, result: Result<u64, WireError> },
@@ -75,6 +75,8 @@ struct Control {
     events: mpsc::Sender<Event>,
     /// The connection, and its number.
     session: Option<(u64, Rc<Session>)>,
+    /// The same, for who fetches a module.
+    sessions: watch::Sender<Option<Rc<Session>>>,
     links: u64,
     backoff: Backoff,
     /// Since when there is no master.
@@ -168,6 +170,7 @@ impl Control {
             threads,
             events,
             session: None,
+            sessions: watch::Sender::new(None),
             links: 0,
             backoff: Backoff::default(),
             alone_since: Some(Duration::ZERO),
@@ -223,7 +226,7 @@ impl Control {
                 tracing::info!("the master says to quit: {reason}");
                 self.end = Some(WorkerEnd::Quit);
             }
-            Event::Prepared(result) => self.prepared(*result),
+            Event::Prepared { digest, result } => self.prepared(digest, *result),
             Event::HeartbeatAnswered { link, sent, master_ms } if current == Some(link) => {
                 self.answered(now, sent, master_ms);
             }

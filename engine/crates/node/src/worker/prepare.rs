@@ -1,13 +1,11 @@
 //! From a digest to a compiled module: from memory, from disk, or from the master.
 
-use std::rc::Rc;
-
 use swarm_core::message::{Connections, Digest, Room};
 use swarm_core::plan::Scenario;
-use swarm_guest::module::{MODULE_BYTES_MAX, digest};
 use swarm_guest::{Module, Runtime};
-use swarm_wire::{ModuleInfo, Session};
+use swarm_wire::ModuleInfo;
 
+use super::fetch::{Fetched, Sessions, fetch};
 use crate::capacity;
 use crate::store::Store;
 
@@ -29,7 +27,7 @@ pub(super) async fn prepare(
     at_hand: Option<Module>,
     runtime: Runtime,
     store: Store,
-    session: Rc<Session>,
+    sessions: Sessions,
     setting: capacity::Setting,
 ) -> Result<Prepared, String> {
     let digest = wanted.digest;
@@ -38,14 +36,19 @@ pub(super) async fn prepare(
         Some(module) => module,
         None => {
             // Others on this machine wait, and then find it fetched and compiled.
-            let _lock = store.lock(&digest).await;
-            let bytes = match store.load(&digest) {
-                Some(bytes) => bytes,
-                None => fetch(wanted, &store, &session, &mut warning).await?,
+            let lock = store.lock(&digest).await;
+            let there = on_another_thread({
+                let store = store.clone();
+                move || store.load(&digest)
+            })
+            .await?;
+            let fetched = match there {
+                Some(bytes) => Fetched { bytes, warning: None },
+                None => fetch(wanted, store, &lock, sessions).await?,
             };
-            let compiling = move || Module::compile(&runtime, &bytes);
-            let compiled = tokio::task::spawn_blocking(compiling).await;
-            let compiled = compiled.map_err(|_| "compiling the module panicked".to_owned())?;
+            warning = fetched.warning;
+            let compiling = move || Module::compile(&runtime, &fetched.bytes);
+            let compiled = on_another_thread(compiling).await?;
             compiled.map_err(|error| format!("the master's module cannot be used: {error}"))?
         }
     };
@@ -60,32 +63,10 @@ pub(super) async fn prepare(
     Ok(Prepared { digest, module, plan, room, warning })
 }
 
-async fn fetch(
-    wanted: ModuleInfo,
-    store: &Store,
-    session: &Session,
-    warning: &mut Option<String>,
-) -> Result<Vec<u8>, String> {
-    let size = usize::try_from(wanted.size).unwrap_or(usize::MAX);
-    if size > MODULE_BYTES_MAX {
-        return Err(format!("the module has {size} bytes; {MODULE_BYTES_MAX} is the most"));
-    }
-    tracing::info!("fetching the module ({size} bytes)");
-    let mut bytes = Vec::with_capacity(size);
-    let fetched = session
-        .fetch_module(&wanted.digest, 0, |chunk| {
-            bytes.extend_from_slice(chunk);
-            Ok(())
-        })
-        .await;
-    fetched.map_err(|error| format!("the module cannot be fetched: {error}"))?;
-    if digest(&bytes) != wanted.digest {
-        return Err("the module that was sent is not the one that was announced".to_owned());
-    }
-    if let Err(error) = store.save(&bytes) {
-        let said = format!("the module cannot be kept in {}: {error}", store.dir().display());
-        tracing::warn!("{said}");
-        *warning = Some(said);
-    }
-    Ok(bytes)
+/// Does what takes longer than the control thread may stand still: a module has up to a gigabyte.
+pub(super) async fn on_another_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| "preparing the module panicked".to_owned())
 }

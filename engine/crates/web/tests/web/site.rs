@@ -176,6 +176,7 @@ pub(crate) fn running() -> View {
         id: format!("w{index}"),
         index,
         state,
+        module_percent: None,
         user_count: 3,
         cpu_usage: 12.5,
         memory_usage: 1_000_000,

@@ -111,11 +111,11 @@ impl<H: MasterHandler> session::Server for SessionServer<H> {
         let module = handler
             .module(*conn, &digest)
             .ok_or_else(|| capnp::Error::failed("the master does not have this module".into()))?;
-        let rest = usize::try_from(params.get_offset()).ok().and_then(|at| module.get(at..));
-        let rest = rest.ok_or_else(|| {
+        let from = usize::try_from(params.get_offset()).ok().filter(|&at| at <= module.len());
+        let from = from.ok_or_else(|| {
             capnp::Error::failed(format!("offset lies beyond the module's {} bytes", module.len()))
         })?;
-        send(rest, &params.get_sink()?).await?;
+        self.send(&module, from, &params.get_sink()?).await?;
         results.get().set_size(module.len() as u64);
         Ok(())
     }
@@ -131,15 +131,28 @@ impl<H: MasterHandler> session::Server for SessionServer<H> {
     }
 }
 
-/// Sends bytes no faster than the sink takes them: flow control keeps about two chunks on their
-/// way, so nothing else on this connection waits behind more than these.
-async fn send(bytes: &[u8], sink: &byte_sink::Client) -> Result<(), capnp::Error> {
-    for chunk in bytes.chunks(MODULE_CHUNK_BYTES) {
-        let mut request = sink.write_request();
-        request.get().set_bytes(chunk);
-        request.send().await?;
+impl<H: MasterHandler> SessionServer<H> {
+    /// Sends bytes no faster than the handler allows and the sink takes them: flow control keeps
+    /// about two chunks on their way, so nothing else on this connection waits behind more than
+    /// these.
+    async fn send(
+        &self,
+        module: &[u8],
+        from: usize,
+        sink: &byte_sink::Client,
+    ) -> Result<(), capnp::Error> {
+        let Context { handler, conn, .. } = &*self.context;
+        let places = (from..).step_by(MODULE_CHUNK_BYTES);
+        for (at, chunk) in places.zip(module[from..].chunks(MODULE_CHUNK_BYTES)) {
+            handler.module_part(*conn, at, chunk.len()).await;
+            let mut request = sink.write_request();
+            request.get().set_bytes(chunk);
+            request.send().await?;
+        }
+        sink.done_request().send().promise.await?;
+        handler.module_sent(*conn);
+        Ok(())
     }
-    sink.done_request().send().promise.await.map(drop)
 }
 
 /// One of a limited number of calls.

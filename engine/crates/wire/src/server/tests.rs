@@ -45,6 +45,10 @@ impl MasterHandler for Master {
         None
     }
 
+    async fn module_part(&self, _: u64, _: usize, _: usize) {}
+
+    fn module_sent(&self, _: u64) {}
+
     fn leave(&self, _: u64) {}
 
     fn closed(&self, _: u64, reason: &str) {

@@ -48,6 +48,12 @@ pub(crate) struct Master {
     pub(crate) closed: RefCell<Vec<(u64, String)>>,
     /// Connections on which a proof was wrong.
     pub(crate) unproven: RefCell<Vec<u64>>,
+    /// Parts of modules that were to be sent: where, and how many bytes.
+    pub(crate) parts: RefCell<Vec<(usize, usize)>>,
+    /// More parts than this wait.
+    pub(crate) parts_max: Cell<Option<usize>>,
+    /// Connections on which all of a module was sent.
+    pub(crate) sent: RefCell<Vec<u64>>,
     /// While set, reports are not answered.
     pub(crate) stuck: Cell<bool>,
 }
@@ -118,6 +124,17 @@ impl MasterHandler for Master {
 
     fn module(&self, _conn: u64, digest: &Digest) -> Option<Arc<[u8]>> {
         self.module.borrow().clone().filter(|_| *digest == DIGEST)
+    }
+
+    async fn module_part(&self, _conn: u64, from: usize, bytes: usize) {
+        self.parts.borrow_mut().push((from, bytes));
+        while self.parts_max.get().is_some_and(|max| self.parts.borrow().len() > max) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn module_sent(&self, conn: u64) {
+        self.sent.borrow_mut().push(conn);
     }
 
     fn leave(&self, conn: u64) {

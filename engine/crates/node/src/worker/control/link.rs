@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use swarm_core::message::{PROTOCOL_VERSION, WorkerInfo};
-use swarm_wire::{ModuleInfo, Session};
+use swarm_core::message::{Digest, PROTOCOL_VERSION, WorkerInfo};
+use swarm_wire::ModuleInfo;
 
 use super::{Control, Event};
 use crate::worker::dial::{FromMaster, Link, dial};
@@ -92,8 +92,9 @@ impl Control {
             let _ = events.send(Event::Closed { link: number, reason }).await;
         });
         self.session = Some((number, Rc::clone(&session)));
+        self.sessions.send_replace(Some(session));
         if let Some(wanted) = accepted.module {
-            self.want(wanted, session);
+            self.want(wanted);
         }
         self.beat();
         self.introduce_stream(now);
@@ -101,7 +102,7 @@ impl Control {
     }
 
     /// Makes sure that the master's module is there.
-    fn want(&mut self, wanted: ModuleInfo, session: Rc<Session>) {
+    fn want(&mut self, wanted: ModuleInfo) {
         let ready = self.prepared.as_ref().is_some_and(|have| have.digest == wanted.digest);
         self.agent.set_module_ready(ready);
         if ready || self.preparing == Some(wanted.digest) {
@@ -110,14 +111,18 @@ impl Control {
         self.preparing = Some(wanted.digest);
         let at_hand = self.config.module.clone();
         let (runtime, store) = (self.config.runtime.clone(), self.store.clone());
-        let setting = self.config.setting();
+        let (sessions, setting) = (self.sessions.subscribe(), self.config.setting());
         self.spawn(async move {
-            let prepared = prepare(wanted, at_hand, runtime, store, session, setting).await;
-            Event::Prepared(Box::new(prepared))
+            let prepared = prepare(wanted, at_hand, runtime, store, sessions, setting).await;
+            Event::Prepared { digest: wanted.digest, result: Box::new(prepared) }
         });
     }
 
-    pub(super) fn prepared(&mut self, result: Result<Prepared, String>) {
+    pub(super) fn prepared(&mut self, digest: Digest, result: Result<Prepared, String>) {
+        if self.preparing != Some(digest) {
+            // The master has another by now.
+            return;
+        }
         self.preparing = None;
         match result {
             Ok(prepared) => {
@@ -142,6 +147,7 @@ impl Control {
 
     pub(super) fn disconnect(&mut self, now: Duration) {
         self.session = None;
+        self.sessions.send_replace(None);
         self.reporting = false;
         self.beating = false;
         self.alone_since = Some(now);
