@@ -181,8 +181,6 @@ pub struct Journal {
     subject: Subject,
     /// What the master begins with.
     kept: Kept,
-    /// The same, for the writer.
-    copy: Kept,
     extent: Extent,
 }
 
@@ -209,13 +207,12 @@ impl Journal {
             journal.check(dir, &asked, settings)?;
             return Ok(journal);
         }
-        let kept = || Kept::new(settings.clone());
+        let kept = Kept::new(settings.clone());
         let subject = postcard::to_allocvec(&asked);
         let subject = subject.expect("plain data without a limit can always be written");
-        let disk = Disk::create(&path, [FORMAT, swarm_stats::FORMAT], &subject, &kept());
+        let disk = Disk::create(&path, [FORMAT, swarm_stats::FORMAT], &subject, &kept);
         let disk = disk.map_err(|source| not_written(&path, source))?;
-        let (kept, copy, extent) = (kept(), kept(), Extent::default());
-        Ok(Self { path, lock, disk, subject: asked, kept, copy, extent })
+        Ok(Self { path, lock, disk, subject: asked, kept, extent: Extent::default() })
     }
 
     fn read(path: PathBuf, lock: lock::Lock) -> Result<Self, JournalError> {
@@ -232,14 +229,11 @@ impl Journal {
         }
         let subject = postcard::from_bytes(&contents.subject);
         let subject = subject.map_err(|_| damaged(&path, "it does not say what it is of"))?;
-        let load = || {
-            disk.load().map_err(|error| match error {
-                LoadError::Disk(error) => unreadable(&path, error),
-                LoadError::Contents(_) => damaged(&path, &error.to_string()),
-            })
-        };
-        let ((kept, extent), (copy, _)) = (load()?, load()?);
-        Ok(Self { path, lock, disk, subject, kept, copy, extent })
+        let (kept, extent) = disk.load().map_err(|error| match error {
+            LoadError::Disk(error) => unreadable(&path, error),
+            error => damaged(&path, &error.to_string()),
+        })?;
+        Ok(Self { path, lock, disk, subject, kept, extent })
     }
 
     /// Does it fit what was asked for?
@@ -291,7 +285,7 @@ impl Journal {
         let (sender, inbox) = channel();
         let path = self.path.clone();
         let open = Box::new(move || Disk::open(&path));
-        let writer = Writer::new(open, self.disk, self.copy, self.extent, progress);
+        let writer = Writer::new(open, self.disk, self.extent, progress);
         let scribe = Scribe::start(writer, sender, inbox, watched, self.extent.next_group)?;
         Ok((Scribe { path: self.path, _lock: Some(self.lock), ..scribe }, self.kept))
     }

@@ -1,5 +1,8 @@
-//! The database: records since the last checkpoint, and the checkpoint. Knows what is written down
-//! only as bytes with a version.
+//! The database: the checkpoint, and the records since. Knows what is written down only as bytes
+//! with a version.
+//!
+//! Records wait for the disk, and somebody for them. So a checkpoint comes beside them, a piece with
+//! each commit, and counts when its last piece is there; what it makes useless goes the same way.
 //!
 //! It commits in two phases. With one, a database whose last commit is damaged goes back to the
 //! one before without a word, and with it what was acknowledged; with two, that is an error.
@@ -8,6 +11,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
 
 use super::kept::Kept;
 use super::record::Record;
@@ -16,19 +20,26 @@ use super::record::Record;
 const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
 /// By number of the first group in them: groups of records, one after the other.
 const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
-/// The checkpoint in pieces, by number of the piece.
-const CHECKPOINT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("checkpoint");
+/// Checkpoints in pieces, by number of the first group that is not in it and number of the piece.
+/// One counts; another may be on its way, or be left over.
+const CHECKPOINTS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("checkpoints");
 
 /// Key in [`ABOUT`]: the version, readable whatever the version is.
 const VERSION: &str = "version";
 /// Key in [`ABOUT`]: what the state is of.
 const SUBJECT: &str = "subject";
+/// Key in [`ABOUT`]: the checkpoint that counts.
+const CURRENT: &str = "checkpoint";
 
 /// Memory for pages of the database, in bytes.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// Bytes of one piece of a checkpoint. The database places each as a whole.
-const PIECE_BYTES: usize = 1 << 20;
+/// Bytes of one piece of a checkpoint: a commit takes the longer for it, and whoever waits for that
+/// commit. The database places each as a whole.
+pub(super) const PIECE_BYTES: usize = 256 << 10;
+
+/// Bytes of what has become useless that one commit removes, or a little more.
+const REMOVED_BYTES: usize = 4 << 20;
 
 /// What went wrong with the database. All that it can be is for people to read.
 pub(crate) type DiskError = redb::Error;
@@ -95,7 +106,10 @@ impl Disk {
             about.insert(SUBJECT, subject)?;
             transaction.open_table(RECORDS)?;
         }
-        put_checkpoint(&transaction, &bytes_of(kept))?;
+        let bytes = bytes_of(kept);
+        for piece in pieces(0, &bytes, PIECE_BYTES) {
+            put(&transaction, &piece)?;
+        }
         transaction.commit().map_err(Into::into)
     }
 
@@ -117,33 +131,47 @@ impl Disk {
         Ok(Contents { version, subject: subject.unwrap_or_default() })
     }
 
-    /// Adds groups of records; when this returns they are safe. Done again with more of them under
-    /// the same number, it replaces them.
-    pub(super) fn append(&self, first: u64, groups: &[u8]) -> Result<(), DiskError> {
+    /// Adds groups of records, if there are any, and does a part of something else. When this
+    /// returns they are safe. Done again with more of them under the same number, it replaces them.
+    pub(super) fn commit(
+        &self,
+        first: u64,
+        groups: &[u8],
+        chore: &Chore<'_>,
+    ) -> Result<Done, DiskError> {
         let transaction = self.write()?;
-        transaction.open_table(RECORDS)?.insert(first, groups)?;
-        transaction.commit().map_err(Into::into)
-    }
-
-    /// Replaces the checkpoint and all records by this one.
-    pub(super) fn checkpoint(&self, kept: &[u8]) -> Result<(), DiskError> {
-        let transaction = self.write()?;
-        transaction.open_table(RECORDS)?.retain(|_, _| false)?;
-        put_checkpoint(&transaction, kept)?;
-        transaction.commit().map_err(Into::into)
+        if !groups.is_empty() {
+            transaction.open_table(RECORDS)?.insert(first, groups)?;
+        }
+        let done = match chore {
+            Chore::None => Done::Wholly,
+            Chore::Put(piece) => put(&transaction, piece)?,
+            Chore::Remove => remove(&transaction)?,
+        };
+        transaction.commit()?;
+        Ok(done)
     }
 
     /// Everything, added up: also the number of the last group, and the bytes of all records.
     pub(super) fn load(&self) -> Result<(Kept, Extent), LoadError> {
         let transaction = self.database.begin_read()?;
-        let (mut bytes, mut extent) = (Vec::new(), Extent::default());
-        for piece in transaction.open_table(CHECKPOINT)?.iter()? {
-            bytes.extend_from_slice(piece?.1.value());
+        let about = transaction.open_table(ABOUT)?;
+        let current = about.get(CURRENT)?.ok_or(LoadError::NoCheckpoint)?;
+        let Current { group, count } = postcard::from_bytes(current.value())?;
+        let mut bytes = Vec::new();
+        let mut pieces = transaction.open_table(CHECKPOINTS)?.range((group, 0)..(group, count))?;
+        for number in 0..count {
+            let (key, piece) = pieces.next().ok_or(LoadError::NoCheckpoint)??;
+            if key.value() != (group, number) {
+                return Err(LoadError::NoCheckpoint);
+            }
+            bytes.extend_from_slice(piece.value());
         }
-        extent.checkpoint_bytes = bytes.len();
+        let checkpoint_bytes = bytes.len();
+        let mut extent = Extent { next_group: group, record_bytes: 0, checkpoint_bytes };
         let mut kept: Kept = postcard::from_bytes(&bytes)?;
         drop(bytes);
-        for entry in transaction.open_table(RECORDS)?.iter()? {
+        for entry in transaction.open_table(RECORDS)?.range(group..)? {
             let (first, groups) = entry?;
             extent.record_bytes += groups.value().len();
             extent.next_group = first.value() + add_up(&mut kept, groups.value())?;
@@ -164,6 +192,57 @@ pub(super) fn add_up(kept: &mut Kept, mut groups: &[u8]) -> Result<u64, postcard
     Ok(count)
 }
 
+/// The checkpoint that counts.
+#[derive(Debug, Serialize, Deserialize)]
+struct Current {
+    /// All groups before this one are in it.
+    group: u64,
+    /// How many pieces it has.
+    count: u64,
+}
+
+/// A part of a checkpoint.
+#[derive(Debug)]
+pub(super) struct Piece<'a> {
+    /// All groups before this one are in it.
+    group: u64,
+    number: u64,
+    /// How many pieces it has.
+    count: u64,
+    bytes: &'a [u8],
+}
+
+/// What is done beside a commit of records.
+#[derive(Debug)]
+pub(super) enum Chore<'a> {
+    None,
+    /// A piece of a checkpoint. It counts when its last piece is there.
+    Put(Piece<'a>),
+    /// Some of what is of no use since a checkpoint counts.
+    Remove,
+}
+
+/// How far a chore is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    Partly,
+    Wholly,
+}
+
+/// A checkpoint of all before `group` in pieces of so many bytes.
+pub(super) fn pieces(
+    group: u64,
+    bytes: &[u8],
+    piece_bytes: usize,
+) -> impl ExactSizeIterator<Item = Piece<'_>> {
+    let chunks = bytes.chunks(piece_bytes);
+    let count = chunks.len() as u64;
+    chunks.enumerate().map(move |(number, bytes)| {
+        let number = number as u64;
+        Piece { group, number, count, bytes }
+    })
+}
+
 /// How much there is.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Extent {
@@ -181,6 +260,9 @@ pub(super) enum LoadError {
     /// What is in it is nothing that was written by this version.
     #[error("what is in it cannot be read: {0}")]
     Contents(#[from] postcard::Error),
+    /// Nothing says where the records begin.
+    #[error("its checkpoint is not there")]
+    NoCheckpoint,
 }
 
 macro_rules! disk_errors {
@@ -204,11 +286,43 @@ fn builder() -> Builder {
     builder
 }
 
-fn put_checkpoint(transaction: &WriteTransaction, kept: &[u8]) -> Result<(), DiskError> {
-    let mut table = transaction.open_table(CHECKPOINT)?;
-    table.retain(|_, _| false)?;
-    for (number, piece) in (0..).zip(kept.chunks(PIECE_BYTES)) {
-        table.insert(number, piece)?;
+fn put(transaction: &WriteTransaction, piece: &Piece<'_>) -> Result<Done, DiskError> {
+    let &Piece { group, number, count, bytes } = piece;
+    transaction.open_table(CHECKPOINTS)?.insert((group, number), bytes)?;
+    if number + 1 < count {
+        return Ok(Done::Partly);
     }
-    Ok(())
+    let current = postcard::to_allocvec(&Current { group, count });
+    let current = current.expect("plain data without a limit can always be written");
+    transaction.open_table(ABOUT)?.insert(CURRENT, current.as_slice())?;
+    Ok(Done::Wholly)
+}
+
+/// Removes records that are in the checkpoint that counts, and pieces of others.
+fn remove(transaction: &WriteTransaction) -> Result<Done, DiskError> {
+    let about = transaction.open_table(ABOUT)?;
+    let current = about.get(CURRENT)?;
+    let current = current.and_then(|bytes| postcard::from_bytes::<Current>(bytes.value()).ok());
+    // What is loaded has one; who has none has nothing to remove.
+    let Some(Current { group, count }) = current else { return Ok(Done::Wholly) };
+    let mut removed = 0;
+    let mut records = transaction.open_table(RECORDS)?;
+    for entry in records.extract_from_if(..group, |_, _| true)? {
+        removed += entry?.1.value().len();
+        if removed >= REMOVED_BYTES {
+            return Ok(Done::Partly);
+        }
+    }
+    let mut checkpoints = transaction.open_table(CHECKPOINTS)?;
+    // By range: the pieces that count are not even looked at.
+    let (before, after) = ((0, 0)..(group, 0), (group, count)..(u64::MAX, u64::MAX));
+    for range in [before, after] {
+        for entry in checkpoints.extract_from_if(range, |_, _| true)? {
+            removed += entry?.1.value().len();
+            if removed >= REMOVED_BYTES {
+                return Ok(Done::Partly);
+            }
+        }
+    }
+    Ok(Done::Wholly)
 }

@@ -10,7 +10,7 @@ use swarm_core::plan::Population;
 
 use super::disk::{Disk, add_up, bytes_of};
 use super::kept::Kept;
-use super::made::{Memory, begin, fingerprint, groups, settings};
+use super::made::{Memory, append, begin, checkpoint, fingerprint, groups, settings};
 
 /// Bytes of a page of the database.
 const PAGE_BYTES: usize = 4096;
@@ -28,11 +28,9 @@ fn written() -> &'static Written {
         let disk = begin(&memory);
         let mut versions = Vec::new();
         for (number, group) in (0..).zip(groups()) {
-            let bytes = postcard::to_allocvec(&group).expect("plain data");
-            disk.append(number, &bytes).expect("a sound disk");
+            append(&disk, number, &group);
             if number == 4 {
-                let (kept, _) = disk.load().expect("a sound database");
-                disk.checkpoint(&bytes_of(&kept)).expect("a sound disk");
+                checkpoint(&disk, number + 1);
             }
             versions.push(memory.bytes());
         }

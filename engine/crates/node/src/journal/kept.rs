@@ -1,6 +1,6 @@
-//! What the records add up to. The master applies each to its own results as it makes it, the
-//! writer to what it keeps for the next checkpoint, and a successor to what it finds: there is one
-//! way in which things happen.
+//! What the records add up to. The master applies each to its own results as it makes it, and who
+//! makes a checkpoint or succeeds the master to what it finds on disk: there is one way in which
+//! things happen.
 
 use serde::{Deserialize, Serialize};
 use swarm_core::cluster::State as TestState;

@@ -11,7 +11,7 @@ use swarm_core::message::{Digest, Settings};
 use swarm_core::plan::Population;
 use swarm_stats::delta::{Delta, EntryDelta, Report};
 
-use super::disk::Disk;
+use super::disk::{Chore, Disk, Done, bytes_of, pieces};
 use super::kept::Kept;
 use super::record::{FORMAT, Record};
 
@@ -69,7 +69,7 @@ pub(super) fn fingerprint(kept: &Kept) -> Vec<u8> {
 }
 
 /// Bytes that a disk in memory has room for.
-const DISK_BYTES_MAX: usize = 64 << 20;
+const DISK_BYTES_MAX: usize = if cfg!(test) { 256 << 20 } else { 64 << 20 };
 
 /// What happens to a disk.
 #[derive(Debug, Clone)]
@@ -88,6 +88,8 @@ struct MemoryState {
     bytes: Vec<u8>,
     ops: Vec<Op>,
     full: bool,
+    /// What was done is not remembered: it would be too much.
+    forgetful: bool,
 }
 
 impl Memory {
@@ -98,6 +100,11 @@ impl Memory {
     #[cfg(test)]
     pub(super) fn set_full(&self, full: bool) {
         self.state().full = full;
+    }
+
+    #[cfg(test)]
+    pub(super) fn forget(&self) {
+        self.state().forgetful = true;
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
@@ -119,7 +126,9 @@ impl Memory {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
         apply(&mut state.bytes, &op);
-        state.ops.push(op);
+        if !state.forgetful {
+            state.ops.push(op);
+        }
         Ok(())
     }
 }
@@ -174,4 +183,27 @@ pub(super) fn begin(memory: &Memory) -> Disk {
     let begun = disk.begin([FORMAT, swarm_stats::FORMAT], b"", &Kept::new(settings()));
     begun.expect("a sound disk");
     disk
+}
+
+/// Adds a group.
+pub(super) fn append(disk: &Disk, first: u64, group: &[Record]) {
+    let bytes = postcard::to_allocvec(group).expect("plain data");
+    disk.commit(first, &bytes, &Chore::None).expect("a sound disk");
+}
+
+/// Bytes of a piece, so that even a small checkpoint has several.
+pub(super) const PIECE_BYTES: usize = 40;
+
+/// Writes a checkpoint of the groups before this one, piece by piece, and removes what is of no
+/// use then.
+pub(super) fn checkpoint(disk: &Disk, group: u64) {
+    let (kept, extent) = disk.load().expect("a sound database");
+    assert_eq!(extent.next_group, group);
+    let bytes = bytes_of(&kept);
+    let pieces = pieces(group, &bytes, PIECE_BYTES);
+    assert!(pieces.len() > 2);
+    for piece in pieces {
+        disk.commit(group, b"", &Chore::Put(piece)).expect("a sound disk");
+    }
+    while disk.commit(group, b"", &Chore::Remove).expect("a sound disk") == Done::Partly {}
 }

@@ -6,9 +6,10 @@ use swarm_core::message::Settings;
 use swarm_stats::delta::Report;
 
 /// Version of what is written. To be raised with every change to [`Record`], to
-/// [`Kept`](super::kept::Kept) and to what they hold of other crates, but for the statistics,
-/// whose version is [`swarm_stats::FORMAT`]: nothing in the bytes tells.
-pub(crate) const FORMAT: u32 = 1;
+/// [`Kept`](super::kept::Kept), to what they hold of other crates and to how the database keeps
+/// them, but for the statistics, whose version is [`swarm_stats::FORMAT`]: nothing in the bytes
+/// tells.
+pub(crate) const FORMAT: u32 = 2;
 
 /// One thing that happened. Times are in milliseconds of the master's clock.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -1,15 +1,19 @@
 //! The thread that writes. Groups of records come by a channel; all that have come together are
 //! committed as one, and then whoever waits for them hears of it. What cannot be written is kept
 //! and tried again; nobody is told that it is safe before it is.
+//!
+//! Checkpoints are made beside that: another thread adds up what is on disk, this one writes the
+//! result piece by piece. So nobody waits for one, and the statistics are not held a second time but
+//! while one is made.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::disk::{Disk, DiskError, Extent, bytes_of};
-use super::kept::Kept;
+use super::disk::{Chore, Disk, DiskError, Done, Extent, LoadError, PIECE_BYTES, bytes_of, pieces};
 use super::record::Record;
 
 /// From one commit to the next: the more groups share one, the less a group costs. An
@@ -24,7 +28,7 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 
 /// A checkpoint is due when the records take so many bytes more than twice the last checkpoint: the
 /// directory does not grow with the length of a test, and checkpoints cost less than records.
-const RECORD_BYTES_MAX: usize = 16 << 20;
+const RECORD_BYTES_MAX: usize = 32 << 20;
 
 /// After a checkpoint that failed the next is tried when so many bytes of records have come.
 const CHECKPOINT_RETRY_BYTES: usize = RECORD_BYTES_MAX / 4;
@@ -39,6 +43,26 @@ pub(super) enum Message {
     },
     /// There will be no other.
     End,
+}
+
+/// What there is to do beside records.
+enum Work {
+    Nothing,
+    /// A checkpoint is being made.
+    Making(JoinHandle<Result<Checkpoint, LoadError>>),
+    /// One is being written; so many pieces are there.
+    Writing(Checkpoint, usize),
+    /// There is something of no use.
+    Remove,
+}
+
+/// What the records add up to.
+struct Checkpoint {
+    /// All groups before this one are in it.
+    group: u64,
+    bytes: Vec<u8>,
+    /// So many bytes of records are of no use when it is written.
+    record_bytes: usize,
 }
 
 /// How far the writing is.
@@ -56,9 +80,7 @@ pub(super) type Open = Box<dyn FnMut() -> Result<Disk, DiskError> + Send>;
 pub(super) struct Writer {
     open: Open,
     /// `None` after an error.
-    disk: Option<Disk>,
-    /// Everything that was written, and `batch`.
-    kept: Kept,
+    disk: Option<Arc<Disk>>,
     extent: Extent,
     /// Groups that are not safe yet, as bytes.
     batch: Vec<u8>,
@@ -67,26 +89,27 @@ pub(super) struct Writer {
     progress: watch::Sender<Progress>,
     /// Bytes of records at which a checkpoint is due.
     checkpoint_at: usize,
+    work: Work,
 }
 
 impl Writer {
     pub(super) fn new(
         open: Open,
         disk: Disk,
-        kept: Kept,
         extent: Extent,
         progress: watch::Sender<Progress>,
     ) -> Self {
         let mut writer = Self {
             open,
-            disk: Some(disk),
-            kept,
+            disk: Some(Arc::new(disk)),
             extent,
             batch: Vec::new(),
             groups: 0,
             rooms: Vec::new(),
             progress,
             checkpoint_at: 0,
+            // An earlier master may have ended in the middle of it.
+            work: Work::Remove,
         };
         writer.schedule_checkpoint();
         writer
@@ -99,19 +122,23 @@ impl Writer {
             let goes_on = self.collect(inbox);
             self.commit();
             if !goes_on {
+                self.forsake_checkpoint();
                 return self.groups == 0;
             }
-            self.checkpoint_if_due();
+            self.look_after_checkpoint();
             std::thread::sleep(COMMIT_INTERVAL.saturating_sub(began.elapsed()));
         }
     }
 
-    /// Waits for a group, and takes all that are there. False at the end of it all.
+    /// Waits for a group, or until there is something else to do, and takes all groups that are
+    /// there. False at the end of it all.
     fn collect(&mut self, inbox: &Receiver<Message>) -> bool {
-        let first = if self.groups == 0 {
+        let first = if self.groups > 0 {
+            inbox.recv_timeout(RETRY_INTERVAL)
+        } else if matches!(self.work, Work::Nothing) {
             inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
-            inbox.recv_timeout(RETRY_INTERVAL)
+            inbox.recv_timeout(COMMIT_INTERVAL)
         };
         let mut next = match first {
             Ok(message) => message,
@@ -120,7 +147,7 @@ impl Writer {
         };
         loop {
             match next {
-                Message::Group { records, room } => self.take(records, room),
+                Message::Group { records, room } => self.take(&records, room),
                 Message::End => return false,
             }
             if self.batch.len() >= BATCH_BYTES_MAX {
@@ -134,28 +161,65 @@ impl Writer {
         }
     }
 
-    fn take(&mut self, records: Vec<Record>, room: Option<OwnedSemaphorePermit>) {
+    fn take(&mut self, records: &[Record], room: Option<OwnedSemaphorePermit>) {
         let batch = std::mem::take(&mut self.batch);
-        self.batch = postcard::to_extend(&records, batch)
+        self.batch = postcard::to_extend(records, batch)
             .expect("plain data without a limit can always be written");
         self.groups += 1;
         self.rooms.extend(room);
-        records.into_iter().for_each(|record| self.kept.apply(record));
     }
 
-    /// Makes all that was taken safe, if that can be.
+    /// Makes all that was taken safe, if that can be, and does a part of what else there is to do.
     fn commit(&mut self) {
-        if self.groups == 0 {
+        let chore = matches!(self.work, Work::Writing(..) | Work::Remove);
+        if self.groups == 0 && !chore {
             return;
         }
-        let (first, batch) = (self.extent.next_group, &self.batch);
-        let result = match &self.disk {
-            Some(disk) => disk.append(first, batch),
-            None => (self.open)().and_then(|disk| self.disk.insert(disk).append(first, batch)),
+        let mut result = self.append();
+        if let Err(error) = &result
+            && chore
+        {
+            // The records alone may well find room.
+            self.no_checkpoint(error);
+            if self.groups == 0 {
+                return;
+            }
+            result = self.append();
+        }
+        match result {
+            Ok(done) => {
+                self.appended();
+                self.worked(done);
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// Writes; opens the database first if need be.
+    fn append(&mut self) -> Result<Done, DiskError> {
+        let disk = match self.disk.take() {
+            Some(disk) => disk,
+            None => {
+                // Two cannot have it open.
+                self.forsake_checkpoint();
+                Arc::new((self.open)()?)
+            }
         };
-        if let Err(error) = result {
-            self.disk = None;
-            self.failed(&error);
+        let chore = match &self.work {
+            Work::Nothing | Work::Making(_) => Chore::None,
+            Work::Remove => Chore::Remove,
+            Work::Writing(Checkpoint { group, bytes, .. }, written) => {
+                let piece = pieces(*group, bytes, PIECE_BYTES).nth(*written);
+                piece.map_or(Chore::None, Chore::Put)
+            }
+        };
+        let done = disk.commit(self.extent.next_group, &self.batch, &chore)?;
+        self.disk = Some(disk);
+        Ok(done)
+    }
+
+    fn appended(&mut self) {
+        if self.groups == 0 {
             return;
         }
         self.extent.record_bytes += self.batch.len();
@@ -165,6 +229,22 @@ impl Writer {
         self.rooms.clear();
         let safe = self.extent.next_group;
         self.progress.send_replace(Progress { safe, failing: None });
+    }
+
+    /// A part of what else there was to do is done.
+    fn worked(&mut self, done: Done) {
+        match (&mut self.work, done) {
+            (Work::Writing(_, written), Done::Partly) => *written += 1,
+            (Work::Writing(Checkpoint { bytes, record_bytes, .. }, _), Done::Wholly) => {
+                tracing::debug!("a checkpoint of {} bytes is written", bytes.len());
+                self.extent.record_bytes -= (*record_bytes).min(self.extent.record_bytes);
+                self.extent.checkpoint_bytes = bytes.len();
+                self.work = Work::Remove;
+                self.schedule_checkpoint();
+            }
+            (Work::Remove, Done::Wholly) => self.work = Work::Nothing,
+            (Work::Remove, Done::Partly) | (Work::Nothing | Work::Making(_), _) => {}
+        }
     }
 
     fn failed(&mut self, error: &DiskError) {
@@ -180,23 +260,52 @@ impl Writer {
         self.checkpoint_at = RECORD_BYTES_MAX.max(2 * self.extent.checkpoint_bytes);
     }
 
-    /// Writes down what all records add up to, and drops them.
-    fn checkpoint_if_due(&mut self) {
-        let due = self.groups == 0 && self.extent.record_bytes >= self.checkpoint_at;
-        let Some(disk) = self.disk.as_ref().filter(|_| due) else { return };
-        let bytes = bytes_of(&self.kept);
-        match disk.checkpoint(&bytes) {
-            Ok(()) => {
-                self.extent.record_bytes = 0;
-                self.extent.checkpoint_bytes = bytes.len();
-                self.schedule_checkpoint();
+    /// Begins to make a checkpoint when one is due, and to write it when it is made.
+    fn look_after_checkpoint(&mut self) {
+        match &self.work {
+            Work::Nothing if self.extent.record_bytes >= self.checkpoint_at => {
+                let Some(disk) = self.disk.clone() else { return };
+                let thread = std::thread::Builder::new().name("checkpoint".into());
+                match thread.spawn(move || make(&disk)) {
+                    Ok(making) => self.work = Work::Making(making),
+                    Err(error) => self.no_checkpoint(&error),
+                }
             }
-            Err(error) => {
-                // Nothing is lost: the records are still there. The next commit opens it again.
-                tracing::warn!("the journal could not be made shorter: {error}");
-                self.disk = None;
-                self.checkpoint_at = self.extent.record_bytes + CHECKPOINT_RETRY_BYTES;
-            }
+            Work::Making(making) if making.is_finished() => match self.made() {
+                Some(Ok(checkpoint)) => self.work = Work::Writing(checkpoint, 0),
+                Some(Err(error)) => self.no_checkpoint(&error),
+                None => {}
+            },
+            _ => {}
         }
     }
+
+    /// Waits for the checkpoint that is being made.
+    fn made(&mut self) -> Option<Result<Checkpoint, LoadError>> {
+        let Work::Making(making) = std::mem::replace(&mut self.work, Work::Nothing) else {
+            return None;
+        };
+        // A panic has been printed.
+        making.join().ok()
+    }
+
+    /// One that is being made is of no use any more, and whoever makes it has the database open.
+    fn forsake_checkpoint(&mut self) {
+        if matches!(self.work, Work::Making(_)) {
+            self.made();
+        }
+    }
+
+    /// Nothing is lost: the records are still there. It is tried again when more have come.
+    fn no_checkpoint(&mut self, error: &dyn std::fmt::Display) {
+        tracing::warn!("the journal could not be made shorter: {error}");
+        self.work = Work::Nothing;
+        self.checkpoint_at = self.extent.record_bytes + CHECKPOINT_RETRY_BYTES;
+    }
+}
+
+/// Adds up what is on disk.
+fn make(disk: &Disk) -> Result<Checkpoint, LoadError> {
+    let (kept, Extent { next_group: group, record_bytes, .. }) = disk.load()?;
+    Ok(Checkpoint { group, bytes: bytes_of(&kept), record_bytes })
 }
