@@ -66,6 +66,7 @@ test('the form starts a test', async () => {
   await field('Number of users').fill(String(USERS));
   await field('Spawn rate').fill('10');
   await field('Host').fill(host);
+  assert.equal(await button('Log out').count(), 0, 'there is nothing to log out of');
   await shot('start');
   await button('Start swarming').click();
   await until('the state is running', async () => (await state()) === 'running');

@@ -1,8 +1,8 @@
 // Written by `npm run build` in `ui/`.
 &[
     Asset {
-        path: "assets/index-B-rWTcmw.js",
-        bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/assets/index-B-rWTcmw.js")),
+        path: "assets/index-D7lMk-oM.js",
+        bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/assets/index-D7lMk-oM.js")),
     },
     Asset {
         path: "assets/index-i92-qBJJ.css",

@@ -6,9 +6,9 @@
 //! each view.
 //!
 //! An event named `view` holds
-//! `{"view": View, "left_off": {...}, "oldest_second_ms": n, "seconds": [...]}`: the view without
-//! its seconds and with at most [`ROWS_MAX`] rows in each table, how many rows were left off, and
-//! the seconds that are new or changed since the client's last event (a worker may report late).
+//! `{"view": View, "left_off": {...}, "login": bool, "oldest_second_ms": n, "seconds": [...]}`: the
+//! view without its seconds and with at most [`ROWS_MAX`] rows in each table, how many rows were
+//! left off, whether there is a login (and so something to log out of), and the seconds that are new or changed since the client's last event (a worker may report late).
 //! Seconds before `oldest_second_ms` are gone and to be forgotten; `null` means that there are
 //! none. An event named `ping` only shows that the connection lives.
 
@@ -46,6 +46,8 @@ pub(crate) struct Live {
     /// Set when the server stops.
     closing: watch::Receiver<bool>,
     slots: Arc<Semaphore>,
+    /// Who sees it has logged in.
+    login: bool,
     rendered: Arc<Mutex<Option<Rendered>>>,
 }
 
@@ -57,9 +59,13 @@ struct Rendered {
 }
 
 impl Live {
-    pub(crate) fn new(view: watch::Receiver<Arc<View>>, closing: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        view: watch::Receiver<Arc<View>>,
+        closing: watch::Receiver<bool>,
+        login: bool,
+    ) -> Self {
         let slots = Arc::new(Semaphore::new(CLIENTS_MAX));
-        Self { view, closing, slots, rendered: Arc::default() }
+        Self { view, closing, slots, login, rendered: Arc::default() }
     }
 
     /// The shared part for `view`, made by the first client that asks.
@@ -125,7 +131,8 @@ impl Client {
         let seconds = changed_seconds(sent.unwrap_or_default(), &view.stats.seconds);
         let oldest = view.stats.seconds.first().map(|second| second.at_ms);
         let data = format!(
-            "{head},\"oldest_second_ms\":{},\"seconds\":{}}}",
+            "{head},\"login\":{},\"oldest_second_ms\":{},\"seconds\":{}}}",
+            self.live.login,
             json(&oldest),
             json(&seconds)
         );

@@ -107,7 +107,7 @@ pub async fn serve(
     let allowed = options.allowed_hosts.iter().map(|name| name.to_ascii_lowercase());
     let names = Names { loopback: address.ip().is_loopback(), allowed: allowed.collect() };
     let (close, closing) = watch::channel(false);
-    let live = Live::new(control.view.clone(), closing.clone());
+    let live = Live::new(control.view.clone(), closing.clone(), options.login.is_some());
     let gate = options.login.as_ref().map(|token| {
         let (port, secure) = (address.port(), options.tls.is_some());
         Gate::new(token, Place { base: base.clone(), port, secure }).map_err(WebError::Login)

@@ -1,6 +1,6 @@
 //! What is opened to other machines, and the page's login.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
@@ -139,6 +139,14 @@ fn the_page_behind_a_login() {
         stats["user_count"] == 2
     });
     assert_eq!(ask(url, "POST", "/stop", &[&bearer], "").status, 200);
+    // The page knows that there is something to log out of.
+    let mut live = TcpStream::connect(run.page().url().strip_prefix("http://").expect("http"));
+    let live = live.as_mut().expect("the page listens");
+    let request = format!("GET /api/v1/live HTTP/1.0\r\nHost: localhost\r\n{cookie}\r\n\r\n");
+    live.write_all(request.as_bytes()).expect("it reads");
+    let event = BufReader::new(live).lines().map(|line| line.expect("it goes on"));
+    let event = event.into_iter().find(|line| line.starts_with("data:")).expect("an event");
+    assert!(event.contains("\"login\":true"), "{event}");
     // And out.
     assert_eq!(ask(url, "POST", "/logout", &[&cookie, FORM], "").status, 200);
     assert_eq!(ask(url, "GET", "/stats/requests", &[&cookie], "").status, 401);

@@ -108,6 +108,7 @@ async fn long_tables_are_cut_and_it_says_so() {
     assert_eq!(event["view"]["stats"]["entries"].as_array().unwrap().len(), 500);
     let off = json!({ "entries": 277, "errors": 0, "exceptions": 0, "metrics": 0 });
     assert_eq!(event["left_off"], off);
+    assert_eq!(event["login"], false);
 }
 
 #[tokio::test]

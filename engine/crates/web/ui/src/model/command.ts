@@ -25,6 +25,10 @@ export function reset(): Promise<Answer> {
   return post('stats/reset');
 }
 
+export function logout(): Promise<Answer> {
+  return post('logout');
+}
+
 async function post(path: string, body?: URLSearchParams): Promise<Answer> {
   try {
     const response = await fetch(path, { method: 'POST', body: body ?? null });

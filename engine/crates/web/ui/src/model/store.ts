@@ -8,6 +8,7 @@ import type { LeftOff, LiveEvent, View } from './types';
 
 export const view = signal<View | null>(null);
 export const leftOff = signal<LeftOff>({ entries: 0, errors: 0, exceptions: 0, metrics: 0 });
+export const login = signal(false);
 export const link = signal<Link>('connecting');
 
 /** The columns of the charts, changed in place; [`seriesVersion`] counts the changes. */
@@ -58,6 +59,7 @@ function take(event: LiveEvent): void {
   batch(() => {
     if (mergeSeconds(series, event.oldest_second_ms, event.seconds)) seriesVersion.value += 1;
     leftOff.value = event.left_off;
+    login.value = event.login;
     view.value = event.view;
   });
 }

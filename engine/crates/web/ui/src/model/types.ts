@@ -6,6 +6,8 @@ export interface Worker {
   id: string;
   index: number;
   state: string;
+  /** How much of the module has gone to it, while it fetches that. */
+  module_percent: number | null;
   user_count: number;
   /** Percent of one core. */
   cpu_usage: number;
@@ -140,6 +142,8 @@ export interface LeftOff {
 export interface LiveEvent {
   view: View;
   left_off: LeftOff;
+  /** There is something to log out of. */
+  login: boolean;
   /** Seconds before this one are to be forgotten; `null`: all of them. */
   oldest_second_ms: number | null;
   seconds: Second[];

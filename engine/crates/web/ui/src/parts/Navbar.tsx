@@ -1,11 +1,12 @@
 import type { ComponentChildren } from 'preact';
-import { type Answer, reset, stop } from '../model/command';
+import { type Answer, logout, reset, stop } from '../model/command';
 import { clock, count, failRatio, percent, rate, runTime } from '../model/format';
 import {
   active,
   dialog,
   fresh,
   link,
+  login,
   series,
   state,
   type Theme,
@@ -33,6 +34,7 @@ export function Navbar() {
       <Tiles now={now} />
       <div class="actions">
         {!fresh.value && <Commands />}
+        {login.value && <LogoutButton />}
         <ThemeButton />
       </div>
     </header>
@@ -126,6 +128,25 @@ function Commands() {
         Reset
       </button>
     </>
+  );
+}
+
+function LogoutButton() {
+  const leave = async (): Promise<void> => {
+    const answer = await logout();
+    if (answer.success) location.assign('login');
+    else trouble.value = answer.message;
+  };
+  return (
+    <button
+      type="button"
+      class="icon-button"
+      title="Log out"
+      aria-label="Log out"
+      onClick={() => void leave()}
+    >
+      <Icon name="leave" />
+    </button>
   );
 }
 

@@ -36,7 +36,7 @@ const COLUMNS: readonly Column<Worker>[] = [
     width: 130,
     head: 'State',
     key: (row) => row.state,
-    cell: (row) => <span class={`state state-${row.state}`}>{row.state}</span>,
+    cell: (row) => <span class={`state state-${row.state}`}>{doing(row)}</span>,
   },
   {
     id: 'users',
@@ -90,12 +90,18 @@ const COLUMNS: readonly Column<Worker>[] = [
 
 const same = (a: Worker, b: Worker): boolean =>
   a.state === b.state &&
+  a.module_percent === b.module_percent &&
   a.user_count === b.user_count &&
   a.cpu_usage === b.cpu_usage &&
   a.memory_usage === b.memory_usage &&
   a.lateness_ms?.worst.p99 === b.lateness_ms?.worst.p99 &&
   a.lateness_ms?.max === b.lateness_ms?.max &&
   a.problem === b.problem;
+
+/** Its state, and while the module is on its way how much of it has gone. */
+function doing({ state, module_percent: percent }: Worker): string {
+  return percent === null ? state : `fetching ${percent}%`;
+}
 
 function Late({ row: { lateness_ms: late } }: { row: Worker }) {
   if (!late) return <>–</>;
