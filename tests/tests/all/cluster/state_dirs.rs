@@ -116,14 +116,15 @@ fn fill(dir: &Path) -> PathBuf {
     path
 }
 
-#[test]
-fn a_full_disk_acknowledges_nothing_is_told_and_loses_nothing() {
+/// A cluster of two workers and forty users whose state directory is a small disk. Also that disk.
+fn on_a_small_disk(stop_timeout: &str) -> (Cluster, PathBuf) {
     let swarm = Swarm::new();
     let target = swarm.target(&["--threads", "1"]);
     let json = super::result_file(&swarm);
     let mut command = swarm.command(&["master"]);
-    command.arg(scenario("website")).args(["--host", &target.url(), "-s", "10", "--json-file"]);
-    command.arg(json).args(["--master-bind-port", "0", "--web-port", "0", "--state-dir", "state"]);
+    command.arg(scenario("website")).args(["--host", &target.url(), "-s", stop_timeout]);
+    command.arg("--json-file").arg(json).args(["--master-bind-port", "0", "--web-port", "0"]);
+    command.args(["--state-dir", "state"]);
     let process = Process::spawn("master", with_small_disk(&command, "state", "16m"));
     let master = Master::of(process, &[]);
     let disk = seen_by(&master.process, &swarm, "state");
@@ -133,21 +134,51 @@ fn a_full_disk_acknowledges_nothing_is_told_and_loses_nothing() {
     cluster.master.page().start(40, 100.0);
     cluster.wait_for_shares(40, 2);
     cluster.wait_for_more_requests(40);
+    (cluster, disk)
+}
 
+/// Waits until the page says so.
+fn told(cluster: &Cluster, text: &str) {
+    wait_until(text, PATIENCE, || cluster.master.page().get("/api/v1/view").body.contains(text));
+}
+
+#[test]
+fn a_test_that_ends_while_the_disk_is_full_is_incomplete() {
+    let (cluster, disk) = on_a_small_disk("0");
     let filler = fill(&disk);
-    let told = |text: &str| {
-        wait_until(text, PATIENCE, || {
-            cluster.master.page().get("/api/v1/view").body.contains(text)
-        });
-    };
-    told("state.redb: ");
-    told("reports are not acknowledged");
+    told(&cluster, "reports are not acknowledged");
+    cluster.wait_for_more_requests(100);
+    // Nobody waits for the disk for ever, neither who stops the test nor the test.
+    cluster.stop();
+    cluster.wait_until_quiet();
+    let received = cluster.target.counts().total;
+    let finished = cluster.finish();
+    assert_eq!(finished.code, Some(9), "{}", finished.log);
+    assert!(finished.log.contains("state.redb is not up to date: "), "{}", finished.log);
+    let notices = finished.summary["notices"].to_string();
+    assert!(notices.contains("reports are not acknowledged"), "{notices}");
+    assert!(
+        finished.total() > 0 && finished.total() < received,
+        "{} of {received}",
+        finished.total()
+    );
+    finished.assert_consistent();
+    // The disk went with its last process.
+    assert!(!filler.exists());
+}
+
+#[test]
+fn a_full_disk_acknowledges_nothing_is_told_and_loses_nothing() {
+    let (cluster, disk) = on_a_small_disk("10");
+    let filler = fill(&disk);
+    told(&cluster, "state.redb: ");
+    told(&cluster, "reports are not acknowledged");
     // The test goes on, and can be changed; what is reported meanwhile stays with the workers.
     cluster.master.page().start(60, 100.0);
     cluster.wait_for_shares(60, 2);
     std::thread::sleep(Duration::from_secs(3));
     fs::remove_file(filler).expect("it can be removed");
-    told("is written again: nothing was lost");
+    told(&cluster, "is written again: nothing was lost");
     cluster.wait_for_more_requests(60);
     cluster.stop();
     cluster.finish().assert_exact();
