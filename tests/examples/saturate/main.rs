@@ -135,7 +135,8 @@ impl Step {
 
     fn print(&self) {
         println!(
-            "| {} | {:.1} | {:.0} | {:.2} | {:.2} | {:.2} | {} | {} | {} | {} | {:.1}, {:.0} | {} |",
+            "| {} | {:.1} | {:.0} | {:.2} | {:.2} | {:.2} | {} | {} | {} | {} \
+             | {:.1}, {:.0} | {} |",
             self.count,
             self.joined.as_secs_f64(),
             self.answered.count() as f64 / MEASURED.as_secs_f64(),

@@ -8,9 +8,10 @@
 //! An event named `view` holds
 //! `{"view": View, "left_off": {...}, "login": bool, "oldest_second_ms": n, "seconds": [...]}`: the
 //! view without its seconds and with at most [`ROWS_MAX`] rows in each table, how many rows were
-//! left off, whether there is a login (and so something to log out of), and the seconds that are new or changed since the client's last event (a worker may report late).
-//! Seconds before `oldest_second_ms` are gone and to be forgotten; `null` means that there are
-//! none. An event named `ping` only shows that the connection lives.
+//! left off, whether there is a login (and so something to log out of), and the seconds that are
+//! new or changed since the client's last event (a worker may report late). Seconds before
+//! `oldest_second_ms` are gone and to be forgotten; `null` means that there are none. An event
+//! named `ping` only shows that the connection lives.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};

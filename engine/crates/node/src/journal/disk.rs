@@ -1,8 +1,9 @@
 //! The database: the checkpoint, and the records since. Knows what is written down only as bytes
 //! with a version.
 //!
-//! Records wait for the disk, and somebody for them. So a checkpoint comes beside them, a piece with
-//! each commit, and counts when its last piece is there; what it makes useless goes the same way.
+//! Records wait for the disk, and somebody for them. So a checkpoint comes beside them, a piece
+//! with each commit, and counts when its last piece is there; what it makes useless goes the same
+//! way.
 //!
 //! It commits in two phases. With one, a database whose last commit is damaged goes back to the
 //! one before without a word, and with it what was acknowledged; with two, that is an error.

@@ -3,7 +3,7 @@
 //! and tried again; nobody is told that it is safe before it is.
 //!
 //! Checkpoints are made beside that: another thread adds up what is on disk, this one writes the
-//! result piece by piece. So nobody waits for one, and the statistics are not held a second time but
+//! result piece by piece. So nobody waits for one, and the statistics are held a second time only
 //! while one is made.
 
 use std::sync::Arc;
