@@ -196,7 +196,7 @@ const FIELDS: [&str; 24] = [
 ];
 
 /// Header lines that frame a body, and the body in its frame.
-const FRAMES: [(&str, &str); 36] = [
+const FRAMES: [(&str, &str); 35] = [
     ("content-length: 5\r\n", "hello"),
     ("Content-Length: 5\r\n", "hello"),
     ("content-length:5\n", "hello"),
@@ -234,7 +234,6 @@ const FRAMES: [(&str, &str); 36] = [
     ("transfer-encoding: chunked\r\n", "5\r\nhello!\r\n0\r\n\r\n"),
     ("transfer-encoding: chunked\r\n", "fffffffffffffffff\r\nhello\r\n0\r\n\r\n"),
     ("transfer-encoding: chunked\r\n", "5\r\nhello\r\n0\r\nx: y\nz: w\r\n\r\n"),
-    ("transfer-encoding: chunked\r\n", "5\r\nhello\r\n0\r\nx: y\n\r\n\r\n"),
     ("transfer-encoding: chunked\r\n", "5;a\nb\r\nhello\r\n0\r\nx: y\r\nz: \r\n\r\n"),
 ];
 
@@ -340,6 +339,12 @@ async fn differences() {
         // Trailers that begin with a line feed alone are none. hyper does not read them.
         (
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\n:\r\n\r\n",
+            response(200, "transfer-encoding", "chunked", "a"),
+            Outcome::Error(ErrorKind::Protocol),
+        ),
+        // Nor are trailers with something behind their blank line. hyper reads no further.
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx: y\n\r\n\r\n",
             response(200, "transfer-encoding", "chunked", "a"),
             Outcome::Error(ErrorKind::Protocol),
         ),

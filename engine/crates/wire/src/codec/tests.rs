@@ -8,7 +8,6 @@ use swarm_stats::Histogram;
 use swarm_stats::histogram::BUCKETS;
 use swarm_stats::times::HIGHEST_US;
 
-use super::field::Result;
 use super::histogram::{Encoder, Range, decode};
 use super::whole::{bytes_of, read_bytes};
 use super::{heartbeat, info, order, report};
