@@ -24,7 +24,8 @@
 //! 6. A user that finished by its own wish is not replaced: it counts towards the target, and
 //!    towards its class, until the target falls. Then finished users go first, as nobody runs
 //!    them. What finishes is no reason to move others, so the balance of rule 1 comes back with
-//!    the next users that come or the next change of workers.
+//!    the next users that come or the next change of workers. Only who lost its worker and found
+//!    no room takes the room of who finished.
 //! 7. What comes to a worker in one step has ids in a row, class by class, as far as they are
 //!    free: users are held and told as runs of ids, and what a step costs does not depend on the
 //!    users that it leaves alone.
@@ -153,6 +154,13 @@ impl Dispatcher {
     pub fn retire(&mut self, id: u32) {
         if let Some(class) = self.roster.take_user(id) {
             self.finished[class] += 1;
+        }
+    }
+
+    /// Gives the users that lost their worker the room that others have left by finishing.
+    pub fn place_waiting(&mut self) {
+        if self.unplaced() > 0 && self.roster.capacity() > self.roster.users() {
+            self.place_unplaced();
         }
     }
 

@@ -378,6 +378,25 @@ fn a_lower_limit_sends_users_away() {
 }
 
 #[test]
+fn who_waits_for_room_takes_that_of_finished_users() {
+    let mut dispatcher = dispatcher(&["a", "b"], &equal(1));
+    reach(&mut dispatcher, 6);
+    dispatcher.add_worker("a", Some(3));
+    dispatcher.remove_worker("b");
+    assert_eq!((dispatcher.users(), dispatcher.unplaced()), (3, 3));
+    dispatcher.place_waiting();
+    assert_eq!((dispatcher.users(), dispatcher.unplaced()), (3, 3));
+    let first = dispatcher.placement("a")[0].ids.iter().next().expect("it has users");
+    dispatcher.retire(first);
+    dispatcher.place_waiting();
+    assert_eq!((dispatcher.users(), dispatcher.unplaced()), (3, 2));
+    // Nobody is added for it.
+    assert!(dispatcher.step(5));
+    assert_eq!((dispatcher.users(), dispatcher.unplaced()), (3, 2));
+    assert!(!dispatcher.placement("a")[0].ids.contains(first));
+}
+
+#[test]
 fn finished_users_are_not_replaced() {
     let mut dispatcher = dispatcher(&["a", "b"], &equal(2));
     reach(&mut dispatcher, 6);

@@ -39,6 +39,8 @@ impl Cluster {
         // carry the load of an earlier master.
         let number = self.test_number().unwrap_or(NO_TEST);
         let news = if self.is_live() {
+            // Who has finished leaves room to those that have none.
+            self.dispatcher.place_waiting();
             self.live_news(now, spread, number)
         } else {
             self.end_news(number)
