@@ -177,3 +177,23 @@ fn a_test_may_begin_before_any_worker_is_back() {
     assert_eq!((world.alive(), world.alive_on("a")), (10, 10));
     assert_eq!(world.master.state(), State::Running);
 }
+
+/// The last one ended by the clock while its workers were away: they have no place in the next
+/// until they are back, and who does not come back keeps nobody.
+#[test]
+fn a_test_may_begin_while_workers_of_the_last_are_awaited() {
+    let mut world = World::new(&["a", "b"]);
+    world.start(20, 20.0);
+    world.run(4 * SECOND);
+    world.stop();
+    world.kill_master();
+    world.fault("b", Fault::Killed);
+    world.run(20 * SECOND);
+    world.restart_master();
+    world.run(Duration::from_millis(10));
+    assert_eq!(world.master.state(), State::Stopped);
+    world.start(10, 10.0);
+    world.run(4 * SECOND);
+    assert_eq!((world.alive(), world.alive_on("a")), (10, 10));
+    assert_eq!(world.master.state(), State::Running);
+}
