@@ -2,15 +2,17 @@
 //!
 //! A worker holds the last complete order of its master. It starts whom the order names and stops
 //! everyone else. While the master is silent the worker's lease runs out before the master gives
-//! its users away ([`LEASE`] < [`crate::cluster::SILENCE_MAX`]), so that no user runs twice; when
-//! the master's process is gone the worker carries on for a while, for there is nobody who could
-//! give its users away.
+//! its users away ([`LEASE`] < [`crate::cluster::SILENCE_MAX`]), so that no user runs twice. A
+//! connection that ends is silence, too: the master may live and be out of reach. But when it is
+//! refused to connect, nobody listens there: the master's process is gone, and the worker carries
+//! on for as long as that is so, as there is nobody who could give its users away.
 //!
 //! An order costs what it changes, not what it says: it is compared with the last one by runs of
 //! ids. A user gets to its load thread shortly before it is due.
 
 mod users;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::ids::IdSet;
@@ -23,6 +25,12 @@ pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// After this long without an answer to a sign of life, the load stops.
 pub const LEASE: Duration = Duration::from_millis(2500);
 
+/// After the master's machine has refused a connection the load goes on for this long, and longer
+/// if it refuses the next: a master that starts just then waits for its workers longer than this
+/// ([`crate::cluster::AWAIT_MAX`]) before it gives their users away. Attempts are at most 2 s
+/// apart, and one whose first packet is lost takes 1 s more.
+pub const REFUSAL_LEASE: Duration = Duration::from_secs(4);
+
 /// A user that moves or is ramped down may finish its task for this long, also when the stop
 /// timeout of the test is shorter: a rebalance must not cut off requests.
 pub const MOVE_GRACE: Duration = Duration::from_secs(2);
@@ -32,6 +40,14 @@ pub const MOVE_GRACE: Duration = Duration::from_secs(2);
 /// one stops its users in steps. While 5,300 of 10,000 users move within a second, as when seven
 /// workers join three, 107 of them are nowhere because of it.
 const HANDOVER_GAP: Duration = Duration::from_millis(20);
+
+/// A worker that knows the master's clock to less than this takes it as it is: ways there and back
+/// are much alike. One that knows it worse, as after it stood still while it joined, lets users go
+/// and come that much earlier and later.
+const CLOCK_ERROR_MAX: Duration = Duration::from_millis(50);
+
+/// Turns are remembered for this long after they have come.
+const TURNS_KEPT_MS: u64 = 5_000;
 
 /// What the worker has to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,8 +102,8 @@ pub struct Status {
 enum Link {
     /// Registered; the last sign of life that was answered left at this time.
     Up { answered: Duration },
-    /// Closed at this time; the worker carries on until the grace is over.
-    Down { since: Duration },
+    /// Ended at `since`. The load goes on until `until`, and not beyond the grace.
+    Down { since: Duration, until: Duration },
     /// No load until the next registration.
     Idle,
 }
@@ -104,6 +120,10 @@ pub struct Agent {
     users: Users,
     /// How long the task of a user that is told to stop may take.
     grace: Duration,
+    /// What the master's clock may be ahead or behind of what this worker takes it for.
+    clock_error: Duration,
+    /// When users that move have their turns, as last told, in microseconds of the master's clock.
+    turns: BTreeMap<u32, u64>,
     /// Users of the order that ended by their own wish.
     finished: IdSet,
     /// Users of the order that ended without having been told to, as by a fault of the worker. The
@@ -126,20 +146,26 @@ impl Agent {
             begun: None,
             users: Users::new(shards),
             grace: Duration::ZERO,
+            clock_error: Duration::ZERO,
+            turns: BTreeMap::new(),
             finished: IdSet::new(),
             fallen: IdSet::new(),
             leaving: false,
         }
     }
 
-    /// The master has accepted this worker. Its numbers of orders begin anew.
-    pub fn registered(&mut self, now: Duration) {
+    /// The master has accepted this worker. Its numbers of orders begin anew. Whose lease is over
+    /// stops first: a process that stood still may come here before it looks at its clock.
+    pub fn registered(&mut self, now: Duration) -> Vec<Action> {
+        let mut actions = self.check_link(now);
+        actions.retain(|action| *action != Action::Redial);
         self.link = Link::Up { answered: now };
         if let Some(order) = &mut self.order
             && !planted!(OldNumbers)
         {
             order.number = 0;
         }
+        actions
     }
 
     /// The module of the coming orders is there, or is being prepared.
@@ -154,7 +180,12 @@ impl Agent {
         }
     }
 
-    /// The connection was closed by the other end.
+    /// The master's clock is known anew, to `error`.
+    pub fn synchronised(&mut self, error: Duration) {
+        self.clock_error = if error > CLOCK_ERROR_MAX { error } else { Duration::ZERO };
+    }
+
+    /// The connection has ended, whoever ended it.
     pub fn closed(&mut self, now: Duration) -> Vec<Action> {
         let Link::Up { answered } = self.link else { return Vec::new() };
         if now.saturating_sub(answered) > LEASE {
@@ -162,8 +193,16 @@ impl Agent {
             self.link = Link::Idle;
             return self.stop_all(now, Duration::ZERO);
         }
-        self.link = Link::Down { since: now };
+        let lease = if planted!(CloseTrusted) { self.master_grace } else { LEASE };
+        self.link = Link::Down { since: now, until: answered + lease };
         Vec::new()
+    }
+
+    /// An attempt to connect that began at `sent` was refused: where the master was nobody listens.
+    pub fn refused(&mut self, sent: Duration) {
+        if let Link::Down { until, .. } = &mut self.link {
+            *until = (sent + REFUSAL_LEASE).max(*until);
+        }
     }
 
     /// Looks at the clock: is the lease over, or the grace, and whose turn is it? To be called
@@ -184,10 +223,14 @@ impl Agent {
                 actions.push(Action::Redial);
                 actions
             }
-            Link::Down { since } if now.saturating_sub(since) > self.master_grace => {
+            Link::Down { since, .. } if now.saturating_sub(since) > self.master_grace => {
                 self.link = Link::Idle;
                 let grace = self.order.as_ref().map_or(Duration::ZERO, Order::stop_timeout);
                 self.stop_all(now, grace)
+            }
+            Link::Down { until, .. } if now > until => {
+                self.link = Link::Idle;
+                self.stop_all(now, Duration::ZERO)
             }
             Link::Up { .. } | Link::Down { .. } | Link::Idle => Vec::new(),
         }
@@ -197,6 +240,7 @@ impl Agent {
     pub fn stop_all(&mut self, now: Duration, grace: Duration) -> Vec<Action> {
         self.order = None;
         self.grace = grace;
+        self.turns.clear();
         self.users.leave_all(now);
         let mut actions = Vec::new();
         self.users.release(now, self.grace, &mut actions);
@@ -239,8 +283,12 @@ impl Agent {
             self.users.leave_all(now);
         } else {
             self.grace = order.stop_timeout().max(MOVE_GRACE);
-            self.change(now, &before, &order, spread);
-            self.shift(now, master_ms, &order);
+            let mut held = IdSet::new();
+            before.iter().for_each(|class| held.insert_all(&class.ids));
+            self.turns.retain(|_, turn| *turn / 1000 + TURNS_KEPT_MS > master_ms);
+            let sent_on = self.sent_on(master_ms, &held, &order);
+            self.change(now, &before, &order, spread, &sent_on);
+            actions.extend(self.shift(now, master_ms, &order, &sent_on));
         }
         self.order = Some(order);
         self.users.release(now, self.grace, &mut actions);
@@ -249,12 +297,20 @@ impl Agent {
 
     /// Lets those go within `spread`, one after the other, that this worker shall not run any more,
     /// and starts those that it shall.
-    fn change(&mut self, now: Duration, before: &[ClassUsers], order: &Order, spread: Duration) {
+    fn change(
+        &mut self,
+        now: Duration,
+        before: &[ClassUsers],
+        order: &Order,
+        spread: Duration,
+        sent_on: &SentOn,
+    ) {
         let at = |id| now + turn(id, Duration::from_millis(order.spread_ms));
         let nobody = IdSet::new();
         for ClassUsers { class, ids } in before {
             let left = ids.difference(of_class(&order.users, *class).unwrap_or(&nobody));
-            left.iter().for_each(|id| self.users.leave(now, id, now + turn(id, spread)));
+            let leaving = left.difference(&sent_on.through);
+            leaving.iter().for_each(|id| self.users.leave(now, id, now + turn(id, spread)));
             self.finished.remove_all(&left);
             self.fallen.remove_all(&left);
         }
@@ -262,21 +318,72 @@ impl Agent {
         for ClassUsers { class, ids } in &order.users {
             let mut come = ids.difference(of_class(before, *class).unwrap_or(&nobody));
             come.insert_all(&fallen.intersection(ids));
-            come.iter().for_each(|id| self.users.want(id, *class, at(id)));
+            for id in come.iter() {
+                let goes_first = sent_on.away.contains(id);
+                self.users.want(id, *class, at(id), goes_first);
+            }
         }
     }
 
-    /// Gives those that move their turns by the master's clock: the other worker has the same.
-    fn shift(&mut self, now: Duration, master_ms: u64, order: &Order) {
+    /// Users that are sent on by these moves and whose turns in earlier ones come before: it is too
+    /// late to change those everywhere in time, so they stay.
+    fn sent_on(&self, master_ms: u64, held: &IdSet, order: &Order) -> SentOn {
+        let mut sent_on = SentOn::default();
         for moves in &order.moves {
-            let ahead = Duration::from_millis(moves.start_ms.saturating_sub(master_ms));
-            let behind = Duration::from_millis(master_ms.saturating_sub(moves.start_ms));
-            let spread = Duration::from_millis(moves.spread_ms);
+            let start_us = moves.start_ms.saturating_mul(1000);
             for id in moves.ids.iter() {
-                let at = (now + ahead + turn(id, spread)).saturating_sub(behind);
-                self.users.shift(id, at, HANDOVER_GAP);
+                let Some(&turn) = self.turns.get(&id).filter(|&&turn| turn < start_us) else {
+                    continue;
+                };
+                if !held.contains(id) && self.users.is_leaving(id) {
+                    sent_on.away.insert(id);
+                } else if held.contains(id)
+                    && turn >= master_ms * 1000
+                    && !order.users.iter().any(|class| class.ids.contains(id))
+                {
+                    sent_on.through.insert(id);
+                }
             }
         }
+        sent_on
+    }
+
+    /// Gives those that move their turns by the master's clock: the other worker has the same.
+    fn shift(
+        &mut self,
+        now: Duration,
+        master_ms: u64,
+        order: &Order,
+        sent_on: &SentOn,
+    ) -> Vec<Action> {
+        let mut starts = Vec::new();
+        let local = |turn_us: u64| {
+            let ahead = Duration::from_micros(turn_us.saturating_sub(master_ms * 1000));
+            let behind = Duration::from_micros((master_ms * 1000).saturating_sub(turn_us));
+            (now + ahead).saturating_sub(behind)
+        };
+        let gap = HANDOVER_GAP + self.clock_error;
+        for moves in &order.moves {
+            let spread = Duration::from_millis(moves.spread_ms);
+            for id in moves.ids.iter() {
+                let turn = Duration::from_millis(moves.start_ms) + turn(id, spread);
+                let turn_us = u64::try_from(turn.as_micros()).unwrap_or(u64::MAX);
+                let (at, come) = (local(turn_us), local(turn_us) + gap);
+                if sent_on.away.contains(id) {
+                    self.users.delay_return(id, come);
+                    continue;
+                }
+                let go = at.saturating_sub(self.clock_error);
+                let earlier = self.turns.insert(id, turn_us);
+                if let Some(earlier) = earlier.filter(|_| sent_on.through.contains(id)) {
+                    let start = self.users.pass(id, local(earlier) + gap, go);
+                    starts.extend(start.map(Action::Start));
+                } else {
+                    self.users.shift(id, go, come);
+                }
+            }
+        }
+        starts
     }
 
     /// A user has begun.
@@ -338,6 +445,15 @@ impl Agent {
     pub fn users(&self) -> usize {
         self.users.len()
     }
+}
+
+/// Users that are sent on before their first move is over.
+#[derive(Debug, Default)]
+struct SentOn {
+    /// They leave this worker by the first.
+    away: IdSet,
+    /// They come to this worker by the first, and leave it by the second.
+    through: IdSet,
 }
 
 impl Order {

@@ -208,16 +208,19 @@ impl Cluster {
             Some(index) => {
                 let worker = &self.workers[index];
                 if let Some(old) = worker.connection() {
-                    if worker.info().stream != info.stream {
+                    if worker.info().stream == info.stream {
+                        self.reconnects(index, old, &mut actions);
+                    } else if worker.broken {
+                        let why = Some("its connection broke");
+                        self.part(now, index, why, &mut actions);
+                        self.rebalance = true;
+                    } else {
                         let reason = format!(
                             "a worker with the id {} is connected already: give each its own id",
                             info.id
                         );
                         return (Err(reason), actions);
                     }
-                    let reason = "its worker has connected anew".to_owned();
-                    actions.push(Action::Close { connection: old, reason });
-                    self.part(now, index, None, &mut actions);
                 }
                 index
             }

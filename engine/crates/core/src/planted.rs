@@ -10,6 +10,8 @@ pub enum Bug {
     SilenceTooShort,
     /// A worker whose lease is over goes on.
     LeaseIgnored,
+    /// A worker whose connection has ended carries on, though the master may be out of reach only.
+    CloseTrusted,
     /// The users of a lost worker go to nobody.
     LossForgotten,
     /// A lost worker has no account of what is missing.
@@ -27,9 +29,10 @@ pub enum Bug {
 }
 
 /// All of them.
-pub const ALL: [Bug; 9] = [
+pub const ALL: [Bug; 10] = [
     Bug::SilenceTooShort,
     Bug::LeaseIgnored,
+    Bug::CloseTrusted,
     Bug::LossForgotten,
     Bug::LossUntold,
     Bug::MovesUnconfirmed,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use proptest::collection::btree_set;
 use proptest::prelude::*;
-use swarm_core::agent::{Action, Agent, LEASE};
+use swarm_core::agent::{Action, Agent, LEASE, REFUSAL_LEASE};
+use swarm_core::cluster::AWAIT_MAX;
 use swarm_core::ids::IdSet;
 use swarm_core::message::{ClassUsers, Moves, Order, Settings, WorkerState};
 
@@ -82,8 +83,41 @@ fn stops(actions: &[Action]) -> bool {
 fn a_connection_that_closes_leaves_the_load_until_the_grace_is_over() {
     let mut agent = busy();
     assert_eq!(agent.closed(2 * SECOND), []);
+    // The master's process is gone: its machine says that nobody listens there.
+    for second in 2..32 {
+        agent.refused(second * SECOND);
+        assert_eq!(agent.tick((second + 1) * SECOND), []);
+    }
     assert_eq!(agent.tick(32 * SECOND), []);
     assert!(stops(&agent.tick(33 * SECOND)));
+}
+
+/// A living master that cannot be reached gives its users away.
+#[test]
+fn a_connection_that_closes_is_silence_unless_nobody_listens() {
+    let mut agent = busy();
+    assert_eq!(agent.closed(2 * SECOND), []);
+    assert_eq!(agent.tick(SECOND + LEASE), []);
+    assert!(stops(&agent.tick(SECOND + LEASE + TICK)));
+
+    let mut agent = busy();
+    assert_eq!(agent.closed(2 * SECOND), []);
+    agent.refused(3 * SECOND);
+    // A master may have started since, and waits no longer than this.
+    assert!(REFUSAL_LEASE < AWAIT_MAX);
+    assert_eq!(agent.tick(3 * SECOND + REFUSAL_LEASE), []);
+    assert!(stops(&agent.tick(3 * SECOND + REFUSAL_LEASE + TICK)));
+}
+
+#[test]
+fn a_worker_that_stood_still_beyond_its_lease_stops_before_it_joins() {
+    let mut agent = busy();
+    agent.closed(2 * SECOND);
+    assert!(stops(&agent.registered(10 * SECOND)));
+    assert_eq!(agent.status(true).order_taken, 0);
+    let mut agent = busy();
+    agent.closed(2 * SECOND);
+    assert_eq!(agent.registered(3 * SECOND), []);
 }
 
 #[test]
@@ -143,6 +177,33 @@ fn a_user_that_moves_stops_and_starts_by_the_masters_clock() {
         let gap = start.saturating_sub(stop);
         let range = Duration::from_millis(10)..=Duration::from_millis(20);
         assert!(range.contains(&gap), "user {id} stops at {stop:?} and starts at {start:?}");
+    }
+}
+
+/// Both stood still while they joined: the one takes the master's clock for 250 ms less than it
+/// shows, the other for 250 ms more, and they know that it may be so.
+#[test]
+fn nobody_moves_too_early_by_a_clock_that_is_known_badly() {
+    let (master_ms, wrong_ms, error) = (50_000, 250, Duration::from_millis(260));
+    let (mut from, mut to) = (agent(1), agent(1));
+    let all = ids(0..100);
+    let actions = from.order(Duration::ZERO, master_ms, Order { spread_ms: 0, ..order(1, &all) });
+    watch(&mut from, actions, SECOND);
+    let moves = || vec![Moves { start_ms: master_ms + 500, spread_ms: 500, ids: ids(50..100) }];
+    from.synchronised(error);
+    let less = Order { moves: moves(), ..order(2, &ids(0..50)) };
+    let actions = from.order(Duration::ZERO, master_ms - wrong_ms, less);
+    let (_, mut stops) = watch(&mut from, actions, 2 * SECOND);
+    to.synchronised(error);
+    let more = Order { moves: moves(), ..order(1, &ids(50..100)) };
+    let actions = to.order(Duration::ZERO, master_ms + wrong_ms, more);
+    let (mut starts, _) = watch(&mut to, actions, 2 * SECOND);
+    assert_eq!((starts.len(), stops.len()), (50, 50));
+    starts.sort_unstable();
+    stops.sort_unstable();
+    for ((id, stop), (same, start)) in stops.into_iter().zip(starts) {
+        assert_eq!(id, same);
+        assert!(stop < start, "user {id} stops at {stop:?} and starts at {start:?}");
     }
 }
 

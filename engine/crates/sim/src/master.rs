@@ -11,6 +11,7 @@ use swarm_core::plan::Population;
 use swarm_stats::delta::Report;
 use swarm_stats::{Accept, Ledger, Limits, Totals};
 
+use crate::check::BACK_AFTER_CLOSE_US;
 use crate::net::{Direction, Message};
 use crate::world::{Event, World};
 
@@ -131,7 +132,8 @@ impl World {
         ));
         if !machine_too {
             for &connection in master.connections.keys() {
-                self.send(connection, Direction::ToWorker, Message::End);
+                let broken = self.rng.bool();
+                self.send(connection, Direction::ToWorker, Message::End { broken });
             }
         }
         self.master_host_down = machine_too;
@@ -173,15 +175,10 @@ impl World {
                     self.last_order = order.number;
                     self.send(connection, Direction::ToWorker, Message::Order(order));
                 }
-                Action::Close { connection, reason } => {
-                    let worker = self.net.connection(connection).map(|end| end.worker);
-                    if reason.contains("silent")
-                        && let Some(w) = worker
-                    {
-                        self.workers[w].silenced = true;
-                    }
+                Action::Close { connection, .. } => {
                     self.drop_connection(connection);
-                    self.send(connection, Direction::ToWorker, Message::End);
+                    let end = Message::End { broken: false };
+                    self.send(connection, Direction::ToWorker, end);
                 }
                 Action::Notice(text) => {
                     self.may_be_missing |= text.contains("samples may be missing");
@@ -240,8 +237,8 @@ impl World {
             let worker = self.net.connection(connection).map(|end| end.worker);
             match (joined, worker) {
                 (Ok(_), Some(w)) => {
-                    self.workers[w].silenced = false;
                     self.workers[w].joined_us = self.now_us;
+                    self.disturb(BACK_AFTER_CLOSE_US);
                     self.send(connection, Direction::ToWorker, Message::Accepted { master_ms });
                 }
                 (Err(_), _) => self.send(connection, Direction::ToWorker, Message::Refused),
@@ -271,10 +268,12 @@ impl World {
             Message::Leave => {
                 master.connections.insert(connection, true);
             }
-            Message::End => {
+            Message::End { broken } => {
                 let left = self.drop_connection(connection).unwrap_or_default();
-                self.send(connection, Direction::ToWorker, Message::End);
                 let Some(master) = &mut self.master else { return };
+                if broken && !left {
+                    return master.cluster.broke(connection);
+                }
                 let actions = master.cluster.closed(now, connection, left);
                 self.obey_cluster(actions);
             }
@@ -285,7 +284,7 @@ impl World {
     /// The connection is none, for this end.
     fn reset(&mut self, connection: u64) {
         if !self.master_host_down {
-            self.send(connection, Direction::ToWorker, Message::End);
+            self.send(connection, Direction::ToWorker, Message::End { broken: true });
         }
     }
 
@@ -350,6 +349,7 @@ impl World {
         let Some(master) = &mut self.master else { return };
         if let Ok(actions) = master.cluster.start(now, load) {
             self.note(&format!("{users} users at {spawn_rate:.1}/s for {run_time:?}"));
+            self.stopping_since_us = None;
             self.obey_cluster(actions);
         }
     }

@@ -31,8 +31,11 @@ pub(crate) enum Message {
         master_ms: u64,
     },
     Acknowledged(u64),
-    /// The connection has ended, as seen by the other side.
-    End,
+    /// The connection has ended, as seen by the other side: its process has closed it (FIN), or it
+    /// is `broken` (RST), be it by that side's machine or by something on the way.
+    End {
+        broken: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,14 +6,34 @@ use std::time::Duration;
 use swarm_core::cluster::{AWAIT_MAX, State};
 
 use crate::Failure;
-use crate::net::Direction;
+use crate::check::{BACK_AFTER_CLOSE_US, BACK_AFTER_SILENCE_US};
+use crate::net::{Direction, Message};
 use crate::world::World;
 
-/// Machines for workers.
-const MACHINES_MAX: usize = 7;
+/// How large a cluster gets.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    /// Machines for workers.
+    machines: usize,
+    /// Of them there from the start.
+    first: usize,
+    /// Most users of a test.
+    users: u32,
+    /// Most users of a worker that has a limit.
+    limit: u32,
+    /// Spawn rates: the usual one, and the range of the others.
+    rate: f64,
+    rates: (u32, u32),
+}
 
-/// Most users of a test.
-const USERS_MAX: u32 = 60;
+const SMALL: Size =
+    Size { machines: 7, first: 4, users: 60, limit: 30, rate: 100.0, rates: (2, 40) };
+
+const LARGE: Size =
+    Size { machines: 40, first: 30, users: 2000, limit: 200, rate: 1000.0, rates: (50, 400) };
+
+/// One seed of so many is a large cluster: it takes as long as some fifty small ones.
+const LARGE_EVERY: u64 = 100;
 
 /// Without any fault the cluster is in order after this long, the ramp apart: an attempt to connect
 /// (5 s) and a pause (2 s), a silent worker (3 s), who does not come back to a restarted master
@@ -24,6 +44,7 @@ const SETTLE: Duration = Duration::from_secs(22);
 #[derive(Debug)]
 pub struct Schedule {
     rng: fastrand::Rng,
+    size: Size,
     time: Duration,
     /// Of the load that was asked for last.
     rate: f64,
@@ -35,7 +56,8 @@ impl Schedule {
     /// What befalls the cluster of this seed within some time.
     pub fn new(seed: u64, time: Duration) -> Self {
         let rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
-        Self { rng, time, rate: 1.0 }
+        let size = if seed % LARGE_EVERY == LARGE_EVERY - 1 { LARGE } else { SMALL };
+        Self { rng, size, time, rate: 1.0 }
     }
 
     /// Lets it befall.
@@ -44,7 +66,7 @@ impl Schedule {
     /// When a rule does not hold.
     pub fn play(&mut self, world: &mut World) -> Result {
         world.boot_master(false);
-        for _ in 0..self.rng.usize(1..=4) {
+        for _ in 0..self.rng.usize(1..=self.size.first) {
             self.add_worker(world);
         }
         self.wait(world, 2000)?;
@@ -55,7 +77,7 @@ impl Schedule {
                 self.wait(world, 4000)?;
             }
             self.heal(world);
-            let ramp = f64::from(USERS_MAX) / self.rate;
+            let ramp = f64::from(self.size.users) / self.rate;
             world.run(SETTLE + Duration::from_secs_f64(ramp))?;
             world.check_settled();
             world.run(Duration::ZERO)?;
@@ -72,8 +94,9 @@ impl Schedule {
     }
 
     fn add_worker(&mut self, world: &mut World) {
-        if world.workers.len() < MACHINES_MAX {
-            let users_max = if self.rng.u8(0..4) == 0 { Some(self.rng.u32(0..30)) } else { None };
+        if world.workers.len() < self.size.machines {
+            let users_max =
+                if self.rng.u8(0..4) == 0 { Some(self.rng.u32(0..self.size.limit)) } else { None };
             let w = world.add_machine(users_max);
             world.note(&format!("worker {w} is there, with at most {users_max:?} users"));
             world.boot(w);
@@ -84,8 +107,9 @@ impl Schedule {
         if world.master.is_none() {
             return;
         }
-        let users = self.rng.u32(0..=USERS_MAX);
-        self.rate = if self.rng.bool() { 100.0 } else { f64::from(self.rng.u32(2..40)) };
+        let users = self.rng.u32(0..=self.size.users);
+        let Size { rate, rates: (low, high), .. } = self.size;
+        self.rate = if self.rng.bool() { rate } else { f64::from(self.rng.u32(low..high)) };
         let run_time = self.rng.u8(0..5) == 0;
         let run_time = run_time.then(|| Duration::from_secs(self.rng.u64(1..40)));
         world.start(users, self.rate, run_time);
@@ -99,6 +123,7 @@ impl Schedule {
 
     fn befall(&mut self, world: &mut World) {
         world.seen.faults += 1;
+        world.disturb(BACK_AFTER_CLOSE_US);
         match self.rng.u8(0..16) {
             0 => self.kill(world),
             1 => self.boot(world),
@@ -127,6 +152,9 @@ impl Schedule {
         let quietly = self.rng.bool();
         world.note(&format!("worker {w} dies{}", if quietly { " with its machine" } else { "" }));
         world.kill(w, quietly);
+        if quietly {
+            world.disturb(BACK_AFTER_SILENCE_US);
+        }
     }
 
     fn boot(&mut self, world: &mut World) {
@@ -145,6 +173,7 @@ impl Schedule {
             world.thaw(w);
         } else {
             world.note(&format!("worker {w} freezes"));
+            world.disturb(BACK_AFTER_SILENCE_US);
             world.workers[w].frozen = Some(Vec::new());
         }
     }
@@ -162,6 +191,7 @@ impl Schedule {
             _ => (link.up, link.down) = (false, false),
         }
         let (up, down) = (link.up, link.down);
+        world.disturb(BACK_AFTER_SILENCE_US);
         world.note(&format!("the way of worker {w} is cut: to master {up}, from master {down}"));
     }
 
@@ -224,6 +254,7 @@ impl Schedule {
                 world.thaw(w);
             }
         }
+        world.disturb(BACK_AFTER_CLOSE_US);
         let state = world.master.as_ref().map(|master| master.cluster.state());
         if state != Some(State::Running) && self.rng.u8(0..4) > 0 {
             self.load(world);
@@ -244,8 +275,10 @@ impl World {
             let link = &mut self.net.links[w];
             (link.up, link.down) = (false, false);
         } else {
+            // What the process had not read yet makes it a reset.
+            let broken = self.rng.u8(0..4) == 0;
             for connection in connections {
-                self.send(connection, Direction::ToMaster, crate::net::Message::End);
+                self.send(connection, Direction::ToMaster, Message::End { broken });
             }
         }
     }
@@ -294,10 +327,10 @@ impl World {
         let Some(process) = &self.workers[w].process else { return };
         let Some(connection) = process.session else { return };
         if worker_sees {
-            self.send(connection, Direction::ToWorker, crate::net::Message::End);
+            self.send(connection, Direction::ToWorker, Message::End { broken: true });
         }
         if master_sees {
-            self.send(connection, Direction::ToMaster, crate::net::Message::End);
+            self.send(connection, Direction::ToMaster, Message::End { broken: true });
         }
     }
 }

@@ -53,10 +53,6 @@ pub(crate) struct Worker {
     pub(crate) thawed_us: u64,
     /// When a master last let it in.
     pub(crate) joined_us: u64,
-    /// The master let it go because it was silent, and it has not come back.
-    pub(crate) silenced: bool,
-    /// Its connection broke while both ends lived: it may carry on beside others until this time.
-    pub(crate) cut_until_us: u64,
 }
 
 #[derive(Debug)]
@@ -71,6 +67,8 @@ pub(crate) struct Process {
     trip: Duration,
     pub(crate) session: Option<u64>,
     dialling: Option<u64>,
+    /// When that began.
+    dialled: Duration,
     attempts: u32,
     beating: bool,
     beat_again: bool,
@@ -114,7 +112,9 @@ impl Process {
         (local_us / 1000).saturating_add_signed(self.master_ahead_ms)
     }
 
-    fn synchronise(&mut self, at: Duration, master_ms: u64) {
+    /// The master's clock showed that at `at`, give or take `error`.
+    fn synchronise(&mut self, at: Duration, master_ms: u64, error: Duration) {
+        self.agent.synchronised(error);
         let ours = i64::try_from(at.as_millis()).expect("a short run");
         self.master_ahead_ms = i64::try_from(master_ms).expect("a short run") - ours;
     }
@@ -170,6 +170,7 @@ impl World {
             trip: Duration::MAX,
             session: None,
             dialling: None,
+            dialled: Duration::ZERO,
             attempts: 0,
             beating: false,
             beat_again: false,
@@ -218,10 +219,15 @@ impl World {
         let reachable = link.up && link.down && !self.master_host_down;
         let number = self.process(w).number;
         if reachable && self.master.is_none() {
-            return self.dial_failed(w);
+            // The machine is there, and nobody listens.
+            let way_us = link.delay_us.1;
+            return self.after(2 * way_us, Event::Refused(w, number, self.now_us));
         }
         let connection = self.net.connect(w, number);
-        self.process(w).dialling = Some(connection);
+        let now_us = self.now_us;
+        let process = self.process(w);
+        process.dialling = Some(connection);
+        process.dialled = process.local(now_us);
         self.after(CONNECT_MAX_US, Event::DialTimeout(w, number, connection));
         if !reachable {
             self.net.forget(connection);
@@ -250,9 +256,17 @@ impl World {
 
     pub(crate) fn dial_timed_out(&mut self, w: usize, connection: u64) {
         if self.process(w).dialling == Some(connection) {
-            self.send_up(connection, Message::End);
+            self.send_up(connection, Message::End { broken: false });
             self.dial_failed(w);
         }
+    }
+
+    /// The attempt of that time was refused.
+    pub(crate) fn dial_refused(&mut self, w: usize, sent_us: u64) {
+        let process = self.process(w);
+        let sent = process.local(sent_us);
+        process.agent.refused(sent);
+        self.dial_failed(w);
     }
 
     fn registered(&mut self, w: usize, connection: u64, master_ms: u64) {
@@ -265,10 +279,12 @@ impl World {
         process.reporting = false;
         process.beating = false;
         process.last_order = 0;
-        process.synchronise(now, master_ms);
-        process.trip = Duration::MAX;
-        process.agent.registered(now);
+        let trip = now.saturating_sub(process.dialled);
+        process.synchronise(now, master_ms, trip);
+        process.trip = 2 * trip;
+        let actions = process.agent.registered(now);
         process.agent.set_module_ready(true);
+        self.obey(w, actions);
         self.beat(w);
         let process = self.process(w);
         if process.outbox.is_empty() {
@@ -302,7 +318,7 @@ impl World {
                 let trip = now.saturating_sub(sent);
                 if trip <= process.trip {
                     process.trip = trip;
-                    process.synchronise(sent + trip / 2, master_ms);
+                    process.synchronise(sent + trip / 2, master_ms, trip / 2);
                 } else {
                     process.trip += (trip - process.trip) / 16;
                 }
@@ -320,14 +336,10 @@ impl World {
                     self.beat(w);
                 }
             }
-            Message::End => {
+            Message::End { .. } => {
                 let actions = process.agent.closed(now);
                 self.obey(w, actions);
-                // The master may see it otherwise, or not at all: see `check`.
-                if self.master.is_some() {
-                    self.workers[w].cut_until_us = u64::MAX;
-                }
-                self.disconnect(w);
+                self.disconnected(w);
             }
             _ => {}
         }
@@ -344,25 +356,25 @@ impl World {
         self.note(&text);
         let process = self.process(w);
         let (now, master_ms) = (process.local(now_us), process.master_ms(process.local_us(now_us)));
-        let spread_us = order.spread_ms * 1000;
         let actions = process.agent.order(now, master_ms, order);
         self.obey(w, actions);
-        let worker = &mut self.workers[w];
-        if worker.cut_until_us == u64::MAX {
-            worker.cut_until_us = now_us + spread_us + 500_000;
-        }
         self.schedule_tick(w);
         self.beat(w);
     }
 
+    /// Ends its connection.
     pub(crate) fn disconnect(&mut self, w: usize) {
+        if let Some(connection) = self.process(w).session {
+            self.send_up(connection, Message::End { broken: false });
+        }
+        self.disconnected(w);
+    }
+
+    fn disconnected(&mut self, w: usize) {
         let process = self.process(w);
-        let connection = process.session.take();
+        process.session = None;
         process.reporting = false;
         process.beating = false;
-        if let Some(connection) = connection {
-            self.send_up(connection, Message::End);
-        }
         if self.process(w).leaving_since.is_some() {
             self.gone(w);
         } else {
@@ -401,7 +413,7 @@ impl World {
                     if done {
                         self.send_up(connection, Message::Leave);
                     }
-                    self.send_up(connection, Message::End);
+                    self.send_up(connection, Message::End { broken: false });
                 }
                 return self.gone(w);
             }
@@ -469,6 +481,9 @@ impl World {
     }
 }
 
+/// Ids of a move that the log names.
+const TOLD_MAX: usize = 20;
+
 /// What an order says, in short.
 fn told(w: usize, order: &Order) -> String {
     let users: u64 = order.users.iter().map(|class| class.ids.len()).sum();
@@ -476,7 +491,8 @@ fn told(w: usize, order: &Order) -> String {
         .moves
         .iter()
         .map(|moves| {
-            format!("{:?} from {} ms", moves.ids.iter().collect::<Vec<_>>(), moves.start_ms)
+            let ids: Vec<_> = moves.ids.iter().take(TOLD_MAX).collect();
+            format!("{} users from {} ms: {ids:?}", moves.ids.len(), moves.start_ms)
         })
         .collect();
     format!("worker {w} takes order {}: {users} users, moves {moves:?}", order.number)

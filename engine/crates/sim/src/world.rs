@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use swarm_core::cluster::State;
+use swarm_core::message::WorkerState;
 
-use crate::check::Check;
+use crate::check::{BACK_AFTER_CLOSE_US, Check};
 use crate::master::{Disk, Master};
 use crate::net::{Direction, Link, Message, Net};
 use crate::worker::{Process, Worker};
@@ -22,8 +23,8 @@ const THAW_US: u64 = 25_000;
 const NEW_MASTER_US: u64 = 10_000_000;
 
 /// A test that was told to stop has stopped this long after its stop timeout: the lease of a worker
-/// that is cut off, its ticks, the way.
-const STOP_MAX_US: u64 = 4_000_000;
+/// that is cut off or was refused by the machine of a dead master, its ticks, the way.
+const STOP_MAX_US: u64 = 4_500_000;
 
 /// Lines of the log that a failure shows.
 const LOG_MAX: usize = 80;
@@ -38,6 +39,7 @@ pub(crate) enum Event {
     Collect(usize, u64),
     Dial(usize, u64),
     DialTimeout(usize, u64, u64),
+    Refused(usize, u64, u64),
     UserBegins(usize, u64, u32, u64),
     UserEnds(usize, u64, u32, u64),
     Check,
@@ -93,7 +95,7 @@ pub struct World {
     pub(crate) finished: BTreeSet<u32>,
     /// It was said that last samples of this test may be missing.
     pub(crate) may_be_missing: bool,
-    stopping_since_us: Option<u64>,
+    pub(crate) stopping_since_us: Option<u64>,
     pub(crate) check: Check,
     pub(crate) seen: Seen,
     log: VecDeque<String>,
@@ -151,8 +153,6 @@ impl World {
             frozen: None,
             thawed_us: 0,
             joined_us: 0,
-            silenced: false,
-            cut_until_us: 0,
         });
         w
     }
@@ -215,6 +215,7 @@ impl World {
             | Event::Collect(w, number)
             | Event::Dial(w, number)
             | Event::DialTimeout(w, number, _)
+            | Event::Refused(w, number, _)
             | Event::UserBegins(w, number, ..)
             | Event::UserEnds(w, number, ..) => (w, number),
             Event::Arrive(connection, Direction::ToWorker) => {
@@ -269,6 +270,7 @@ impl World {
             Event::Collect(w, _) => self.collect_regularly(w),
             Event::Dial(w, _) => self.dial(w),
             Event::DialTimeout(w, _, connection) => self.dial_timed_out(w, connection),
+            Event::Refused(w, _, sent_us) => self.dial_refused(w, sent_us),
             Event::UserBegins(w, _, id, ticket) => self.user_begins(w, id, ticket),
             Event::UserEnds(w, _, id, ticket) => self.user_ends(w, id, ticket),
             Event::Check => {
@@ -282,41 +284,20 @@ impl World {
     fn refuse(&mut self, event: &Event) {
         if let Event::Arrive(connection, Direction::ToWorker) = *event
             && let Some(message) = self.net.arrive(connection, Direction::ToWorker)
-            && !matches!(message, Message::End)
+            && !matches!(message, Message::End { .. })
         {
-            self.send(connection, Direction::ToMaster, Message::End);
+            self.send(connection, Direction::ToMaster, Message::End { broken: true });
         }
     }
 
     /// Workers whose users do not count: see [`crate::check`].
-    fn exempt(&mut self) -> Vec<bool> {
-        let now_us = self.now_us;
-        let mut exempt = Vec::with_capacity(self.workers.len());
-        let master = self.master.as_ref().filter(|master| !master.cluster.is_waiting());
-        for worker in &mut self.workers {
-            let connected = |master: &Master| {
-                let ends = master.cluster.workers().iter();
-                let known = ends.filter(|known| known.info().id == worker.id);
-                known.into_iter().any(|known| {
-                    let process = worker.process.as_ref();
-                    known.connection().is_some()
-                        && process.is_some_and(|process| process.stream == known.info().stream)
-                })
-            };
-            if worker.process.is_some()
-                && !worker.silenced
-                && master.is_some_and(|master| !connected(master))
-            {
-                worker.cut_until_us = u64::MAX;
-            }
-            exempt.push(
-                worker.process.is_none()
-                    || worker.frozen.is_some()
-                    || now_us < worker.thawed_us + THAW_US
-                    || now_us < worker.cut_until_us,
-            );
-        }
-        exempt
+    fn exempt(&self) -> Vec<bool> {
+        let exempt = |worker: &Worker| {
+            worker.process.is_none()
+                || worker.frozen.is_some()
+                || self.now_us < worker.thawed_us + THAW_US
+        };
+        self.workers.iter().map(exempt).collect()
     }
 
     fn look(&mut self) {
@@ -329,6 +310,35 @@ impl World {
             return self.fail(what);
         }
         self.check_stopped(test, &exempt);
+        self.check_back(&exempt);
+    }
+
+    /// Are all users there that can be?
+    fn check_back(&mut self, exempt: &[bool]) {
+        let live = |state| matches!(state, State::Spawning | State::Running);
+        let master = self.master.as_ref().filter(|master| live(master.cluster.state()));
+        let able =
+            |master: &&Master| master.cluster.ready_workers() > 0 && !master.cluster.is_waiting();
+        let Some(master) = master.filter(able) else {
+            self.check.nobody_asks();
+            return self.check.disturbed(self.now_us, BACK_AFTER_CLOSE_US);
+        };
+        let stays = |known: &&swarm_core::cluster::worker::Worker| {
+            known.connection().is_some()
+                && known.beat().is_some_and(|beat| beat.state != WorkerState::Leaving)
+        };
+        let rooms = master.cluster.workers().iter().filter(stays);
+        let rooms = rooms.map(|known| known.info().users_max.unwrap_or(u32::MAX));
+        let possible = master.cluster.users_wanted().min(rooms.fold(0, u32::saturating_add));
+        let test = master.cluster.test_number().expect("a test is live");
+        if let Err(what) = self.check.look_for(self.now_us, test, possible, exempt) {
+            self.fail(what);
+        }
+    }
+
+    /// Something has happened that may cost users; they are back `within_us`.
+    pub(crate) fn disturb(&mut self, within_us: u64) {
+        self.check.disturbed(self.now_us, within_us);
     }
 
     /// Has the test been stopping for longer than it may?
@@ -355,12 +365,10 @@ impl World {
         }
         let Some(test) = test else { return };
         for (w, worker) in self.workers.iter().enumerate() {
-            // Who is dialling does not know yet.
-            let linked = worker.process.as_ref().is_some_and(|process| process.session.is_some());
             let since = since.max(worker.joined_us);
             let late = self.now_us > since + timeout_ms * 1000 + STOP_MAX_US;
             let users = self.check.on(test, w);
-            if users > 0 && linked && late && !exempt[w] {
+            if users > 0 && late && !exempt[w] {
                 return self.fail(format!("{users} users of test {test} still run on worker {w}"));
             }
         }

@@ -33,7 +33,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
         allowance: Rc<Allowance>,
         end: &End,
     ) -> Driver<S> {
-        let stream = Stream::new(stream);
+        let stream = Stream::new(stream, end.clone());
         let (network, queue) = Network::new(stream.clone(), Side::Client, allowance, end.clone());
         let rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
         Driver { rpc, queue, stream, end: end.clone() }
@@ -41,7 +41,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
 
     /// The side that dials, and what the other side offers.
     pub(crate) fn client<C: FromClientHook>(stream: S, end: &End) -> (Driver<S>, C) {
-        let stream = Stream::new(stream);
+        let stream = Stream::new(stream, end.clone());
         let (network, queue) =
             Network::new(stream.clone(), Side::Server, Allowance::full(), end.clone());
         let mut rpc = RpcSystem::new(Box::new(network), None);

@@ -1,5 +1,6 @@
 //! Why and when a connection ended: the first cause wins, and everybody can wait for it.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use tokio::sync::watch;
@@ -8,11 +9,11 @@ use crate::error::WireError;
 
 /// Shared by all that belongs to one connection.
 #[derive(Clone)]
-pub(crate) struct End(Rc<watch::Sender<Option<Rc<str>>>>);
+pub(crate) struct End(Rc<watch::Sender<Option<Rc<str>>>>, Rc<Cell<bool>>);
 
 impl End {
     pub(crate) fn new() -> End {
-        End(Rc::new(watch::Sender::new(None)))
+        End(Rc::new(watch::Sender::new(None)), Rc::new(Cell::new(false)))
     }
 
     /// Ends the connection, unless it has ended already.
@@ -24,6 +25,18 @@ impl End {
             }
             first
         });
+    }
+
+    /// The other side has closed the connection, if it was open.
+    pub(crate) fn peer_closed(&self) {
+        if self.0.borrow().is_none() {
+            self.1.set(true);
+        }
+    }
+
+    /// Was it the other side that closed the connection?
+    pub(crate) fn is_by_peer(&self) -> bool {
+        self.1.get()
     }
 
     /// Why it has ended, if it has.

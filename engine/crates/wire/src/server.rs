@@ -68,6 +68,11 @@ pub trait MasterHandler: 'static {
     /// The worker says goodbye; the end of the connection follows.
     fn leave(&self, conn: u64);
 
+    /// The connection ends, and not because the worker's process has closed it (as the kernel does
+    /// when that dies): something on the way has broken it, or this side does. The worker may live.
+    /// [`Self::closed`] follows.
+    fn broke(&self, _conn: u64) {}
+
     /// The connection has ended, whether it was registered or not. Called exactly once.
     fn closed(&self, conn: u64, reason: &str);
 }
@@ -154,6 +159,9 @@ impl<H: MasterHandler> Drop for Closing<H> {
         self.end.set("closed by this side");
         let reason = self.end.reason().expect("just set");
         tracing::info!(conn = self.conn, %reason, "connection closed");
+        if !self.end.is_by_peer() {
+            self.handler.broke(self.conn);
+        }
         self.handler.closed(self.conn, &reason);
     }
 }

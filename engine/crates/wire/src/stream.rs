@@ -13,18 +13,20 @@ use std::task::{Context, Poll, ready};
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use crate::end::End;
+
 /// One of the holders of a stream; all of them are on one thread.
-pub(crate) struct Stream<S>(Rc<RefCell<Option<S>>>);
+pub(crate) struct Stream<S>(Rc<RefCell<Option<S>>>, End);
 
 impl<S> Clone for Stream<S> {
     fn clone(&self) -> Self {
-        Stream(Rc::clone(&self.0))
+        Stream(Rc::clone(&self.0), self.1.clone())
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
-    pub(crate) fn new(stream: S) -> Stream<S> {
-        Stream(Rc::new(RefCell::new(Some(stream))))
+    pub(crate) fn new(stream: S, end: End) -> Stream<S> {
+        Stream(Rc::new(RefCell::new(Some(stream))), end)
     }
 
     /// Closes the stream for all holders, without waiting for a peer that does not read.
@@ -52,8 +54,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> futures_util::io::AsyncRead for Stream<S
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        let asked = !buffer.is_empty();
         let mut buffer = ReadBuf::new(buffer);
-        ready!(self.poll_open(|stream| stream.poll_read(cx, &mut buffer)))?;
+        let read = ready!(self.poll_open(|stream| stream.poll_read(cx, &mut buffer)));
+        // TLS calls it unexpected when a process ends without its goodbye.
+        let cut = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+        if asked && read.as_ref().map_or_else(cut, |()| buffer.filled().is_empty()) {
+            self.1.peer_closed();
+        }
+        read?;
         Poll::Ready(Ok(buffer.filled().len()))
     }
 }

@@ -104,6 +104,31 @@ fn a_reset_is_noticed_at_once() {
     });
 }
 
+/// Whether the users of a worker are free at once depends on it.
+#[test]
+fn only_the_end_of_the_workers_process_is_no_break() {
+    run(async {
+        let master = Rc::new(Master::default());
+        let address = listen(&master).await;
+        let (session, _) = connect(dial(address).await, &info("a"), Worker::new()).await.unwrap();
+        drop(session);
+        master.closed(0).await;
+        // As the kernel does for a process that was killed.
+        drop(dial(address).await);
+        master.closed(1).await;
+        assert!(master.broke.borrow().is_empty());
+        let stream = dial(address).await;
+        stream.set_zero_linger().unwrap();
+        drop(stream);
+        master.closed(2).await;
+        // This side ends it, for what the other says.
+        let mut stream = dial(address).await;
+        stream.write_all(&[0xff; 4096]).await.unwrap();
+        master.closed(3).await;
+        assert_eq!(*master.broke.borrow(), [2, 3]);
+    });
+}
+
 async fn reason_for_closing(bytes: &[u8]) -> String {
     let master = Rc::new(Master::default());
     let mut stream = dial(listen(&master).await).await;

@@ -48,6 +48,13 @@ struct User {
     again: bool,
 }
 
+impl User {
+    /// It is to be stopped, and nobody was told yet.
+    fn is_leaving(self) -> bool {
+        self.phase == Phase::Leaving && !self.told
+    }
+}
+
 /// What a worker holds of each user.
 const _: () = assert!(size_of::<Option<User>>() == 16);
 
@@ -183,11 +190,11 @@ impl Users {
     }
 
     /// A user shall run here: it is started at `at` unless it is there. One that is on its way out
-    /// stays or, when it was told to stop, comes back.
-    pub(super) fn want(&mut self, id: u32, class: u32, at: Duration) {
+    /// stays or, when it was told to stop or `goes_first`, comes back.
+    pub(super) fn want(&mut self, id: u32, class: u32, at: Duration, goes_first: bool) {
         match self.get(id) {
             None => self.schedule_start(id, class, at),
-            Some(user) if user.told || user.class != class => {
+            Some(user) if user.told || user.class != class || goes_first && user.is_leaving() => {
                 self.returns.insert(id, at);
                 self.set(id, Some(User { again: true, ..user }));
             }
@@ -213,20 +220,49 @@ impl Users {
         }
     }
 
-    /// A user that moves: it stops at `at` if it goes, and starts `gap` later if it comes.
-    pub(super) fn shift(&mut self, id: u32, at: Duration, gap: Duration) {
+    /// A user that moves: it stops at `go` if it goes, and starts at `come` if it comes.
+    pub(super) fn shift(&mut self, id: u32, go: Duration, come: Duration) {
         match self.get(id) {
             Some(user) if user.again => {
-                self.returns.insert(id, at + gap);
+                self.returns.insert(id, come);
             }
             Some(user) if user.phase == Phase::Pending => {
-                self.schedule_start(id, user.class, at + gap);
+                self.schedule_start(id, user.class, come);
             }
-            Some(user) if user.phase == Phase::Leaving && user.alive && !user.told => {
-                self.schedule_stop(id, user, at);
-            }
+            Some(user) if user.is_leaving() && user.alive => self.schedule_stop(id, user, go),
             _ => {}
         }
+    }
+
+    /// Is it to be stopped, and was not told yet?
+    pub(super) fn is_leaving(&self, id: u32) -> bool {
+        self.get(id).is_some_and(User::is_leaving)
+    }
+
+    /// A user that leaves by an earlier move, which stays as it is: if it comes back it does so at
+    /// `at`.
+    pub(super) fn delay_return(&mut self, id: u32, at: Duration) {
+        match self.get(id) {
+            Some(user) if user.again => {
+                self.returns.insert(id, at);
+            }
+            Some(user) if user.phase == Phase::Pending => self.schedule_start(id, user.class, at),
+            _ => {}
+        }
+    }
+
+    /// A user that comes by an earlier move, `due` then, and goes on at `at`.
+    pub(super) fn pass(&mut self, id: u32, due: Duration, at: Duration) -> Option<Start> {
+        let user = self.get(id)?;
+        let start = (user.phase == Phase::Pending).then(|| self.start(id, user.class, due));
+        match self.get(id)? {
+            user if matches!(user.phase, Phase::Starting | Phase::Running) => {
+                self.schedule_stop(id, user, at);
+            }
+            user if user.is_leaving() => self.schedule_stop(id, user, at),
+            user => self.set(id, Some(User { again: false, ..user })),
+        }
+        start
     }
 
     /// Nobody shall run here any more, from now on. Who was told to stop is told again, for it may

@@ -23,6 +23,29 @@ impl Cluster {
         actions
     }
 
+    /// A connection has ended, and not because the worker's process has ended: something on the way
+    /// has broken it, or this side. The worker may run its users for as long as its lease lasts, so
+    /// they stay with it: until it comes back, or has been silent for [`SILENCE_MAX`].
+    pub fn broke(&mut self, connection: u64) {
+        if let Some(&index) = self.connections.get(&connection) {
+            self.workers[index].broken = true;
+        }
+    }
+
+    /// The worker's process connects anew. It keeps its place and its users: what it was told it
+    /// may run, whatever it has heard of that, and it is told all of it again.
+    pub(super) fn reconnects(&mut self, index: usize, old: u64, actions: &mut Vec<Action>) {
+        let worker = &mut self.workers[index];
+        self.told -= u64::from(worker.users());
+        self.connections.remove(&old);
+        if !worker.broken {
+            let reason = "its worker has connected anew".to_owned();
+            actions.push(Action::Close { connection: old, reason });
+        }
+        worker.short = true;
+        self.rebalance = true;
+    }
+
     /// A worker is gone; with the next orders its users go to the others. `why`: `None` when
     /// nothing is lost with it.
     pub(super) fn part(
@@ -82,9 +105,13 @@ impl Cluster {
             .map(|(&connection, &index)| (connection, index))
             .collect();
         for (connection, index) in silent {
-            self.part(now, index, Some("it fell silent"), actions);
+            let broken = self.workers[index].broken;
+            let why = if broken { "its connection broke" } else { "it fell silent" };
+            self.part(now, index, Some(why), actions);
             self.rebalance = true;
-            actions.push(Action::Close { connection, reason: "it fell silent".to_owned() });
+            if !broken {
+                actions.push(Action::Close { connection, reason: why.to_owned() });
+            }
         }
     }
 }

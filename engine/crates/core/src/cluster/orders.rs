@@ -2,7 +2,9 @@
 //!
 //! A user goes from one worker to another in two steps: the one is told to let it go, and only when
 //! that has taken the order, or is gone, the other is told to start it. An order that gets lost
-//! delays a move, and nobody runs twice.
+//! delays a move, and nobody runs twice. So it is with the time of a move: nobody is told to keep a
+//! user until then, or to wait for it, while a third worker may not know yet that it shall not run
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -47,16 +49,20 @@ impl Cluster {
         };
         let settings = self.load().map(|load| load.settings.clone()).unwrap_or_default();
         let test_start_ms = millis(self.test_start().unwrap_or_default());
-        for News { index, users } in news {
+        let first = self.last_order + 1;
+        for News { index, users } in &news {
+            self.last_order += 1;
+            self.workers[*index].ordered(self.last_order, number, users.clone());
+            self.touch(*index);
+        }
+        let mut unheard = IdSet::new();
+        self.workers.iter().for_each(|worker| unheard.insert_all(&worker.unheard()));
+        for (order, News { index, users }) in (first..).zip(news) {
             let worker = &mut self.workers[index];
             let connection = worker.connection().expect("only who is connected has news");
-            let moves = self.motion.of(&worker.moving);
-            self.last_order += 1;
-            worker.ordered(self.last_order, number, users.clone());
-            self.revision += 1;
-            worker.revision = self.revision;
+            let moves = self.motion.of(&worker.moves_to_tell(&users, &unheard));
             let order = Box::new(Order {
-                number: self.last_order,
+                number: order,
                 test: number,
                 module: self.module,
                 test_start_ms,
@@ -130,6 +136,7 @@ impl Cluster {
             changed.iter().filter_map(|id| self.by_id.get(id).copied()).collect();
         let short = |&index: &usize| self.workers[index].short;
         due.extend((0..self.workers.len()).filter(short));
+        due.extend((0..self.workers.len()).filter(|&index| self.workers[index].moves_withheld));
         // It has no place any more, and may not have heard.
         let leaving = |&index: &usize| self.workers[index].leaving;
         due.extend((0..self.workers.len()).filter(leaving));

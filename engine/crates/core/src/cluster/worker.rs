@@ -43,6 +43,8 @@ pub struct Worker {
     connection: Option<u64>,
     last_heard: Duration,
     beat: Option<Heartbeat>,
+    /// The connection has ended, though its process may not have.
+    pub(super) broken: bool,
     /// Users alive on it, by its last sign of life.
     users: u32,
     /// How this process was lost, and has not come back.
@@ -73,6 +75,8 @@ pub struct Worker {
     pub(super) leaving: bool,
     /// Not all of those planned could be told.
     pub(super) short: bool,
+    /// It was not told of all its moves.
+    pub(super) moves_withheld: bool,
     /// It may not have heard that order, of an earlier master: it is told again.
     unsure: bool,
     /// It was connected to an earlier master, and is not back yet.
@@ -88,6 +92,7 @@ impl Worker {
             connection: None,
             last_heard: Duration::ZERO,
             beat: None,
+            broken: false,
             users: 0,
             lost: None,
             buried: None,
@@ -102,6 +107,7 @@ impl Worker {
             unheard: Vec::new(),
             leaving: false,
             short: false,
+            moves_withheld: false,
             unsure: false,
             awaited: false,
             revision: 0,
@@ -148,13 +154,15 @@ impl Worker {
     /// It has connected. Says whether it was lost, and is the same process with all its samples.
     pub(super) fn join(&mut self, now: Duration, connection: u64, info: WorkerInfo) -> bool {
         let same = self.info.stream == info.stream;
+        let keeps = same && (self.awaited || self.connection.is_some());
         self.info = info;
+        self.broken = false;
         self.connection = Some(connection);
         self.last_heard = now;
         self.silence();
         self.order = 0;
         self.unsure = true;
-        if !(self.awaited && same) {
+        if !keeps {
             self.ordered = None;
             self.planned = None;
             self.unheard.clear();
@@ -170,6 +178,7 @@ impl Worker {
 
     pub(super) fn part(&mut self, lost: Option<Lost>) {
         self.connection = None;
+        self.broken = false;
         self.leaving = false;
         self.silence();
         self.unheard.clear();
@@ -216,7 +225,9 @@ impl Worker {
     /// Has it done all that it was told? So has one that is gone.
     pub(super) fn order_done(&self) -> bool {
         let Some(_) = self.connection else { return !self.awaited };
-        self.order == 0 || self.beat.as_ref().is_some_and(|beat| beat.order_done >= self.order)
+        let told_again = self.unsure && self.ordered.is_some() && self.takes_orders();
+        self.order == 0 && !told_again
+            || self.beat.as_ref().is_some_and(|beat| beat.order_done >= self.order)
     }
 
     /// Can it be told to run users?
@@ -258,6 +269,16 @@ impl Worker {
         ids
     }
 
+    /// Whose moves it is told with an order for `users`, when these are `unheard` by all workers
+    /// together: those of whom another one may not know yet that it shall not run them come later.
+    pub(super) fn moves_to_tell(&mut self, users: &[ClassUsers], unheard: &IdSet) -> IdSet {
+        let mut elsewhere = self.moving.intersection(unheard);
+        elsewhere.remove_all(&self.unheard());
+        users.iter().for_each(|class| elsewhere.remove_all(&class.ids));
+        self.moves_withheld = !elsewhere.is_empty();
+        self.moving.difference(&elsewhere)
+    }
+
     /// It has taken all orders up to this one. True if somebody is free for others now.
     pub(super) fn took(&mut self, number: u64) -> bool {
         let before = self.unheard.len();
@@ -267,7 +288,7 @@ impl Worker {
 
     pub(super) fn is_news(&self, test: u32, users: &[ClassUsers]) -> bool {
         let new = |(last, told): &(u32, Vec<ClassUsers>)| *last != test || told != users;
-        self.unsure || self.ordered.as_ref().is_none_or(new)
+        self.unsure || self.moves_withheld || self.ordered.as_ref().is_none_or(new)
     }
 
     pub(super) fn ordered(&mut self, number: u64, test: u32, users: Vec<ClassUsers>) {

@@ -167,6 +167,9 @@ impl World {
     fn redial(&mut self, id: &str) {
         let node = self.nodes.get_mut(id).expect("a worker");
         node.redial_at = Some(self.now + Duration::from_millis(300));
+        if !self.master_alive && node.fault.is_none() {
+            node.agent.refused(self.now);
+        }
         if !self.master_alive || node.fault.is_some() {
             return;
         }
@@ -185,9 +188,10 @@ impl World {
         if joined.is_ok() {
             node.connection = Some(connection);
             node.redial_at = None;
-            node.agent.registered(self.now);
+            let stops = node.agent.registered(self.now);
             node.agent.set_module_ready(true);
             node.next_beat = self.now;
+            self.obey_agent(id, stops);
         }
         self.obey_master(actions);
     }

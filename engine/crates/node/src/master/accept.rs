@@ -240,6 +240,10 @@ impl MasterHandler for Door {
         self.handler.leave(conn);
     }
 
+    fn broke(&self, conn: u64) {
+        self.handler.broke(conn);
+    }
+
     fn closed(&self, conn: u64, reason: &str) {
         self.handler.closed(conn, reason);
     }

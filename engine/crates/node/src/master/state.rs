@@ -37,6 +37,8 @@ pub(super) struct Connection {
     left: bool,
     /// A module that is on its way to it.
     pub(super) shipment: Option<Shipment>,
+    /// It has ended, and not by the worker.
+    broken: bool,
 }
 
 /// What the master knows.
@@ -121,7 +123,7 @@ impl State {
 
     /// A connection has been accepted; sending to `close` ends it.
     pub(super) fn opened(&mut self, connection: u64, close: oneshot::Sender<()>) {
-        let state = Connection { close, worker: None, left: false, shipment: None };
+        let state = Connection { close, worker: None, left: false, shipment: None, broken: false };
         self.connections.insert(connection, state);
     }
 
@@ -340,9 +342,14 @@ impl State {
     }
 
     fn closed(&mut self, connection: u64) {
-        let left = self.connections.remove(&connection).is_some_and(|connection| connection.left);
-        let actions = self.cluster.closed(self.clock.now(), connection, left);
-        self.apply(actions);
+        let state = self.connections.remove(&connection);
+        let left = state.as_ref().is_some_and(|connection| connection.left);
+        if !left && state.is_some_and(|connection| connection.broken) {
+            self.cluster.broke(connection);
+        } else {
+            let actions = self.cluster.closed(self.clock.now(), connection, left);
+            self.apply(actions);
+        }
         self.tell_room();
     }
 
@@ -440,6 +447,14 @@ impl MasterHandler for Handler {
         self.with(|state| {
             if let Some(connection) = state.connections.get_mut(&conn) {
                 connection.left = true;
+            }
+        });
+    }
+
+    fn broke(&self, conn: u64) {
+        self.with(|state| {
+            if let Some(connection) = state.connections.get_mut(&conn) {
+                connection.broken = true;
             }
         });
     }

@@ -52,9 +52,10 @@ const EVENTS_MAX: usize = 64;
 /// signs of life.
 const USER_EVENTS_MAX: usize = 256;
 
-/// What the tasks tell the loop. `link` numbers the connection that it is about.
+/// What the tasks tell the loop. `link` numbers the connection that it is about; an attempt to
+/// connect says when it began.
 enum Event {
-    Dialled(Result<Link, DialError>),
+    Dialled(Duration, Result<Link, DialError>),
     Closed { link: u64, reason: String },
     Order { link: u64, order: Box<Order> },
     Quit { link: u64, reason: String },
@@ -208,12 +209,8 @@ impl Control {
         let now = self.clock.now();
         let current = self.session.as_ref().map(|(link, _)| *link);
         match event {
-            Event::Dialled(Ok(link)) => self.registered(now, link),
-            Event::Dialled(Err(DialError::Refused(reason))) => {
-                self.end = Some(WorkerEnd::Refused(reason));
-            }
-            Event::Dialled(Err(DialError::Untrusted(reason))) => self.untrusted(now, reason),
-            Event::Dialled(Err(DialError::Failed(reason))) => self.unreachable(now, &reason),
+            Event::Dialled(began, Ok(link)) => self.registered(now, began, link),
+            Event::Dialled(began, Err(error)) => self.not_joined(now, began, error),
             Event::Closed { link, reason } if current == Some(link) => self.closed(now, &reason),
             Event::Order { link, order } if current == Some(link) => {
                 let actions = self.agent.order(now, self.clock.master_ms(now), *order);

@@ -1,12 +1,13 @@
 //! Reaching a master and registering.
 
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
 use swarm_core::message::{Order, WorkerInfo};
 use swarm_wire::tls::{ClientTls, HandshakeError};
 use swarm_wire::{Accepted, ConnectError, Secret, Session, WorkerHandler, auth, connect_guarded};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
 
 use super::{MasterAddress, Trust};
@@ -59,7 +60,9 @@ pub(super) enum DialError {
     Refused(String),
     /// Whoever answers is not our master, or there is something wrong with one's certificate.
     Untrusted(String),
-    /// It may come back.
+    /// The machine is there, but no process that listens: the master is not there.
+    NobodyListens(String),
+    /// It may come back, or be there and out of reach.
     Failed(String),
 }
 
@@ -73,12 +76,8 @@ pub(super) async fn dial(
     let handler = Rc::new(Inbox(sender));
     let (session, accepted) = match address {
         MasterAddress::Tcp { host, port } => {
-            let connecting = TcpStream::connect((host.as_str(), *port));
-            let stream = match tokio::time::timeout(CONNECT_MAX, connecting).await {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return Err(DialError::Failed(error.to_string())),
-                Err(_) => return Err(DialError::Failed("no answer".to_owned())),
-            };
+            let reaching = tokio::time::timeout(CONNECT_MAX, reach(host, *port)).await;
+            let stream = reaching.map_err(|_| DialError::Failed("no answer".to_owned()))??;
             // Small messages that must not wait for each other.
             let _ = stream.set_nodelay(true);
             let secret = trust.secret().map_err(|error| DialError::Failed(error.to_string()))?;
@@ -90,12 +89,33 @@ pub(super) async fn dial(
         MasterAddress::InProcess(dial) => {
             let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
             if dial.send(theirs).await.is_err() {
-                return Err(DialError::Failed("the master has ended".to_owned()));
+                return Err(DialError::NobodyListens("the master has ended".to_owned()));
             }
             connect_guarded(ours, info, handler, None).await?
         }
     };
     Ok(Link { session: Rc::new(session), accepted, inbox })
+}
+
+/// Connects to the first address of the master that takes it. Only where each of them is refused
+/// nobody listens.
+async fn reach(host: &str, port: u16) -> Result<TcpStream, DialError> {
+    let failed = |error: std::io::Error| DialError::Failed(error.to_string());
+    let mut failure = None;
+    for address in lookup_host((host, port)).await.map_err(failed)? {
+        let error = match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => error,
+        };
+        let refused = error.kind() == ErrorKind::ConnectionRefused;
+        failure = Some(match failure {
+            None | Some(DialError::NobodyListens(_)) if refused => {
+                DialError::NobodyListens(error.to_string())
+            }
+            _ => failed(error),
+        });
+    }
+    Err(failure.unwrap_or_else(|| DialError::Failed("it has no address".to_owned())))
 }
 
 /// Registers over TLS.

@@ -45,6 +45,8 @@ pub(crate) struct Master {
     pub(crate) heartbeats: RefCell<Vec<(u64, Heartbeat)>>,
     pub(crate) reports: RefCell<Vec<(u64, Report)>>,
     pub(crate) left: RefCell<Vec<u64>>,
+    /// Connections that ended though the worker's process did not close them.
+    pub(crate) broke: RefCell<Vec<u64>>,
     pub(crate) closed: RefCell<Vec<(u64, String)>>,
     /// Connections on which a proof was wrong.
     pub(crate) unproven: RefCell<Vec<u64>>,
@@ -139,6 +141,10 @@ impl MasterHandler for Master {
 
     fn leave(&self, conn: u64) {
         self.left.borrow_mut().push(conn);
+    }
+
+    fn broke(&self, conn: u64) {
+        self.broke.borrow_mut().push(conn);
     }
 
     fn closed(&self, conn: u64, reason: &str) {

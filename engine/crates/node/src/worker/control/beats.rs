@@ -65,6 +65,7 @@ impl Control {
         if trip <= self.trip {
             self.trip = trip;
             self.clock.synchronise(sent + trip / 2, master_ms);
+            self.agent.synchronised(trip / 2);
         } else {
             // Ways grow longer and clocks drift: the shortest is not the best for ever.
             self.trip += (trip - self.trip) / TRIP_DECAY;

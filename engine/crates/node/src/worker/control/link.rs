@@ -1,13 +1,14 @@
 //! The link to the master: dialling, registering, the module, the end of a connection.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_core::message::{Digest, PROTOCOL_VERSION, WorkerInfo};
 use swarm_wire::ModuleInfo;
 
 use super::{Control, Event};
-use crate::worker::dial::{FromMaster, Link, dial};
+use crate::worker::dial::{DialError, FromMaster, Link, dial};
 use crate::worker::prepare::{Prepared, prepare};
 use crate::worker::{MasterAddress, WorkerEnd};
 
@@ -22,10 +23,25 @@ impl Control {
             cores: u32::try_from(self.threads.len()).unwrap_or(u32::MAX),
             users_max: self.config.users_max,
         };
+        let clock = Arc::clone(&self.clock);
         self.spawn(async move {
             tokio::time::sleep(pause).await;
-            Event::Dialled(dial(&master, &trust, &info).await)
+            let began = clock.now();
+            Event::Dialled(began, dial(&master, &trust, &info).await)
         });
+    }
+
+    /// The attempt that began then has failed.
+    pub(super) fn not_joined(&mut self, now: Duration, began: Duration, error: DialError) {
+        match error {
+            DialError::Refused(reason) => self.end = Some(WorkerEnd::Refused(reason)),
+            DialError::Untrusted(reason) => self.untrusted(now, reason),
+            DialError::Failed(reason) => self.unreachable(now, &reason),
+            DialError::NobodyListens(reason) => {
+                self.agent.refused(began);
+                self.unreachable(now, &reason);
+            }
+        }
     }
 
     /// Whoever answers is not our master. At first that is a mistake of the settings; later it is
@@ -58,7 +74,7 @@ impl Control {
         self.dial(pause);
     }
 
-    pub(super) fn registered(&mut self, now: Duration, link: Link) {
+    pub(super) fn registered(&mut self, now: Duration, began: Duration, link: Link) {
         let Link { session, accepted, mut inbox } = link;
         self.links += 1;
         let number = self.links;
@@ -72,8 +88,12 @@ impl Control {
         self.reporting = false;
         self.beating = false;
         self.clock.synchronise(now, accepted.master_time_ms);
-        self.trip = Duration::MAX;
-        self.agent.registered(now);
+        // As good as an answer with this trip: that is known to half of it.
+        let error = now.saturating_sub(began);
+        self.agent.synchronised(error);
+        self.trip = 2 * error;
+        let actions = self.agent.registered(now);
+        self.apply(now, actions);
         let events = self.events.clone();
         let watched = Rc::clone(&session);
         tokio::task::spawn_local(async move {
