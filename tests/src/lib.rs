@@ -23,10 +23,11 @@
 //! - [`Process`] and [`Lines`]: a child, what it printed, how it ended.
 //! - [`Page`]: the web interface as a client sees it; [`get`] and [`post`]: plain requests.
 //! - [`scenario`], [`binary`]: what has to be built before.
-//! - [`markdown`]: tables of figures.
+//! - [`markdown`]: tables of figures. [`options`], [`processor`]: for what is run by hand.
 //! - [`wait_until`], [`wait_for`]: waiting for what takes a while.
 
 mod built;
+mod by_hand;
 mod http;
 mod lines;
 mod markdown;
@@ -36,6 +37,7 @@ mod swarm;
 mod wait;
 
 pub use built::{binary, scenario};
+pub use by_hand::{options, processor};
 pub use http::{Response, get, post, request};
 pub use lines::Lines;
 pub use markdown::markdown;

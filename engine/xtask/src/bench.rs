@@ -30,7 +30,7 @@ mod usage;
 
 use crate::children::Interrupt;
 use crate::repository::Repository;
-use crate::{process, scenarios};
+use crate::{program, scenarios};
 use anyhow::{Context, Result, bail};
 use options::{HELP, Options, Part};
 use std::fs;
@@ -72,8 +72,7 @@ pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<(
         for name in SCENARIOS {
             scenarios::build_one(repository, name)?;
         }
-        let mut cargo = process::command("cargo", repository.root());
-        process::run(cargo.args(["build", "--profile", "dist", "--package", "swarm"]))?;
+        program::build(repository, "dist")?;
     }
     for part in &bench.options.parts {
         match part {

@@ -1,9 +1,8 @@
 //! Builds from source, and starts a server and a load test against it.
 
 use crate::children::{Child, Interrupt};
-use crate::process;
 use crate::repository::Repository;
-use crate::scenarios;
+use crate::{process, program, scenarios};
 use anyhow::{Context, Result, bail};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -30,8 +29,7 @@ pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<(
         );
     }
     scenarios::build_one(repository, SCENARIO)?;
-    let mut cargo = process::command("cargo", repository.root());
-    process::run(cargo.args(["build", "--release", "--package", "swarm"]))?;
+    program::build(repository, "release")?;
 
     let interrupt = Interrupt::listen()?;
     let (mut target, address) = start_target(repository, &interrupt)?;

@@ -1,9 +1,8 @@
 //! What faults do to a cluster on real networks: by hand, as root, on a quiet machine.
 
-use crate::process;
 use crate::repository::Repository;
-use crate::scenarios;
 use crate::setup::{debian, python};
+use crate::{process, program, scenarios};
 use anyhow::{Result, bail};
 
 /// Programs that make hosts out of namespaces, and Debian's packages that bring them.
@@ -11,9 +10,7 @@ const PROGRAMS: [(&str, &str); 2] = [("ip", "iproute2"), ("nft", "nftables")];
 
 /// Builds and installs what it needs and runs it. Its table is Markdown on standard output.
 pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<()> {
-    let mut faults = process::command("cargo", repository.root());
-    faults.args(["run", "--quiet", "--release", "--package", "swarm-tests"]);
-    faults.args(["--example", "faults", "--"]).args(arguments);
+    let mut faults = program::example(repository, "faults", arguments);
     if !arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
         if !rustix::process::geteuid().is_root() {
             bail!("only root can make network namespaces: run `cargo xtask faults` as root");
@@ -31,7 +28,6 @@ fn prepare(repository: &Repository) -> Result<std::path::PathBuf> {
         }
     }
     scenarios::build_one(repository, "website")?;
-    let mut cargo = process::command("cargo", repository.root());
-    process::run(cargo.args(["build", "--release", "--package", "swarm"]))?;
+    program::build(repository, "release")?;
     python::tool(repository, &python::LOCUST)
 }

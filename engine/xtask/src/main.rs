@@ -12,7 +12,7 @@
 //! - [`scenarios`]: builds the scenarios.
 //! - [`setup`]: installs what is missing.
 //! - [`licences`], [`tidy`], [`page`]: checks that `test` runs.
-//! - [`children`], [`fingerprint`], [`process`], [`repository`]: what these need.
+//! - [`children`], [`fingerprint`], [`process`], [`program`], [`repository`]: what these need.
 
 mod bench;
 mod children;
@@ -23,6 +23,7 @@ mod fuzz;
 mod licences;
 mod page;
 mod process;
+mod program;
 mod repository;
 mod saturate;
 mod scenarios;

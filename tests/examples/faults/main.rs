@@ -46,17 +46,9 @@ const LOOK: Duration = Duration::from_millis(50);
 const INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
-        print!("{HELP}");
-        return ExitCode::SUCCESS;
-    }
-    let options = match Options::parse(&arguments) {
+    let options = match swarm_tests::options(HELP, Options::parse) {
         Ok(options) => options,
-        Err(message) => {
-            eprintln!("error: {message}\n\n{HELP}");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     // The first time it starts itself again, within the namespace between the hosts.
     let network = match Network::enter() {

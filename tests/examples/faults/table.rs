@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use swarm_tests::markdown;
+use swarm_tests::{markdown, processor};
 
 use crate::cluster::Tool;
 use crate::fault::Fault;
@@ -171,11 +171,9 @@ fn formatted(rows: &[Vec<String>]) -> String {
 /// Machine and seed, before the table.
 fn measured_on(seed: &str) -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("model name"));
-    let name = line.and_then(|line| line.split_once(':')).map_or("unknown", |(_, name)| name);
+    let name = processor().unwrap_or("unknown".to_owned());
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let machine = format!("Measured on {cores} cores ({}), Linux {}.", name.trim(), kernel.trim());
+    let machine = format!("Measured on {cores} cores ({name}), Linux {}.", kernel.trim());
     format!("{machine}\n{seed}").trim_end().to_owned() + "\n\n"
 }
 

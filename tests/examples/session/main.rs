@@ -32,17 +32,9 @@ use options::{HELP, Options};
 use report::Report;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
-        print!("{HELP}");
-        return ExitCode::SUCCESS;
-    }
-    let options = match Options::parse(&arguments) {
+    let options = match swarm_tests::options(HELP, Options::parse) {
         Ok(options) => options,
-        Err(message) => {
-            eprintln!("error: {message}\n\n{HELP}");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let mut report = Report::new(&options);
     for part in &options.parts {

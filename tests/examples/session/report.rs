@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Instant;
 
-use swarm_tests::markdown;
+use swarm_tests::{markdown, processor};
 
 use crate::options::Options;
 
@@ -28,7 +28,8 @@ impl Report {
     /// Prints what the figures were measured on.
     pub(crate) fn new(options: &Options) -> Self {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        println!("# Session: {} users on {cores} cores ({})", options.users, processor());
+        let processor = processor().unwrap_or("processor unknown".to_owned());
+        println!("# Session: {} users on {cores} cores ({processor})", options.users);
         Self { begun: Instant::now(), part: "", bars: Vec::new() }
     }
 
@@ -90,11 +91,4 @@ impl Bar {
 /// A number of bytes for people.
 pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
-}
-
-fn processor() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("model name"));
-    let name = line.and_then(|line| line.split_once(':')).map(|(_, name)| name.trim());
-    name.unwrap_or("processor unknown").to_owned()
 }

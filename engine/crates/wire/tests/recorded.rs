@@ -13,9 +13,9 @@ mod conversation;
 
 use std::rc::Rc;
 
-use common::{DIGEST, MASTER_TIME_MS, Master, Worker, info, order, run, until};
+use common::{DIGEST, MASTER_TIME_MS, Master, Worker, heartbeat, info, order, run, until};
 use conversation::{Line, Tap, play, read, recording, write};
-use swarm_core::message::{Heartbeat, Room, WorkerState};
+use swarm_core::message::Heartbeat;
 use swarm_stats::delta::{Delta, Report};
 use swarm_wire::{ConnectError, Delivery, Secret, Session, Token, connect_guarded, serve_guarded};
 use tokio::io::DuplexStream;
@@ -25,18 +25,7 @@ const MODULE: &[u8] = b"ten bytes!";
 
 /// As it was when the first conversations were recorded: what is added later has its default.
 fn beat() -> Heartbeat {
-    Heartbeat {
-        state: WorkerState::Running,
-        order_taken: 0,
-        order_done: 3,
-        users: vec![(0, 3)],
-        finished: [1_u32, 5].into_iter().collect(),
-        cpu_percent: 12.5,
-        memory_bytes: 1 << 20,
-        problem: None,
-        room: Room { own: Some(16_000), shared: None },
-        warning: Some("its memory is near the end".into()),
-    }
+    Heartbeat { order_taken: 0, ..heartbeat() }
 }
 
 fn first_report() -> Report {

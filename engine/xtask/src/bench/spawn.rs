@@ -20,6 +20,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(2);
 /// Users that make no requests have started when nothing was done for so long.
 const STILL: Duration = Duration::from_secs(1);
+/// Processor time in seconds that looking after a test takes meanwhile: less than this.
+const OWN_S: f64 = 0.03;
 
 /// How a start of all users went.
 struct Spawn {
@@ -57,18 +59,16 @@ pub(super) fn part(bench: &Bench<'_>) -> Result<()> {
 /// Processor time until so many users that make no requests rest, in seconds.
 fn measure_bare(bench: &Bench<'_>, users: u64) -> Result<f64> {
     let server = Server::start(bench, &bench.cores.server, 1)?;
-    let mut arguments = vec!["--users", "", "--spawn-rate", SPAWN_RATE];
     let users = users.to_string();
-    arguments[1] = &users;
-    arguments.extend(NO_REQUESTS);
+    let load = ["--users", &users, "--spawn-rate", SPAWN_RATE];
+    let arguments = [&load[..], &NO_REQUESTS].concat();
     let swarm = Swarm::start(bench, &server, SCENARIO, &arguments)?;
     let begun = Instant::now();
     let mut cpu = 0.0;
     loop {
         bench.sleep(STILL)?;
         let now = Cpu::of(swarm.id())?.total();
-        // The process itself looks after its test meanwhile: a hundredth of a second or two.
-        if now - cpu < 0.03 {
+        if now - cpu < OWN_S {
             swarm.end(bench)?;
             server.end(bench)?;
             return Ok(now);
