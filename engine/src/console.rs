@@ -56,7 +56,7 @@ pub(crate) fn finish(summary: &Summary) {
     }
     if summary.interrupted > 0 {
         println!(
-            "{} requests were cut off by the end of the stop timeout and are in no figure",
+            "{} requests were cut off on their way and are in no other figure",
             summary.interrupted
         );
     }

@@ -5,10 +5,10 @@ use std::net::TcpListener;
 
 use swarm_core::plan::{Scenario, Sharing, UserClass, Wait};
 use swarm_target::Counts;
-use swarm_tests::Swarm;
+use swarm_tests::{PATIENCE, Signal, Swarm, wait_until};
 
 use crate::guests::{Guest, error, fixed, visit};
-use crate::verdict::{Ended, FAILURES, run_until};
+use crate::verdict::{Ended, FAILURES, run_until, summary};
 
 /// Task ids of the two classes of most tests here.
 const VILLAIN: u32 = 0;
@@ -281,4 +281,43 @@ fn a_stop_without_end() {
     ended.agree_on("/", 5);
     assert_eq!(ended.exceptions("stop: computed for more than 0.3"), 1);
     assert_eq!(ended.exceptions(""), 1, "{:?}", ended.summary.exceptions);
+}
+
+/// Of a batch one request is answered, as many as there are connections to a host are not, and the
+/// others wait for these.
+#[test]
+fn a_batch_that_is_cut_off() {
+    const REQUESTS: u64 = 12;
+    const CONNECTIONS: u64 = 6;
+    let swarm = Swarm::new();
+    let request = |url: &str| {
+        let method = "(global.get $get) (global.get $get_len)";
+        format!("(call $new_request {method} (global.get ${url}) (global.get ${url}_len))")
+    };
+    let (answered, held) = (request("about"), request("hang"));
+    let batch = format!(
+        "(i32.store (i32.const 0x50) {answered})
+        (local.set $left (i32.const {last}))
+        (loop $again
+          (i32.store (i32.add (i32.const 0x50) (i32.shl (local.get $left) (i32.const 2))) {held})
+          (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+          (br_if $again (local.get $left)))
+        (call $client.batch
+          (global.get $client) (i32.const 0x50) (i32.const {REQUESTS}) (i32.const 0x20))",
+        last = REQUESTS - 1,
+    );
+    let texts = [("get", "GET"), ("about", "/about"), ("hang", "/hang")];
+    let guest = Guest::new(vec![fixed("Villain", 1, VILLAIN)]).run(&batch);
+    let guest = texts.iter().fold(guest, |guest, (name, text)| guest.text(name, text));
+    let (target, path) = (swarm.target(&[]), guest.write(&swarm, "guest"));
+    let flags = ["--headless", "-u", "1", "-s", "0", "--json-file", "result.json"];
+    let mut run = swarm.run(&path, &[&flags[..], &["-H", &target.url()]].concat());
+    wait_until("every connection is in use", PATIENCE, || {
+        requests(&target.counts(), "/hang") == CONNECTIONS
+    });
+    run.process.signal(Signal::INT);
+    assert_eq!(run.process.wait(PATIENCE).code(), Some(0), "{}", run.process.err.text());
+    let (summary, counts) = (summary(&swarm), target.counts());
+    assert_eq!((summary.total.num_requests, requests(&counts, "/about")), (1, 1));
+    assert_eq!((summary.interrupted, requests(&counts, "/hang")), (CONNECTIONS, CONNECTIONS));
 }

@@ -19,6 +19,7 @@
 //! way is a future of 936 bytes and a buffer for its head.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -60,8 +61,13 @@ struct Own {
     cookies: Option<Jar>,
 }
 
-/// Clock and phases of one request.
-struct Watch {
+/// Whether a request was sent that nobody asks about.
+static UNASKED: AtomicBool = AtomicBool::new(false);
+
+/// What is noted of one request on its way.
+struct Watch<'a> {
+    /// A connection has been given the request, or a part of it.
+    is_sent: &'a AtomicBool,
     /// The end of what was measured last.
     mark: Instant,
     phases: Phases,
@@ -103,12 +109,26 @@ impl Session {
     ///
     /// # Errors
     /// See [`ErrorKind`]. Any status is a response, not an error.
-    #[expect(clippy::manual_async_fn, reason = "an `async fn` holds its arguments twice")]
     pub fn send(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+        self.send_noted(request, &UNASKED)
+    }
+
+    /// As [`Self::send`], and `is_sent` becomes true as soon as a connection has been given the
+    /// request: until then the target cannot know of it, if the future is dropped.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` holds its arguments twice")]
+    pub fn send_noted<'a>(
+        &'a self,
+        request: Request,
+        is_sent: &'a AtomicBool,
+    ) -> impl Future<Output = Result<Response, Error>> + Send + 'a {
         async move {
             let start = Instant::now();
             let deadline = start + self.timeout(&request).min(TIMEOUT_MAX);
-            let outcome = match before(deadline.into(), self.run(&request, start)).await {
+            let run = self.run(&request, start, is_sent);
+            let outcome = match before(deadline.into(), run).await {
                 Some(outcome) => outcome,
                 None => Err(timed_out(self.timeout(&request))),
             };
@@ -120,10 +140,15 @@ impl Session {
         request.timeout.unwrap_or(self.shared.config.request_timeout)
     }
 
-    async fn run(&self, request: &Request, start: Instant) -> Result<Response, Fault> {
+    async fn run(
+        &self,
+        request: &Request,
+        start: Instant,
+        is_sent: &AtomicBool,
+    ) -> Result<Response, Fault> {
         let target = Target::resolve(self.base.as_ref(), &request.url)?;
         let mut call = Call::new(request)?;
-        let mut watch = Watch { mark: start, phases: Phases::default() };
+        let mut watch = Watch { is_sent, mark: start, phases: Phases::default() };
         let mut answer = self.exchange(&call, &target, &mut watch).await?;
         let limit = request.redirects.unwrap_or(self.shared.config.redirects_max);
         if limit > 0
@@ -147,7 +172,7 @@ impl Session {
         mut call: Call<'_>,
         mut target: Target<'static>,
         limit: u32,
-        watch: &mut Watch,
+        watch: &mut Watch<'_>,
     ) -> Result<Answer, Fault> {
         for _followed in 0..limit {
             let answer = self.exchange(&call, &target, watch).await?;
@@ -164,7 +189,7 @@ impl Session {
         &self,
         call: &Call<'_>,
         target: &Target<'_>,
-        watch: &mut Watch,
+        watch: &mut Watch<'_>,
     ) -> Result<Answer, Fault> {
         // Only the base URL's origin is borrowed.
         if !(self.base_allowed && matches!(target.origin, Cow::Borrowed(_))) {
@@ -180,6 +205,7 @@ impl Session {
         let mut exchange = Exchange { session: self, call, target, connection, slot, head, closes };
         if let Some(connection) = &mut exchange.connection {
             let outgoing = outgoing(call, &exchange.head);
+            watch.is_sent.store(true, Ordering::Relaxed);
             match connection.exchange(outgoing, &self.shared.h1).await {
                 Ok(answer) => return exchange.finish(answer, watch),
                 Err(failure) if failure.unanswered => exchange.connection = None,
@@ -193,7 +219,7 @@ impl Session {
     async fn wait<'a>(
         &'a self,
         target: &'a Target<'_>,
-        watch: &mut Watch,
+        watch: &mut Watch<'_>,
     ) -> Result<Taken<'a>, Fault> {
         let slots_max = self.shared.config.connections_per_host_max;
         let taken = self.pool.wait(&target.origin, slots_max).await?;
@@ -250,18 +276,19 @@ struct Exchange<'a, 'r> {
 }
 
 impl Exchange<'_, '_> {
-    async fn on_new_connection(mut self, watch: &mut Watch) -> Result<Answer, Fault> {
+    async fn on_new_connection(mut self, watch: &mut Watch<'_>) -> Result<Answer, Fault> {
         let (shared, begun) = (&self.session.shared, Instant::now());
         let opened = connect::open(shared, &self.target.origin, begun, &mut watch.phases).await;
         let (stream, done) = opened?;
         watch.mark = done;
         let connection = self.connection.insert(Connection::new(stream));
+        watch.is_sent.store(true, Ordering::Relaxed);
         let answer = connection.exchange(outgoing(self.call, &self.head), &shared.h1).await;
         self.finish(answer.map_err(|failure| failure.fault)?, watch)
     }
 
     /// Gives the connection back, and takes from the answer what the session keeps.
-    fn finish(self, answer: Answer, watch: &mut Watch) -> Result<Answer, Fault> {
+    fn finish(self, answer: Answer, watch: &mut Watch<'_>) -> Result<Answer, Fault> {
         let Self { session, target, slot, connection, closes, .. } = self;
         if let Some(connection) = connection
             && !closes

@@ -10,23 +10,21 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use swarm_client::{Error, Response};
-
-/// How a request ended.
-pub(crate) type Answer = Result<Response, Error>;
+use crate::host::http::Sent;
 
 /// What a host function waits for.
 pub(crate) enum Errand {
     Sleep(Pin<Box<tokio::time::Sleep>>),
-    Send(Pin<Box<dyn Future<Output = Answer> + Send>>),
-    Batch(Pin<Box<dyn Future<Output = Vec<Answer>> + Send>>),
+    Send(Pin<Box<dyn Future<Output = Sent> + Send>>),
+    Batch(Pin<Box<dyn Future<Output = Vec<Sent>> + Send>>),
 }
 
 /// What came of it.
+#[expect(clippy::large_enum_variant, reason = "the large one is what nearly all are")]
 pub(crate) enum Brought {
     Slept,
-    Answer(Answer),
-    Answers(Vec<Answer>),
+    Answer(Sent),
+    Answers(Vec<Sent>),
 }
 
 impl Errand {

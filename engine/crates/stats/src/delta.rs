@@ -119,7 +119,8 @@ pub struct Delta {
     /// By (name, kind); each once. A recorder refuses a second kind of a name, but two recorders
     /// may disagree: then both are kept.
     pub metrics: Vec<MetricDelta>,
-    /// Requests cut off by the end of the stop timeout: they are in no other figure.
+    /// Requests cut off on their way, by the end of the stop timeout or with the instance that sent
+    /// them: they are in no other figure.
     pub interrupted: u64,
     /// Samples that went to the entry `(other)` because there were too many names.
     pub names_overflowed: u64,

@@ -278,7 +278,8 @@ impl Recorder {
         self.late_max_us = Some(late_us.max(self.late_max_us.unwrap_or(0)));
     }
 
-    /// Counts a request that was cut off by the end of the stop timeout.
+    /// Counts a request that was cut off on its way: by the end of the stop timeout, or with the
+    /// instance that sent it.
     pub fn interrupted(&mut self) {
         self.interrupted += 1;
     }

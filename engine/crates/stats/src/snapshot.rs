@@ -167,7 +167,8 @@ pub struct Snapshot {
     pub metrics: Vec<MetricSnapshot>,
     /// The newest seconds, oldest first; at most `SECONDS_MAX` of them.
     pub seconds: Vec<Second>,
-    /// Requests cut off by the end of the stop timeout; in no other figure.
+    /// Requests cut off on their way, by the end of the stop timeout or with the instance that sent
+    /// them; in no other figure.
     pub interrupted: u64,
     /// Samples under `(other)` because there were too many names.
     pub names_overflowed: u64,

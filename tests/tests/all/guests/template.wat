@@ -3,6 +3,9 @@
 (module
   (import "swarm:scenario/http@0.1.0" "[method]client.get"
     (func $client.get (param $client i32) (param $url i32) (param $url_len i32) (param $at i32)))
+  (import "swarm:scenario/http@0.1.0" "[method]client.batch"
+    (func $client.batch
+      (param $client i32) (param $requests i32) (param $len i32) (param $at i32)))
   (import "swarm:scenario/http@0.1.0" "[method]response.status"
     (func $status (param $response i32) (result i32)))
   ;; Imported so that bodies are kept.
@@ -21,8 +24,8 @@
     (func $log (param $level i32) (param $message i32) (param $message_len i32)))
   (import "swarm:scenario/clock@0.1.0" "sleep" (func $sleep (param $ms i32)))
 
-  ;; 0x00 result of describe, 0x20 of `client.get`, 0x40 of start and run; 0x80 clients by user;
-  ;; 0x100 plan and texts.
+  ;; 0x00 result of describe, 0x20 of `client.get` and `client.batch`, 0x40 of start and run; 0x50
+  ;; up to 12 requests of a batch; 0x80 clients by user; 0x100 plan and texts.
   (memory (export "memory") {pages})
   (global $heap_start i32 (i32.const {heap}))
   (global $heap_end (mut i32) (i32.const {heap}))

@@ -18,7 +18,7 @@ use crate::bindings::swarm::scenario::clock::Host as _;
 use crate::bindings::swarm::scenario::http as wit;
 use crate::ctx::Ctx;
 use crate::flat;
-use crate::host::http::{BATCH_MAX, InFlight, Request, Response, answered, entry_of};
+use crate::host::http::{BATCH_MAX, Request, Response, Sent, send};
 use crate::test::Record;
 
 type Trappable<T> = wasmtime::Result<T>;
@@ -136,46 +136,17 @@ impl Sender {
         })
     }
 
-    /// Sends one request, unless the user is interrupted already. If that comes before the answer,
-    /// the request counts as interrupted.
+    /// Sends one request, unless the user is interrupted already.
     async fn send(&self, request: Request) -> Sent {
-        let record = &self.record;
         if self.interrupts.include(self.stay) {
-            return Sent { result: None, record: record.clone() };
+            return Sent::given_up(self.record.clone());
         }
-        let entry = entry_of(record, &self.session, &request);
-        let in_flight = InFlight { record, requests: 1 };
-        let result = tokio::select! {
+        tokio::select! {
             biased;
-            answer = self.session.send(request.request) => {
-                in_flight.ended();
-                Some(answered(record, entry, answer))
-            }
-            () = self.interrupts.of(self.stay) => None,
-        };
-        Sent { result, record: record.clone() }
-    }
-}
-
-/// What came of a request, on its way to the guest. An answer is counted also when the instance
-/// ends before the guest has it, as when the rest of its batch is waited for.
-pub(super) struct Sent {
-    /// `None` if it was given up.
-    result: Option<Result<Response, swarm_client::Error>>,
-    record: Record,
-}
-
-impl Drop for Sent {
-    fn drop(&mut self) {
-        if let Some(Ok(response)) = &mut self.result {
-            response.settle(&self.record);
+            sent = send(&self.session, self.record.clone(), request) => sent,
+            () = self.interrupts.of(self.stay) => Sent::given_up(self.record.clone()),
         }
     }
-}
-
-pub(super) fn interrupted() -> Outcome {
-    let message = "given up: the user is stopped".to_owned();
-    Err(wit::Error { kind: wit::ErrorKind::Other, message })
 }
 
 impl State {
@@ -185,9 +156,8 @@ impl State {
     }
 
     /// Hands over to the guest what [`Sender::send`] gave for the user of this stay.
-    pub(super) fn outcome(&mut self, stay: u32, mut sent: Sent) -> Trappable<Outcome> {
-        let Some(result) = sent.result.take() else { return Ok(interrupted()) };
-        let outcome = self.ctx.outcome(result)?;
+    pub(super) fn outcome(&mut self, stay: u32, sent: Sent) -> Trappable<Outcome> {
+        let outcome = self.ctx.outcome(sent)?;
         if let Ok(response) = &outcome {
             self.owners.insert(response.rep(), stay);
         }
@@ -239,16 +209,11 @@ impl State {
         let (session, stay) = (Arc::clone(&client.session), client.stay);
         let record = self.ctx.record.clone();
         if self.interrupts.include(stay) {
-            let sent = Sent { result: None, record };
+            let sent = Sent::given_up(record);
             return self.begin(None, result, async move { Done::Answer(stay, sent) });
         }
         self.begin(Some(stay), result, async move {
-            let entry = entry_of(&record, &session, &request);
-            let in_flight = InFlight { record: &record, requests: 1 };
-            let answer = session.send(request.request).await;
-            in_flight.ended();
-            let answer = answered(&record, entry, answer);
-            Done::Answer(stay, Sent { result: Some(answer), record })
+            Done::Answer(stay, send(&session, record, request).await)
         })
     }
 
@@ -290,7 +255,7 @@ impl State {
         let record = self.ctx.record.clone();
         self.begun.push(Box::pin(async move {
             // Given up: by the end of its user's time, or by the guest, who will not look at it.
-            let given_up = |_| Done::Answer(0, Sent { result: None, record });
+            let given_up = |_| Done::Answer(0, Sent::given_up(record));
             (number, work.await.unwrap_or_else(given_up))
         }));
         Ok(told)

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use wasmtime::component::Resource;
 use crate::bindings::swarm::scenario::http as wit;
 use crate::clock::micros;
 use crate::ctx::Ctx;
-use crate::off_stack::{Answer, Brought, Errand, wait_for};
+use crate::off_stack::{Brought, Errand, wait_for};
 use crate::test::Record;
 
 /// Requests of one batch.
@@ -69,28 +70,62 @@ impl Response {
     }
 }
 
-/// Counts requests as interrupted when they are given up before they ended.
-pub(crate) struct InFlight<'a> {
-    pub(crate) record: &'a Record,
-    pub(crate) requests: usize,
+/// What came of a request, on its way to the guest. An answer is counted also when the guest never
+/// has it, as when its user is stopped while the rest of a batch is waited for.
+pub(crate) struct Sent {
+    /// `None` if it was given up.
+    result: Option<Result<Response, Error>>,
+    record: Record,
 }
 
-impl InFlight<'_> {
-    pub(crate) fn ended(mut self) {
-        self.requests = 0;
+impl Sent {
+    pub(crate) fn given_up(record: Record) -> Self {
+        Self { result: None, record }
     }
+
+    pub(crate) fn take(mut self) -> Option<Result<Response, Error>> {
+        self.result.take()
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Some(Ok(response)) = &mut self.result {
+            response.settle(&self.record);
+        }
+    }
+}
+
+/// Counts a request as interrupted when it is given up between its sending and its end. One that
+/// still waits for a connection the target will never see.
+struct InFlight<'a> {
+    record: &'a Record,
+    is_sent: AtomicBool,
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        for _ in 0..self.requests {
+        if self.is_sent.load(Ordering::Relaxed) {
             self.record.lock().interrupted();
         }
     }
 }
 
+/// Sends a request.
+///
+/// # Cancel safety
+/// Dropped before the answer has come, it counts the request as interrupted.
+pub(crate) async fn send(session: &Session, record: Record, request: Request) -> Sent {
+    let entry = entry_of(&record, session, &request);
+    let in_flight = InFlight { record: &record, is_sent: AtomicBool::new(false) };
+    let answer = session.send_noted(request.request, &in_flight.is_sent).await;
+    in_flight.is_sent.store(false, Ordering::Relaxed);
+    drop(in_flight);
+    Sent { result: Some(answered(&record, entry, answer)), record }
+}
+
 /// Where the sample of a request will count.
-pub(crate) fn entry_of(record: &Record, session: &Session, request: &Request) -> EntryId {
+fn entry_of(record: &Record, session: &Session, request: &Request) -> EntryId {
     let Request { request, name, .. } = request;
     let name = name.as_deref();
     let name = name.unwrap_or_else(|| swarm_client::sample_name(&request.url, session.base()));
@@ -98,7 +133,11 @@ pub(crate) fn entry_of(record: &Record, session: &Session, request: &Request) ->
 }
 
 /// Prepares the sample of an answer, or records that there was none.
-pub(crate) fn answered(record: &Record, entry: EntryId, answer: Answer) -> Result<Response, Error> {
+fn answered(
+    record: &Record,
+    entry: EntryId,
+    answer: Result<swarm_client::Response, Error>,
+) -> Result<Response, Error> {
     match answer {
         Ok(response) => {
             let error = (response.status >= 400).then(|| status_text(response.status));
@@ -176,21 +215,25 @@ impl Ctx {
         if let Err(error) = self.room_for(1) {
             return Ok(Err(error));
         }
-        let entry = entry_of(&self.record, &session, &request);
-        let in_flight = InFlight { record: &self.record, requests: 1 };
-        let send = Box::pin(async move { session.send(request.request).await });
+        let record = self.record.clone();
+        let send = Box::pin(async move { send(&session, record, request).await });
         let done = wait_for(Errand::Send(send)).await;
-        in_flight.ended();
-        let Brought::Answer(answer) = done.brought else { unreachable!("a request was sent") };
+        let Brought::Answer(sent) = done.brought else { unreachable!("a request was sent") };
         self.budget.resume_after(done.waited);
-        let result = answered(&self.record, entry, answer);
-        self.outcome(result)
+        self.outcome(sent)
     }
 
-    pub(crate) fn outcome(&mut self, result: Result<Response, Error>) -> Trappable<Outcome> {
-        match result {
-            Ok(response) => Ok(Ok(self.admit(response)?)),
-            Err(error) => Ok(Err(wit::Error { kind: kind(error.kind), message: error.message })),
+    /// Hands over to the guest what came of a request.
+    pub(crate) fn outcome(&mut self, sent: Sent) -> Trappable<Outcome> {
+        match sent.take() {
+            Some(Ok(response)) => Ok(Ok(self.admit(response)?)),
+            Some(Err(Error { kind, message, .. })) => {
+                Ok(Err(wit::Error { kind: kind_of(kind), message }))
+            }
+            None => {
+                let message = "given up: the user is stopped".to_owned();
+                Ok(Err(wit::Error { kind: wit::ErrorKind::Other, message }))
+            }
         }
     }
 
@@ -221,7 +264,7 @@ fn status_text(status: u16) -> String {
     }
 }
 
-fn kind(kind: ErrorKind) -> wit::ErrorKind {
+fn kind_of(kind: ErrorKind) -> wit::ErrorKind {
     match kind {
         ErrorKind::Timeout => wit::ErrorKind::Timeout,
         ErrorKind::Connect => wit::ErrorKind::Connect,
@@ -280,21 +323,15 @@ impl wit::HostClient for Ctx {
         if let Err(error) = self.room_for(batch.len()) {
             return Ok(batch.iter().map(|_| Err(error.clone())).collect());
         }
-        let entry = |request| entry_of(&self.record, &session, request);
-        let entries: Vec<EntryId> = batch.iter().map(entry).collect();
-        let in_flight = InFlight { record: &self.record, requests: batch.len() };
+        let record = self.record.clone();
         let send = Box::pin(async move {
-            join_all(batch.into_iter().map(|request| session.send(request.request))).await
+            let sent = batch.into_iter().map(|request| send(&session, record.clone(), request));
+            join_all(sent).await
         });
         let done = wait_for(Errand::Batch(send)).await;
-        in_flight.ended();
-        let Brought::Answers(answers) = done.brought else { unreachable!("a batch was sent") };
+        let Brought::Answers(sent) = done.brought else { unreachable!("a batch was sent") };
         self.budget.resume_after(done.waited);
-        let outcomes = entries.into_iter().zip(answers).map(|(entry, answer)| {
-            let result = answered(&self.record, entry, answer);
-            self.outcome(result)
-        });
-        outcomes.collect()
+        sent.into_iter().map(|sent| self.outcome(sent)).collect()
     }
 
     fn drop(&mut self, client: Resource<Client>) -> Trappable<()> {

@@ -51,7 +51,7 @@ pub struct Summary {
     pub metrics: Vec<MetricSnapshot>,
     /// The newest seconds, oldest first.
     pub seconds: Vec<Second>,
-    /// Requests cut off by the end of the stop timeout; in no other figure.
+    /// Requests cut off on their way; in no other figure.
     pub interrupted: u64,
     /// Samples under `(other)` because there were too many names.
     pub names_overflowed: u64,
