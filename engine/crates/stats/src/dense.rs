@@ -1,66 +1,74 @@
-//! A count for every bucket up to the largest in use: where many samples come together, and what
-//! percentiles are read from.
+//! A count for every bucket in use: where many samples come together, and what percentiles are
+//! read from.
+//!
+//! Buckets come in chunks, and a chunk without a sample takes no memory. Without that a single slow
+//! response would make a name's counts as long as the way up to it: 70 KiB for one that took 300 ms
+//! beside thousands of less than one.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::histogram::Histogram;
 use crate::layout::{FINE, highest_in};
 
-/// It grows by so many buckets at a time.
-const STEP: usize = 256;
+/// Buckets of a chunk: 512 bytes.
+const CHUNK: usize = 64;
+
+type Chunk = Box<[u64; CHUNK]>;
 
 /// Counts by bucket.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Dense<const BITS: u32 = FINE> {
-    counts: Vec<u64>,
-    /// All counts before this one are 0.
-    first: usize,
+    /// By number of the bucket. As many as there were up to the largest in use.
+    chunks: Vec<Option<Chunk>>,
     samples: u64,
-}
-
-impl<const BITS: u32> Default for Dense<BITS> {
-    fn default() -> Self {
-        Self { counts: Vec::new(), first: usize::MAX, samples: 0 }
-    }
 }
 
 impl<const BITS: u32> Dense<BITS> {
     /// Adds samples to a bucket of this layout.
     #[inline]
     pub(crate) fn add_bucket(&mut self, bucket: u32, count: u64) {
-        let bucket = bucket as usize;
-        if bucket >= self.counts.len() {
-            self.grow(bucket);
-        }
-        self.counts[bucket] = self.counts[bucket].saturating_add(count);
-        self.first = self.first.min(bucket);
+        let (chunk, place) = (bucket as usize / CHUNK, bucket as usize % CHUNK);
+        let chunk = match self.chunks.get_mut(chunk) {
+            Some(Some(chunk)) => chunk,
+            _ => self.new_chunk(chunk),
+        };
+        chunk[place] = chunk[place].saturating_add(count);
         self.samples = self.samples.saturating_add(count);
     }
 
     #[cold]
-    fn grow(&mut self, bucket: usize) {
-        self.counts.resize((bucket + 1).next_multiple_of(STEP), 0);
+    fn new_chunk(&mut self, at: usize) -> &mut Chunk {
+        if at >= self.chunks.len() {
+            self.chunks.resize_with(at + 1, Option::default);
+        }
+        self.chunks[at].insert(Box::new([0; CHUNK]))
     }
 
     /// Adds all samples of another one.
     pub(crate) fn add(&mut self, more: &Self) {
-        if self.counts.len() < more.counts.len() {
-            self.counts.resize(more.counts.len(), 0);
+        if self.chunks.len() < more.chunks.len() {
+            self.chunks.resize_with(more.chunks.len(), Option::default);
         }
-        let from = more.first.min(more.counts.len());
-        for (count, more) in self.counts[from..].iter_mut().zip(&more.counts[from..]) {
-            // Compiled to vectors, which saturating is not. A report counts up to 2^40: it would
-            // take millions of the largest to overflow.
-            *count = count.wrapping_add(*more);
+        for (chunk, more) in self.chunks.iter_mut().zip(&more.chunks) {
+            match (chunk, more) {
+                (_, None) => {}
+                (none @ None, more) => none.clone_from(more),
+                (Some(chunk), Some(more)) => {
+                    for (count, more) in chunk.iter_mut().zip(more.iter()) {
+                        // Compiled to vectors, which saturating is not. A report counts up to
+                        // 2^40: it would take millions of the largest to overflow.
+                        *count = count.wrapping_add(*more);
+                    }
+                }
+            }
         }
-        self.first = self.first.min(more.first);
         self.samples = self.samples.saturating_add(more.samples);
     }
 
-    /// Forgets all samples and keeps the memory.
+    /// Forgets all samples.
     pub(crate) fn clear(&mut self) {
-        self.counts.clear();
-        (self.first, self.samples) = (usize::MAX, 0);
+        self.chunks.clear();
+        self.samples = 0;
     }
 
     pub(crate) fn samples(&self) -> u64 {
@@ -71,11 +79,12 @@ impl<const BITS: u32> Dense<BITS> {
         self.samples == 0
     }
 
-    /// (bucket, count) from the first in use on, empty ones included.
+    /// (bucket, count) of the buckets in use, by rising bucket.
     fn used(&self) -> impl Iterator<Item = (u32, u64)> {
-        let from = self.first.min(self.counts.len());
-        let buckets = u32::try_from(from).unwrap_or(u32::MAX)..;
-        buckets.zip(self.counts[from..].iter().copied())
+        let chunks = (0_u32..).step_by(CHUNK).zip(&self.chunks);
+        let used = chunks.filter_map(|(first, chunk)| Some((first, chunk.as_ref()?)));
+        let counts = used.flat_map(|(first, chunk)| (first..).zip(chunk.iter().copied()));
+        counts.filter(|&(_, count)| count > 0)
     }
 
     /// The values at `percents`, which must rise; all 0 without a sample. A value is the upper end
@@ -102,11 +111,11 @@ impl<const BITS: u32> Dense<BITS> {
     }
 }
 
-/// The buckets in use: most are not.
+/// The buckets in use.
 impl<const BITS: u32> Serialize for Dense<BITS> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let used: Vec<(u32, u64)> = self.used().filter(|&(_, count)| count > 0).collect();
-        used.serialize(serializer)
+        // With its length before it, as not every format can do without.
+        self.used().collect::<Vec<_>>().serialize(serializer)
     }
 }
 
@@ -115,8 +124,7 @@ impl<'de, const BITS: u32> Deserialize<'de> for Dense<BITS> {
         // It checks order, counts and the number of buckets, of which a coarse layout has fewer.
         let used = Histogram::deserialize(deserializer)?;
         let mut dense = Self::default();
-        // The largest first: then it has its size at once.
-        used.buckets().iter().rev().for_each(|&(bucket, count)| dense.add_bucket(bucket, count));
+        used.buckets().iter().for_each(|&(bucket, count)| dense.add_bucket(bucket, count));
         Ok(dense)
     }
 }
@@ -124,8 +132,7 @@ impl<'de, const BITS: u32> Deserialize<'de> for Dense<BITS> {
 impl Dense {
     /// The buckets in use.
     pub(crate) fn to_histogram(&self) -> Histogram {
-        let buckets = self.used().filter(|&(_, count)| count > 0).collect();
-        Histogram::from_buckets(buckets)
+        Histogram::from_buckets(self.used().collect())
             .expect("buckets are visited by rising number, and the empty ones left out")
     }
 
@@ -175,5 +182,22 @@ mod tests {
             dense.add_bucket(bucket_of::<FINE>(time_us), 1);
         }
         assert_eq!(dense.values_at([50.0, 99.9, 100.0]), [500, 999, 1_000]);
+    }
+    /// One slow response among many quick ones is not paid for with all the buckets between.
+    #[test]
+    fn only_chunks_in_use_take_memory() {
+        let (slow, mut dense) = (bucket_of::<FINE>(300_000), <Dense>::default());
+        for time_us in (0..640).chain([300_000]) {
+            dense.add_bucket(bucket_of::<FINE>(time_us), 1);
+        }
+        let mut sum = <Dense>::default();
+        sum.add(&dense);
+        sum.add(&dense);
+        for dense in [&dense, &sum] {
+            assert_eq!(dense.chunks.iter().flatten().count(), 640 / CHUNK + 1);
+            assert_eq!(dense.values_at([100.0])[0], highest_in::<FINE>(slow));
+        }
+        let expected = (0..640).map(|time_us| (bucket_of::<FINE>(time_us), 2));
+        assert_eq!(sum.used().collect::<Vec<_>>(), expected.chain([(slow, 2)]).collect::<Vec<_>>());
     }
 }

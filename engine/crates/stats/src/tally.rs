@@ -9,8 +9,8 @@ use crate::dense::Dense;
 use crate::histogram::Histogram;
 use crate::layout::{FINE, bucket_of};
 
-/// Additions that are kept as they come: 8 KiB, where counting them bucket by bucket takes 16 to
-/// 190 KiB, by how far the values spread.
+/// Additions that are kept as they come: 8 KiB, where counting them bucket by bucket takes half a
+/// KiB for each chunk of buckets that the values are spread over.
 const FEW_MAX: usize = 512;
 
 /// Counts by bucket of the fine layout.
@@ -41,8 +41,6 @@ impl Tally {
     #[cold]
     fn overflow(&mut self, bucket: u32, count: u64) {
         let mut many = Dense::default();
-        // The largest first: then it has its size at once.
-        many.add_bucket(self.few.iter().fold(bucket, |max, few| max.max(few.0)), 0);
         self.add_to(&mut many);
         many.add_bucket(bucket, count);
         self.few = Vec::new();
