@@ -41,6 +41,10 @@ use wasmtime::{StackCreator, StackMemory};
 const SPARES_MAX: usize = 64;
 const SPARE_BYTES_MAX: usize = 16 << 10;
 
+/// Stacks besides the shared one that a thread keeps. One serves all guests that do not compute for
+/// longer than a slice while they are asked for room.
+const OWN_MAX: usize = 4;
+
 /// Below a stack: whole pages on every Linux, whose pages have 64 KiB at most. They take addresses,
 /// no memory. The page's own size would come from the auxiliary vector, which valgrind hides.
 const GUARD_BYTES: usize = 64 << 10;
@@ -109,42 +113,69 @@ impl Drop for Mapping {
 }
 
 /// A stack as a store holds it.
-struct Lent(Arc<Mapping>);
+struct Lent {
+    mapping: Arc<Mapping>,
+    is_shared: bool,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if self.is_shared {
+            return;
+        }
+        // At the end of a thread there is no supply any more; the mapping ends then.
+        let _ = OWN.try_with(|own| {
+            let mut own = own.borrow_mut();
+            if own.len() < OWN_MAX {
+                own.push(Arc::clone(&self.mapping));
+            }
+        });
+    }
+}
 
 // SAFETY: page-aligned memory with a guard page below it, mapped as long as the store has it.
 unsafe impl StackMemory for Lent {
     fn top(&self) -> *mut u8 {
-        self.0.top()
+        self.mapping.top()
     }
 
     fn range(&self) -> Range<usize> {
-        let top = self.0.top().addr();
-        top - self.0.stack_bytes..top
+        let top = self.mapping.top().addr();
+        top - self.mapping.stack_bytes..top
     }
 
     fn guard_range(&self) -> Range<*mut u8> {
-        self.0.base..self.0.base.wrapping_byte_add(self.0.guard_bytes)
+        self.mapping.base..self.mapping.base.wrapping_byte_add(self.mapping.guard_bytes)
     }
 }
 
 thread_local! {
     /// The stack for a store that asks for its first one now.
     static FOR_NEXT: Cell<Option<Arc<Mapping>>> = const { Cell::new(None) };
+    /// Stacks that stores had for themselves, for the next that needs one.
+    static OWN: RefCell<Vec<Arc<Mapping>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Gives each store its stack: the shared one inside of [`Seat::enter`], else one of its own.
+/// Gives each store its stack: the shared one inside of [`Seat::enter`], else one of its own. A
+/// store needs one of its own beside the shared one for the moment in which a host function that a
+/// guest has called calls the guest, as for room for a text.
 pub(crate) struct Stacks;
 
-// SAFETY: it gives out mappings as `StackMemory` wants them: aligned, zeroed by the system, with a
-// guard page. That a shared one is never used by two calls at a time is explained at the top.
+// SAFETY: it gives out mappings as `StackMemory` wants them: aligned, with a guard page, zeroed by
+// the system where that is wanted. That a shared one is never used by two calls at a time is
+// explained at the top; any other has one owner, and the next after that has been dropped.
 unsafe impl StackCreator for Stacks {
-    fn new_stack(&self, size: usize, _zeroed: bool) -> wasmtime::Result<Box<dyn StackMemory>> {
-        let lent = FOR_NEXT.take().filter(|mapping| mapping.stack_bytes >= size);
-        let mapping = match lent {
+    fn new_stack(&self, size: usize, zeroed: bool) -> wasmtime::Result<Box<dyn StackMemory>> {
+        let fits = |mapping: &Arc<Mapping>| mapping.stack_bytes >= size;
+        if let Some(mapping) = FOR_NEXT.take().filter(fits) {
+            return Ok(Box::new(Lent { mapping, is_shared: true }));
+        }
+        let used = if zeroed { None } else { OWN.with_borrow_mut(Vec::pop) };
+        let mapping = match used.filter(fits) {
             Some(mapping) => mapping,
             None => Arc::new(Mapping::new(size)?),
         };
-        Ok(Box::new(Lent(mapping)))
+        Ok(Box::new(Lent { mapping, is_shared: false }))
     }
 }
 
