@@ -266,6 +266,7 @@ fn info() -> WorkerInfo {
         protocol: PROTOCOL_VERSION,
         cores: 2,
         users_max: Some(1_000),
+        weight: 1,
     }
 }
 

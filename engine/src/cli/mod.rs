@@ -260,6 +260,11 @@ pub(crate) struct WorkerArgs {
     #[arg(long, env = "SWARM_MAX_USERS", value_parser = users)]
     pub(crate) max_users: Option<u32>,
 
+    /// Its part of the users beside those of the other workers: one of weight 3 runs three times as
+    /// many as one of weight 1. With --processes that of each process.
+    #[arg(long, env = "SWARM_WEIGHT", default_value = "1", value_parser = values::weight)]
+    pub(crate) weight: u32,
+
     /// Threads that run users. Default: one for each core.
     #[arg(long, env = "SWARM_THREADS", value_parser = values::threads)]
     pub(crate) threads: Option<usize>,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
-use swarm_core::message::Connections;
+use swarm_core::message::{Connections, WEIGHT_MAX};
 use swarm_guest::runtime::SLICE;
 
 use crate::processes::PROCESSES_MAX;
@@ -32,6 +32,13 @@ pub(super) fn users(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(users) if (1..=USERS_MAX).contains(&users) => Ok(users),
         _ => Err(format!("give a whole number from 1 to {USERS_MAX}")),
+    }
+}
+
+pub(super) fn weight(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(weight) if (1..=WEIGHT_MAX).contains(&weight) => Ok(weight),
+        _ => Err(format!("give a whole number from 1 to {WEIGHT_MAX}")),
     }
 }
 

@@ -110,6 +110,7 @@ async fn dial(master: SocketAddr, number: u64) -> (Rc<Worker>, Session, Accepted
         protocol: PROTOCOL_VERSION,
         cores: 1,
         users_max: None,
+        weight: 1,
     };
     let worker = Rc::new(Worker::default());
     let stream = TcpStream::connect(master).await.expect("the master listens");

@@ -39,6 +39,10 @@ fn numbers_and_times() {
         ("--web-port", &["65536", "-1", "http"], "--web-port"),
         ("--exit-code-on-error", &["256", "-1", "yes"], "--exit-code-on-error"),
     ];
+    for weight in ["0", "1001", "-1", "much"] {
+        let given = format!("--weight={weight}");
+        refused(&swarm, &["worker", &given], USAGE, &["--weight", "from 1 to 1000"]);
+    }
     for (flag, values, part) in bad {
         for value in values {
             let given = format!("{flag}={value}");

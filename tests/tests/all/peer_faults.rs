@@ -97,6 +97,7 @@ fn a_worker_of_another_protocol() {
         protocol: PROTOCOL_VERSION + 1,
         cores: 1,
         users_max: None,
+        weight: 1,
     };
     let reason = refusal(master.address(), &info);
     let ours = env!("CARGO_PKG_VERSION");

@@ -30,7 +30,7 @@ fn dispatch() {
         .map(|(name, population)| ClassShare { name, population });
     let mut dispatcher = Dispatcher::new(&classes);
     let workers: Vec<_> = (0..WORKERS).map(|worker| format!("worker-{worker}")).collect();
-    workers.iter().for_each(|worker| dispatcher.add_worker(worker, None));
+    workers.iter().for_each(|worker| dispatcher.add_worker(worker, None, 1));
     dispatcher.set_target(USERS, None);
     assert!(dispatcher.step(USERS), "there is room for everybody");
     for worker in &workers {

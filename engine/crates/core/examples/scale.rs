@@ -88,6 +88,7 @@ impl World {
             protocol: PROTOCOL_VERSION,
             cores: 2,
             users_max: None,
+            weight: 1,
         };
         self.master.join(self.now, connection, info).0.expect("the id is new");
         let mut agent = Agent::new(2, Duration::from_secs(30));

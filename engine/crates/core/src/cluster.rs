@@ -288,7 +288,7 @@ impl Cluster {
         if able != std::mem::replace(&mut worker.placed, able) {
             let id = &worker.info().id;
             if able {
-                self.dispatcher.add_worker(id, worker.room(connections));
+                self.dispatcher.add_worker(id, worker.room(connections), worker.info().weight);
             } else {
                 self.dispatcher.remove_worker(id);
             }
@@ -296,7 +296,8 @@ impl Cluster {
             self.touch(index);
         } else if first && able {
             // It kept its place over a restart of the master, and may have other limits now.
-            self.dispatcher.add_worker(&worker.info().id, worker.room(connections));
+            let WorkerInfo { id, weight, .. } = worker.info();
+            self.dispatcher.add_worker(id, worker.room(connections), *weight);
             self.rebalance = true;
             self.touch(index);
         }
@@ -353,7 +354,8 @@ impl Cluster {
             worker.begin();
             worker.revision = self.revision;
             if worker.placed {
-                self.dispatcher.add_worker(&worker.info().id, worker.room(connections));
+                let WorkerInfo { id, weight, .. } = worker.info();
+                self.dispatcher.add_worker(id, worker.room(connections), *weight);
             }
         }
         self.test = Some(Test {

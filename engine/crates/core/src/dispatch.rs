@@ -8,7 +8,8 @@
 //!
 //! # Rules
 //! 1. Users are added to the least loaded worker that has room and removed from the most loaded
-//!    one, so workers never differ by more than one user unless a limit keeps one lower.
+//!    one, by the weights of the workers. With equal weights, which is the rule, workers never
+//!    differ by more than one user unless a limit keeps one lower.
 //! 2. The class comes from the counts alone: fixed classes first, then the class that brings the
 //!    counts nearest to the weights. Removal is the exact reverse, so 9 -> 8 -> 9 users end as
 //!    they began, and a ratio that an order for a subset of classes bent is mended on the way
@@ -16,7 +17,9 @@
 //! 3. Which of equally loaded workers serves first is decided by the mix: every worker shall have
 //!    its part of every class. Only among equals the order counts: first of each host, second of
 //!    each host, and so on. A plan is made for all workers at that load, also for those whose turn
-//!    comes with a later step.
+//!    comes with a later step. Between workers of different weights hardly any two are ever equally
+//!    loaded: there the next few dozen users are dealt out together, and on the way to a target the
+//!    classes may be a few users from what rule 2 says.
 //! 4. When the most loaded workers have no user of the class that should shrink, which happens
 //!    with few users on each, balance goes first: the class nearest to it shrinks instead.
 //! 5. A step never moves a user. Workers that come or go cause the fewest moves that restore
@@ -40,7 +43,7 @@ use std::cmp::Reverse;
 use crate::ids::{IdRun, IdSet};
 use crate::message::ClassUsers;
 use crate::plan::Population;
-pub use memory::{Placements, PlacementsError};
+pub use memory::{PlacedWorker, Placements, PlacementsError};
 use roster::{Roster, Seat};
 use share::{Sequence, Shares};
 
@@ -114,10 +117,11 @@ impl Dispatcher {
         self.levels = levels;
     }
 
-    /// A worker comes; `users_max` is the most users it accepts, `None` is no limit. It takes its
-    /// share at once. For a worker that is there already only the limit changes.
-    pub fn add_worker(&mut self, id: &str, users_max: Option<u32>) {
-        self.roster.admit(id, users_max);
+    /// A worker comes; `users_max` is the most users it accepts, `None` is no limit, and `weight`
+    /// its part beside those of the others, from 1 to [`crate::message::WEIGHT_MAX`]. It takes its
+    /// share at once. For a worker that is there already only limit and weight change.
+    pub fn add_worker(&mut self, id: &str, users_max: Option<u32>, weight: u32) {
+        self.roster.admit(id, users_max, weight);
         if let Some(place) = self.roster.place(id) {
             for _ in 0..self.roster.excess(place) {
                 let class = self
@@ -356,18 +360,16 @@ impl Dispatcher {
         let mut laps = self.roster.fill_order();
         let mut seats = Vec::with_capacity(left);
         while left > 0 {
-            let tied = laps.next(|place| self.roster.has_room(place));
-            let planned: Vec<usize> = classes.by_ref().take(tied.len().min(ahead)).collect();
+            let lap = laps.next(|place, more| self.roster.has_room_after(place, more));
+            let planned: Vec<usize> = classes.by_ref().take(lap.len().min(ahead)).collect();
             if planned.is_empty() {
                 break;
             }
-            let places = mix::assign(&tied, &planned, |place, class| {
-                i64::from(self.roster.count(place, class))
-            });
+            let dealt = mix::deal(&lap, &planned, |place, class| self.roster.served(place, class));
             let now = left.min(planned.len());
-            for (&class, &place) in planned.iter().zip(&places).take(now) {
-                self.roster.reserve((place, class));
-                seats.push((place, class));
+            for seat in dealt.into_iter().take(now) {
+                self.roster.reserve(seat);
+                seats.push(seat);
             }
             left -= now;
             ahead -= now;
@@ -392,19 +394,18 @@ impl Dispatcher {
         let mut laps = self.roster.drain_order();
         let mut taken = Vec::with_capacity(left);
         while left > 0 {
-            let tied = laps.next(|place| self.roster.load(place) > 0);
-            let planned: Vec<usize> = classes.by_ref().take(tied.len().min(ahead)).collect();
+            let lap = laps.next(|place, less| self.roster.load(place) > less);
+            let planned: Vec<usize> = classes.by_ref().take(lap.len().min(ahead)).collect();
             if planned.is_empty() {
                 break;
             }
-            let places = mix::assign(&tied, &planned, |place, class| {
-                match self.roster.count(place, class) {
+            let dealt =
+                mix::deal(&lap, &planned, |place, class| match self.roster.count(place, class) {
                     0 => mix::UNABLE,
-                    users => -i64::from(users),
-                }
-            });
+                    _ => -self.roster.served(place, class),
+                });
             let now = left.min(planned.len());
-            for (&class, &place) in planned.iter().zip(&places).take(now) {
+            for (place, class) in dealt.into_iter().take(now) {
                 let actual = self.class_to_take(place, class, &mut classes);
                 taken.push((actual, self.roster.take((place, actual))));
             }

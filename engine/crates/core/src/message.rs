@@ -29,7 +29,12 @@ pub struct WorkerInfo {
     pub cores: u32,
     /// Most users this worker accepts; `None` is no limit.
     pub users_max: Option<u32>,
+    /// Its part of the users beside those of the other workers, from 1 to [`WEIGHT_MAX`].
+    pub weight: u32,
 }
+
+/// Largest weight of a worker.
+pub const WEIGHT_MAX: u32 = 1_000;
 
 /// What does not change while a test runs.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ fn dispatcher(workers: &[&str], populations: &[Population]) -> Dispatcher {
     let classes: Vec<_> = populations.iter().enumerate().map(class).collect();
     let mut dispatcher = Dispatcher::new(&classes);
     for worker in workers {
-        dispatcher.add_worker(worker, None);
+        dispatcher.add_worker(worker, None, 1);
     }
     dispatcher
 }
@@ -231,7 +231,7 @@ fn case_12_worker_added_in_a_ramp() {
     dispatcher.step(3);
     dispatcher.step(3);
     assert_eq!(loads(&dispatcher), [3, 3]);
-    dispatcher.add_worker("h1_w2", None);
+    dispatcher.add_worker("h1_w2", None, 1);
     assert_eq!((loads(&dispatcher), dispatcher.users_by_class()), (vec![2, 2, 2], vec![2, 2, 2]));
     assert!(!dispatcher.step(3));
     assert_eq!(loads(&dispatcher), [3, 3, 3]);
@@ -357,9 +357,9 @@ fn without_workers_users_wait_under_their_ids() {
     dispatcher.set_target(8, None);
     assert!(dispatcher.step(10), "the target is out of reach");
     assert_eq!((dispatcher.unplaced(), dispatcher.reachable()), (4, 4));
-    dispatcher.add_worker("c", Some(3));
+    dispatcher.add_worker("c", Some(3), 1);
     assert_eq!((dispatcher.users(), dispatcher.unplaced(), dispatcher.reachable()), (3, 1, 4));
-    dispatcher.add_worker("d", None);
+    dispatcher.add_worker("d", None, 1);
     assert_eq!((loads(&dispatcher), dispatcher.unplaced()), (vec![2, 2], 0));
     assert!(!dispatcher.at_target() && dispatcher.step(4));
     assert_eq!(loads(&dispatcher), [3, 5]);
@@ -370,10 +370,10 @@ fn without_workers_users_wait_under_their_ids() {
 fn a_lower_limit_sends_users_away() {
     let mut dispatcher = dispatcher(&["a", "b"], &equal(2));
     reach(&mut dispatcher, 10);
-    dispatcher.add_worker("a", Some(2));
+    dispatcher.add_worker("a", Some(2), 1);
     assert_eq!(loads(&dispatcher), [2, 8]);
     assert_eq!(mix(&dispatcher, "a"), [1, 1]);
-    dispatcher.add_worker("a", None);
+    dispatcher.add_worker("a", None, 1);
     assert_eq!((loads(&dispatcher), dispatcher.users_by_class()), (vec![5, 5], vec![5, 5]));
 }
 
@@ -381,7 +381,7 @@ fn a_lower_limit_sends_users_away() {
 fn who_waits_for_room_takes_that_of_finished_users() {
     let mut dispatcher = dispatcher(&["a", "b"], &equal(1));
     reach(&mut dispatcher, 6);
-    dispatcher.add_worker("a", Some(3));
+    dispatcher.add_worker("a", Some(3), 1);
     dispatcher.remove_worker("b");
     assert_eq!((dispatcher.users(), dispatcher.unplaced()), (3, 3));
     dispatcher.place_waiting();
@@ -418,7 +418,7 @@ fn finished_users_are_not_replaced() {
     dispatcher.set_target(6, None);
     assert!(dispatcher.step(5) && dispatcher.users() == 6);
     // Users keep being found after workers came and went.
-    dispatcher.add_worker("0", None);
+    dispatcher.add_worker("0", None, 1);
     dispatcher.remove_worker("a");
     for worker in ["0", "b"] {
         ids(&dispatcher, worker).into_iter().for_each(|id| dispatcher.retire(id));

@@ -5,21 +5,32 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use swarm_core::dispatch::{ClassShare, Dispatcher};
+use swarm_core::message::WEIGHT_MAX;
 use swarm_core::plan::Population;
 
 #[derive(Debug, Clone)]
 enum Event {
-    Join { worker: u8, users_max: Option<u32> },
+    Join { worker: u8, users_max: Option<u32>, weight: u32 },
     Leave { worker: u8 },
     Target { users: u32, only: Option<u32> },
     Step { n: u32 },
 }
 
+/// What workers say of themselves, by id: the most users, and the weight.
+type Limits = BTreeMap<String, (Option<u32>, u32)>;
+
+/// With limits, and workers of different weights; or without.
 fn events(limits: bool) -> impl Strategy<Value = Vec<Event>> {
-    let users_max = if limits { prop::option::of(0..40_u32).boxed() } else { Just(None).boxed() };
+    let own = if limits {
+        let weight = prop_oneof![2 => Just(1), 1 => 1..8_u32, 1 => 1..=WEIGHT_MAX];
+        (prop::option::of(0..40_u32), weight).boxed()
+    } else {
+        Just((None, 1)).boxed()
+    };
     let event = prop_oneof![
-        2 => (0..12_u8, users_max)
-            .prop_map(|(worker, users_max)| Event::Join { worker, users_max }),
+        2 => (0..12_u8, own).prop_map(|(worker, (users_max, weight))| {
+            Event::Join { worker, users_max, weight }
+        }),
         1 => (0..12_u8).prop_map(|worker| Event::Leave { worker }),
         2 => (0..200_u32, prop::option::weighted(0.2, 0..6_u32))
             .prop_map(|(users, only)| Event::Target { users, only }),
@@ -74,22 +85,32 @@ fn moved(before: &BTreeMap<u32, (String, u32)>, after: &BTreeMap<u32, (String, u
     .count()
 }
 
-/// No worker with room has two users less than another one, no limit is exceeded.
-fn check_balance(dispatcher: &Dispatcher, limits: &BTreeMap<String, Option<u32>>) {
-    let most = dispatcher.workers().map(|(_, users)| users).max().unwrap_or(0);
+/// No user would be better off on another worker with room, by the weights; no limit is exceeded.
+fn check_balance(dispatcher: &Dispatcher, limits: &Limits) {
     for (worker, users) in dispatcher.workers() {
-        let limit = limits[worker].unwrap_or(u32::MAX);
+        let (limit, weight) = limits[worker];
+        let limit = limit.unwrap_or(u32::MAX);
         assert!(users <= limit, "{worker} has {users} of {limit}");
-        assert!(users == limit || users + 1 >= most, "{worker} has {users}, another one {most}");
         assert!(users == limit || dispatcher.unplaced() == 0, "{worker} has room");
+        let alike = limits.values().all(|&(_, weight)| weight == 1);
+        for (other, more) in dispatcher.workers().filter(|_| users < limit) {
+            let has = f64::from(users) + 0.5;
+            let shares =
+                (has / f64::from(weight), (f64::from(more) - 0.5) / f64::from(limits[other].1));
+            assert!(
+                shares.0 >= shares.1 - 1e-9,
+                "{worker} has {users}, {other} {more}: {limits:?}"
+            );
+            assert!(!alike || users + 1 >= more, "{worker} has {users}, {other} {more}");
+        }
     }
 }
 
-fn apply(dispatcher: &mut Dispatcher, event: &Event, limits: &mut BTreeMap<String, Option<u32>>) {
+fn apply(dispatcher: &mut Dispatcher, event: &Event, limits: &mut Limits) {
     match event {
-        Event::Join { worker, users_max } => {
-            limits.insert(name(*worker), *users_max);
-            dispatcher.add_worker(&name(*worker), *users_max);
+        Event::Join { worker, users_max, weight } => {
+            limits.insert(name(*worker), (*users_max, *weight));
+            dispatcher.add_worker(&name(*worker), *users_max, *weight);
         }
         Event::Leave { worker } => {
             limits.remove(&name(*worker));
@@ -137,15 +158,10 @@ fn check_moves(event: &Event, before: &Dispatcher, after: &Dispatcher) {
 }
 
 /// A worker that comes takes no more users from others than its share.
-fn check_share(
-    event: &Event,
-    before: &Dispatcher,
-    after: &Dispatcher,
-    limits: &BTreeMap<String, Option<u32>>,
-) {
+fn check_share(event: &Event, before: &Dispatcher, after: &Dispatcher, limits: &Limits) {
     if let Event::Join { worker, .. } = event
         && before.workers().all(|(id, _)| id != name(*worker))
-        && limits.values().all(Option::is_none)
+        && limits.values().all(|&own| own == (None, 1))
     {
         let homes = homes(after);
         assert!(moved(&self::homes(before), &homes) <= homes.len().div_ceil(limits.len()));
@@ -219,7 +235,7 @@ proptest! {
         let classes: Vec<_> = weights.iter().enumerate().map(class).collect();
         let new = || {
             let mut dispatcher = Dispatcher::new(&classes);
-            (0..workers).for_each(|worker| dispatcher.add_worker(&name(worker), None));
+            (0..workers).for_each(|worker| dispatcher.add_worker(&name(worker), None, 1));
             dispatcher
         };
         let mut dispatcher = new();
@@ -253,14 +269,46 @@ proptest! {
         };
         let classes: Vec<_> = weights.iter().enumerate().map(class).collect();
         let mut dispatcher = Dispatcher::new(&classes);
-        (0..workers).for_each(|worker| dispatcher.add_worker(&name(worker), None));
+        (0..workers).for_each(|worker| dispatcher.add_worker(&name(worker), None, 1));
         dispatcher.set_target(laps * u32::from(workers), None);
         while !dispatcher.step(n) {}
         prop_assert!(uneven(&dispatcher) <= 2, "off by {}", uneven(&dispatcher));
         dispatcher.remove_worker(&name(0));
         prop_assert!(uneven(&dispatcher) <= 3, "after a loss off by {}", uneven(&dispatcher));
-        dispatcher.add_worker("new", None);
+        dispatcher.add_worker("new", None, 1);
         prop_assert!(uneven(&dispatcher) <= 3, "after a join off by {}", uneven(&dispatcher));
+    }
+    /// Unequal workers have their parts of the users and of every class, also after one of them has
+    /// gone and come back.
+    #[test]
+    fn workers_keep_to_their_weights(
+        weights in prop::collection::vec(1..20_u32, 2..10),
+        users in 1..2_000_u32,
+        n in 1..500_u32,
+    ) {
+        let class = |name: &str, weight| ClassShare {
+            name: name.to_owned(),
+            population: Population::Weight(weight),
+        };
+        let mut dispatcher = Dispatcher::new(&[class("a", 3.0), class("b", 1.0)]);
+        for (worker, &weight) in (0..).zip(&weights) {
+            dispatcher.add_worker(&name(worker), None, weight);
+        }
+        dispatcher.set_target(users, None);
+        while !dispatcher.step(n) {}
+        let all_of_a = f64::from(dispatcher.users_by_class()[0]);
+        prop_assert!((all_of_a - f64::from(users) * 0.75).abs() <= 1.0, "{} of class a", all_of_a);
+        dispatcher.remove_worker(&name(1));
+        dispatcher.add_worker(&name(1), None, weights[1]);
+        let all = f64::from(weights.iter().sum::<u32>());
+        for (worker, &weight) in (0..).zip(&weights) {
+            let part = f64::from(users) * f64::from(weight) / all;
+            let placement = dispatcher.placement(&name(worker));
+            let has = placement.iter().map(|class| class.ids.len()).sum::<u64>() as f64;
+            prop_assert!((has - part).abs() < weights.len() as f64 / 2.0, "{} of {}", has, part);
+            let of_a = placement.first().map_or(0, |class| class.ids.len()) as f64;
+            prop_assert!((of_a - has * 0.75).abs() <= 8.0, "{} of {} are of class a", of_a, has);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ fn dispatcher(workers: u32, classes: u32) -> Dispatcher {
     };
     let mut dispatcher = Dispatcher::new(&(0..classes).map(class).collect::<Vec<_>>());
     for worker in 0..workers {
-        dispatcher.add_worker(&format!("host{}_{worker}", worker / 4), None);
+        dispatcher.add_worker(&format!("host{}_{worker}", worker / 4), None, 1);
     }
     dispatcher
 }
@@ -39,7 +39,7 @@ fn hundred_thousand_users_in_steps() {
         assert_eq!((dispatcher.users(), spread(&dispatcher)), (step * 5000, 0));
     }
     timed("a worker lost", || dispatcher.remove_worker("host7_30"));
-    timed("a worker more", || dispatcher.add_worker("host7_30", None));
+    timed("a worker more", || dispatcher.add_worker("host7_30", None, 1));
     assert_eq!((dispatcher.users(), spread(&dispatcher)), (100_000, 0));
     timed("one user more", || {
         dispatcher.set_target(100_001, None);
@@ -59,7 +59,7 @@ fn a_million_users_at_once() {
     dispatcher.set_target(1_000_000, None);
     assert!(timed("1,000,000 users on 10,000 workers", || dispatcher.step(u32::MAX)));
     assert_eq!((dispatcher.users(), spread(&dispatcher)), (1_000_000, 0));
-    timed("a worker more", || dispatcher.add_worker("one more", None));
+    timed("a worker more", || dispatcher.add_worker("one more", None, 1));
     assert_eq!((dispatcher.users(), spread(&dispatcher)), (1_000_000, 1));
     dispatcher.set_target(0, None);
     assert!(timed("all of them gone", || dispatcher.step(u32::MAX)));

@@ -46,6 +46,7 @@ impl Pair {
             protocol: PROTOCOL_VERSION,
             cores: 1,
             users_max: None,
+            weight: 1,
         };
         let (joined, actions) = self.master.join(now, connection, info);
         joined.expect("it may join");

@@ -40,6 +40,9 @@ pub struct WorkerConfig {
     pub threads: usize,
     /// Most users; `None` is no limit.
     pub users_max: Option<u32>,
+    /// Its part of the users beside those of the other workers, from 1 to
+    /// [`swarm_core::message::WEIGHT_MAX`].
+    pub weight: u32,
     /// Gives up when the master is not there for this long; 0 tries for ever.
     pub master_max_wait: Duration,
     /// Carries on with the load for this long when the master is gone.

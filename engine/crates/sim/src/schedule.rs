@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use swarm_core::cluster::{AWAIT_MAX, State};
+use swarm_core::message::WEIGHT_MAX;
 
 use crate::Failure;
 use crate::check::{BACK_AFTER_CLOSE_US, BACK_AFTER_SILENCE_US};
@@ -97,8 +98,11 @@ impl Schedule {
         if world.workers.len() < self.size.machines {
             let users_max =
                 if self.rng.u8(0..4) == 0 { Some(self.rng.u32(0..self.size.limit)) } else { None };
-            let w = world.add_machine(users_max);
-            world.note(&format!("worker {w} is there, with at most {users_max:?} users"));
+            let weight = if self.rng.u8(0..4) == 0 { self.rng.u32(1..=WEIGHT_MAX) } else { 1 };
+            let w = world.add_machine(users_max, weight);
+            world.note(&format!(
+                "worker {w} is there, with at most {users_max:?} users and weight {weight}"
+            ));
             world.boot(w);
         }
     }

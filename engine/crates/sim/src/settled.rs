@@ -14,6 +14,9 @@ const PENDING_PER_USER: u64 = 4;
 /// Samples on their way whoever takes them.
 const PENDING: u64 = 20;
 
+/// Of a worker: users that run on it, the most that it takes, and its weight.
+type Seats = (u32, u32, u32);
+
 impl World {
     /// Looks whether all is in order.
     pub(crate) fn check_settled(&mut self) {
@@ -70,12 +73,13 @@ impl World {
             if running != placed {
                 return Err(format!("worker {w} runs {running:?}, and should {placed:?}"));
             }
-            counts.push((count(running.len()), worker.users_max.unwrap_or(u32::MAX)));
+            let room = worker.users_max.unwrap_or(u32::MAX);
+            counts.push((count(running.len()), room, worker.weight));
         }
         if counts.is_empty() {
             return Ok(());
         }
-        let room = counts.iter().fold(0_u32, |sum, &(_, room)| sum.saturating_add(room));
+        let room = counts.iter().fold(0_u32, |sum, &(_, room, _)| sum.saturating_add(room));
         let finished = self.finished.len();
         let expected = asked.min(room);
         if wanted > asked || alive > expected || alive + count(finished) < expected {
@@ -84,14 +88,17 @@ impl World {
         if cluster.users() != alive {
             return Err(format!("{alive} users run, and the master sees {}", cluster.users()));
         }
-        let most = counts.iter().map(|&(users, _)| users).max().unwrap_or(0);
-        let uneven = |&&(users, room): &&(u32, u32)| {
-            users + count(finished) < room && users + 1 + count(finished) < most
-        };
-        match counts.iter().find(uneven) {
-            Some((users, _)) => Err(format!("a worker has {users} users, another one {most}")),
-            None => Ok(()),
+        // Who finished is not replaced, wherever that was.
+        let spare = count(finished);
+        let gives = |&(users, _, weight): &Seats| (i64::from(users) * 2 - 1, i64::from(weight));
+        let takes = |&(users, _, weight): &Seats| (i64::from(users + spare) * 2 + 1, weight.into());
+        let above = |(a, b): (i64, i64), (c, d): (i64, i64)| a * d > c * b;
+        for low in counts.iter().filter(|&&(users, room, _)| users + spare < room) {
+            if let Some(high) = counts.iter().find(|high| above(gives(high), takes(low))) {
+                return Err(format!("workers have {high:?} and {low:?} users, limit, weight"));
+            }
         }
+        Ok(())
     }
 
     fn samples_in_order(&self, master: &Master) -> Result<(), String> {

@@ -47,6 +47,7 @@ pub(crate) struct User {
 pub(crate) struct Worker {
     pub(crate) id: String,
     pub(crate) users_max: Option<u32>,
+    pub(crate) weight: u32,
     pub(crate) process: Option<Process>,
     /// Standing still; what would have happened since waits here.
     pub(crate) frozen: Option<Vec<Event>>,
@@ -220,8 +221,7 @@ impl World {
         let number = self.process(w).number;
         if reachable && self.master.is_none() {
             // The machine is there, and nobody listens.
-            let way_us = link.delay_us.1;
-            return self.after(2 * way_us, Event::Refused(w, number, self.now_us));
+            return self.after(2 * link.delay_us.1, Event::Refused(w, number, self.now_us));
         }
         let connection = self.net.connect(w, number);
         let now_us = self.now_us;
@@ -241,6 +241,7 @@ impl World {
             protocol: PROTOCOL_VERSION,
             cores: 1,
             users_max: worker.users_max,
+            weight: worker.weight,
         };
         self.send_up(connection, Message::Join(info));
     }

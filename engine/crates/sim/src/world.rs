@@ -141,7 +141,7 @@ impl World {
     }
 
     /// Adds a machine, without a process.
-    pub(crate) fn add_machine(&mut self, users_max: Option<u32>) -> usize {
+    pub(crate) fn add_machine(&mut self, users_max: Option<u32>, weight: u32) -> usize {
         let w = self.workers.len();
         let low = self.rng.u64(100..5_000);
         let high = low + self.rng.u64(100..30_000);
@@ -149,6 +149,7 @@ impl World {
         self.workers.push(Worker {
             id: format!("h{}_w{w}", w % 3),
             users_max,
+            weight,
             process: None,
             frozen: None,
             thawed_us: 0,

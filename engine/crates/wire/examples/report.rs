@@ -107,6 +107,7 @@ async fn run(workers: u64, reports: u64) -> Result<(), Box<dyn Error>> {
             protocol: PROTOCOL_VERSION,
             cores: 1,
             users_max: None,
+            weight: 1,
         };
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;

@@ -68,6 +68,9 @@ struct WorkerInfo {
   # With a token: the worker's nonce, and its proof over both nonces.
   nonce @8 :Data;
   proof @9 :Data;
+
+  # Its part of the users beside those of the other workers.
+  weight @10 :UInt32 = 1;
 }
 
 struct Registration {

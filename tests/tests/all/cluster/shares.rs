@@ -44,6 +44,26 @@ fn three_workers_share_evenly_and_count_exactly() {
 }
 
 #[test]
+fn unequal_workers_have_their_parts() {
+    let mut cluster = Cluster::start(1);
+    cluster.add_worker(&["--weight", "3"]);
+    cluster.wait_until_ready(2);
+    cluster.master.page().start(200, 100.0);
+    let parts_of = |cluster: &Cluster, parts: &[u64]| {
+        cluster.wait_for_view(&format!("users in parts of {parts:?}"), |view| {
+            assert!(view.users <= 200, "too many users: {view:?}");
+            view.state == "running" && view.present().eq(parts.iter().copied())
+        });
+    };
+    parts_of(&cluster, &[50, 150]);
+    cluster.add_worker(&["--weight", "4"]);
+    parts_of(&cluster, &[25, 75, 100]);
+    cluster.wait_for_more_requests(200);
+    cluster.stop();
+    cluster.finish().assert_exact();
+}
+
+#[test]
 fn workers_that_join_take_their_share_at_once() {
     let mut cluster = Cluster::start(3);
     cluster.master.page().start(300, 100.0);

@@ -246,6 +246,7 @@ async fn fetch_all(master: SocketAddr, module: Vec<u8>) -> Found {
             protocol: PROTOCOL_VERSION,
             cores: 1,
             users_max: None,
+            weight: 1,
         };
         let stream = TcpStream::connect(master).expect("the master listens");
         stream.set_nonblocking(true).expect("a socket can be that");

@@ -24,8 +24,9 @@ impl WorkerHandler for Silent {
 }
 
 fn info(id: &str, stream: u64) -> WorkerInfo {
+    let (id, version) = (id.into(), "0".into());
     let protocol = PROTOCOL_VERSION;
-    WorkerInfo { id: id.into(), stream, version: "0".into(), protocol, cores: 1, users_max: None }
+    WorkerInfo { id, stream, version, protocol, cores: 1, users_max: None, weight: 1 }
 }
 
 /// Runs what a worker of the test's own does.

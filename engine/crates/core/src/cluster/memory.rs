@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use super::worker::{Lost, Worker};
 use super::{Cluster, Load, State, Test};
-use crate::dispatch::{ClassShare, Dispatcher, Placements, PlacementsError};
+use crate::dispatch::{ClassShare, Dispatcher, PlacedWorker, Placements, PlacementsError};
 use crate::ids::IdSet;
 use crate::message::{ClassUsers, Digest, WorkerInfo};
 use crate::pace::{Ramp, RateError};
@@ -221,7 +221,12 @@ impl Cluster {
             }
             placements.workers.extend(worker.placed.then(|| {
                 let WorkerMemory { info, room, users, .. } = &worker;
-                (info.id.clone(), *room, users.clone())
+                PlacedWorker {
+                    id: info.id.clone(),
+                    users_max: *room,
+                    weight: info.weight,
+                    users: users.clone(),
+                }
             }));
             cluster.remind(worker)?;
         }

@@ -9,8 +9,8 @@ use crate::message::ClassUsers;
 /// Who runs where, and what else a dispatcher knows but for its target.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Placements {
-    /// Id of a worker, the most users that it accepts, and its users by class.
-    pub workers: Vec<(String, Option<u32>, Vec<ClassUsers>)>,
+    /// The workers and who runs on them.
+    pub workers: Vec<PlacedWorker>,
     /// Users without a worker, by class.
     pub unplaced: Vec<IdSet>,
     /// Users that finished and are not replaced, by class.
@@ -19,6 +19,19 @@ pub struct Placements {
     pub free_ids: IdSet,
     /// The lowest id that nobody ever had.
     pub next_id: u32,
+}
+
+/// A worker and its users.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlacedWorker {
+    /// Its id.
+    pub id: String,
+    /// The most users that it accepts.
+    pub users_max: Option<u32>,
+    /// Its part beside those of the others.
+    pub weight: u32,
+    /// By class.
+    pub users: Vec<ClassUsers>,
 }
 
 /// Placements that no dispatcher of these classes can have had.
@@ -77,8 +90,8 @@ impl Dispatcher {
         };
         take("", &free_ids)?;
         unplaced.iter().try_for_each(|ids| take("", ids))?;
-        for (id, users_max, users) in workers {
-            dispatcher.roster.admit(&id, users_max);
+        for PlacedWorker { id, users_max, weight, users } in workers {
+            dispatcher.roster.admit(&id, users_max, weight);
             for ClassUsers { class, ids } in users {
                 take(&id, &ids)?;
                 let class = class as usize;

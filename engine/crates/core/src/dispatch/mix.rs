@@ -2,30 +2,45 @@
 
 use std::collections::BTreeMap;
 
-/// The cost of taking from a worker what it does not have.
-pub(super) const UNABLE: i64 = 1 << 40;
+use super::roster::Lap;
 
-/// Gives every entry of `classes` a worker of its own out of `tied`, at a low sum of `cost`
-/// (worker, class). The result is parallel to `classes`; among equals the earlier worker of `tied`
-/// goes first. There must be at least as many workers as classes.
+/// The cost of taking from a worker what it does not have.
+pub(super) const UNABLE: i64 = 1 << 50;
+
+/// Deals the seats of a lap out among classes, at a low sum of `cost` (worker, class): (worker,
+/// class) in the order in which they shall be taken. There must be at least as many seats as
+/// classes.
+pub(super) fn deal(
+    lap: &Lap,
+    classes: &[usize],
+    cost: impl Fn(usize, usize) -> i64,
+) -> Vec<(usize, usize)> {
+    let open = if lap.is_level { &lap.places[..] } else { &lap.places[..classes.len()] };
+    let seats = assign(open, classes, cost);
+    let mut dealt: Vec<(usize, usize)> = seats.into_iter().zip(classes.iter().copied()).collect();
+    if !lap.is_level {
+        dealt.sort_unstable();
+    }
+    dealt.iter_mut().for_each(|(seat, _)| *seat = lap.places[*seat]);
+    dealt
+}
+
+/// Gives every entry of `classes` a seat of its own out of `seats`, by their workers, at a low sum
+/// of `cost`. The result is parallel to `classes`; among equals the earlier seat goes first.
 ///
 /// Each class first takes its cheapest free worker; what the later classes are left with is then
 /// bettered by exchanges between two workers. That is not always the optimum, but it is short of
 /// it by one user here and there, and takes time in classes times workers.
-pub(super) fn assign(
-    tied: &[usize],
-    classes: &[usize],
-    cost: impl Fn(usize, usize) -> i64,
-) -> Vec<usize> {
-    assert!(classes.len() <= tied.len(), "one worker for each class");
-    if let [worker] = tied {
-        return vec![*worker; classes.len()];
+fn assign(workers: &[usize], classes: &[usize], cost: impl Fn(usize, usize) -> i64) -> Vec<usize> {
+    assert!(classes.len() <= workers.len(), "one seat for each class");
+    if workers.len() == 1 {
+        return vec![0; classes.len()];
     }
     let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
-    let mut free = vec![true; tied.len()];
+    let mut free = vec![true; workers.len()];
     for &class in classes {
         let group = groups.entry(class).or_insert_with(|| {
-            Group::new(tied.iter().map(|&worker| cost(worker, class)).collect())
+            Group::new(workers.iter().map(|&worker| cost(worker, class)).collect())
         });
         group.take_cheapest(&mut free);
     }
@@ -37,7 +52,7 @@ pub(super) fn assign(
     }
     let take = |class| {
         let seat = groups.get_mut(class).and_then(|group| group.seats.pop());
-        tied[seat.expect("every class has as many seats as entries")]
+        seat.expect("every class has as many seats as entries")
     };
     classes.iter().map(take).collect()
 }
@@ -117,7 +132,17 @@ mod tests {
 
     #[test]
     fn equals_go_in_order() {
-        assert_eq!(assign(&[7, 3, 5], &[1, 0], |_, _| 0), [7, 3]);
+        let places = vec![7, 3, 5];
+        let lap = Lap { places, is_level: true };
+        assert_eq!(deal(&lap, &[1, 0], |_, _| 0), [(7, 1), (3, 0)]);
+    }
+
+    #[test]
+    fn seats_that_are_not_level_are_taken_in_order() {
+        // The first seat is better for class 1, and nobody takes the third.
+        let lap = Lap { places: vec![7, 3, 7], is_level: false };
+        let cost = |worker, class| i64::from(worker == 7 && class == 0);
+        assert_eq!(deal(&lap, &[0, 1], cost), [(7, 1), (3, 0)]);
     }
 
     #[test]
@@ -133,6 +158,6 @@ mod tests {
         // Worker 0 has only class 1, worker 1 has both; class 1 comes first and class 0 last.
         let has = |worker, class| worker == 1 || class == 1;
         let cost = |worker, class| if has(worker, class) { -1 } else { UNABLE };
-        assert_eq!(assign(&[1, 0], &[1, 0], cost), [0, 1]);
+        assert_eq!(assign(&[1, 0], &[1, 0], cost), [1, 0]);
     }
 }

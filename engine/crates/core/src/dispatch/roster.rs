@@ -1,16 +1,18 @@
 //! The workers in their order, and who runs on them.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap};
 
 use crate::ids::IdSet;
-use crate::message::ClassUsers;
+use crate::message::{ClassUsers, WEIGHT_MAX};
 
 /// A worker and its users.
 #[derive(Debug, Clone)]
 struct Worker {
     id: String,
     users_max: Option<u32>,
+    /// Its part of the users, beside those of the others.
+    weight: u32,
     /// Seats taken, by class.
     counts: Vec<u32>,
     /// Who has them, by class.
@@ -39,6 +41,61 @@ impl Worker {
         self.counts.iter().sum()
     }
 }
+
+/// How much of its part a worker has with half a user more or less: who is lowest with more gains
+/// the next user, who is highest with less loses one. That is the method of Webster and
+/// Sainte-Laguë, by which no other pair of numbers is nearer to two workers' weights, and a user
+/// more never makes anybody's number smaller. With equal weights it keeps workers within one user
+/// of each other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Level {
+    /// Twice the users, plus or minus 1.
+    halves: i64,
+    weight: i64,
+}
+
+impl Level {
+    /// With half a user more than these.
+    fn gaining(users: u32, weight: u32) -> Self {
+        Self { halves: 2 * i64::from(users) + 1, weight: weight.into() }
+    }
+
+    /// With half a user less than these.
+    fn losing(users: u32, weight: u32) -> Self {
+        Self { halves: 2 * i64::from(users) - 1, weight: weight.into() }
+    }
+
+    /// Upside down: the highest comes first.
+    fn reversed(self) -> Self {
+        Self { halves: -self.halves, ..self }
+    }
+
+    /// After a user has come, or gone from one that is upside down.
+    fn next(self) -> Self {
+        Self { halves: self.halves + 2, ..self }
+    }
+}
+
+impl Ord for Level {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Users and weights have 32 bits and 10.
+        (self.halves * other.weight).cmp(&(other.halves * self.weight))
+    }
+}
+
+impl PartialOrd for Level {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Level {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Level {}
 
 /// All workers in their order: the first of every host, then the second of every host, and so
 /// on, by id.
@@ -84,6 +141,12 @@ impl Roster {
         self.workers[place].counts[class]
     }
 
+    /// The worker's users of a class by its weight, which makes them comparable with another's.
+    pub(super) fn served(&self, place: usize, class: usize) -> i64 {
+        let worker = &self.workers[place];
+        i64::from(worker.counts[class]) * i64::from(WEIGHT_MAX) / i64::from(worker.weight)
+    }
+
     pub(super) fn load(&self, place: usize) -> u32 {
         self.loads[place]
     }
@@ -99,7 +162,13 @@ impl Roster {
     }
 
     pub(super) fn has_room(&self, place: usize) -> bool {
-        self.workers[place].users_max.is_none_or(|users_max| self.loads[place] < users_max)
+        self.has_room_after(place, 0)
+    }
+
+    /// Is there room when so many more are on the worker?
+    pub(super) fn has_room_after(&self, place: usize, more: u32) -> bool {
+        let users_max = self.workers[place].users_max;
+        users_max.is_none_or(|users_max| self.loads[place].saturating_add(more) < users_max)
     }
 
     /// Most users that the worker accepts; `None` is no limit.
@@ -124,11 +193,13 @@ impl Roster {
         counts.filter(|&(_, &users)| users > 0).map(|(class, _)| class)
     }
 
-    /// Lets a worker in, or changes the limit of one that is there.
-    pub(super) fn admit(&mut self, id: &str, users_max: Option<u32>) {
+    /// Lets a worker in, or changes the limit and the weight of one that is there.
+    pub(super) fn admit(&mut self, id: &str, users_max: Option<u32>, weight: u32) {
+        assert!(weight > 0, "a worker has a part of the users");
         let rank = match self.rank(id) {
             Ok(rank) => {
-                self.workers[self.by_id[rank]].users_max = users_max;
+                let worker = &mut self.workers[self.by_id[rank]];
+                (worker.users_max, worker.weight) = (users_max, weight);
                 return;
             }
             Err(rank) => rank,
@@ -138,6 +209,7 @@ impl Roster {
         self.workers.push(Worker {
             id: id.to_owned(),
             users_max,
+            weight,
             counts: vec![0; self.counts.len()],
             users: vec![IdSet::new(); self.counts.len()],
             changed: true,
@@ -271,80 +343,115 @@ impl Roster {
     /// The workers with room, the least loaded first.
     pub(super) fn fill_order(&self) -> Laps {
         let open = (0..self.workers.len()).filter(|&place| self.has_room(place));
-        Laps::new(open.map(|place| ((self.loads[place], place), place)))
+        Laps::new(self.workers.len(), open.map(|place| (self.gaining(place), place, place)))
     }
 
     /// The workers with users, the most loaded first and the last in order before the first.
     pub(super) fn drain_order(&self) -> Laps {
         let busy = (0..self.workers.len()).filter(|&place| self.loads[place] > 0);
-        Laps::new(busy.map(|place| ((u32::MAX - self.loads[place], usize::MAX - place), place)))
+        let level = |place| self.losing(place).reversed();
+        Laps::new(self.workers.len(), busy.map(|place| (level(place), usize::MAX - place, place)))
     }
 
-    /// The fewest users that must move from the most to the least loaded workers so that no
-    /// worker with room has two users less than another one.
+    fn gaining(&self, place: usize) -> Level {
+        Level::gaining(self.loads[place], self.workers[place].weight)
+    }
+
+    fn losing(&self, place: usize) -> Level {
+        Level::losing(self.loads[place], self.workers[place].weight)
+    }
+
+    /// The fewest users that must move from the most to the least loaded workers so that none with
+    /// room would be lower with one more than another one is with one less.
     pub(super) fn moves(&self) -> u32 {
-        let mut most: BinaryHeap<u32> = self.loads.iter().copied().collect();
-        let mut least: BinaryHeap<Reverse<(u32, usize)>> = (0..self.workers.len())
+        let mut most: BinaryHeap<(Level, usize)> =
+            (0..self.workers.len()).map(|place| (self.losing(place), place)).collect();
+        let mut least: BinaryHeap<Reverse<(Level, usize)>> = (0..self.workers.len())
             .filter(|&place| self.has_room(place))
-            .map(|place| Reverse((self.loads[place], place)))
+            .map(|place| Reverse((self.gaining(place), place)))
             .collect();
+        let mut loads = self.loads.clone();
         let mut moves = 0;
-        // What gives stays above what takes, so neither heap comes to an entry of the other that
-        // is out of date.
-        while let (Some(&high), Some(&Reverse((low, place)))) = (most.peek(), least.peek()) {
-            if high - low.min(high) <= 1 {
+        // Levels of those that give fall, of those that take rise, and it ends before they meet: so
+        // neither heap comes to an entry of a worker that has gone through the other one.
+        while let (Some(&(high, from)), Some(&Reverse((low, to)))) = (most.peek(), least.peek()) {
+            if high <= low {
                 break;
             }
             moves += 1;
             most.pop();
-            most.push(high - 1);
+            loads[from] -= 1;
+            most.push((Level::losing(loads[from], self.workers[from].weight), from));
             least.pop();
-            if self.workers[place].users_max.is_none_or(|users_max| low + 1 < users_max) {
-                least.push(Reverse((low + 1, place)));
+            loads[to] += 1;
+            if self.workers[to].users_max.is_none_or(|users_max| loads[to] < users_max) {
+                least.push(Reverse((low.next(), to)));
             }
         }
         moves
     }
 }
 
-/// Workers in the order in which they are served, in laps: those at the same level together.
+/// Seats in the order in which they are taken, in laps.
+///
+/// A lap is what may be dealt out among the classes in any way. Where all weights are equal it is
+/// the workers at the same level. Where they are not hardly any two are ever at the same level, and
+/// two sequences that each go their own way, of workers and of classes, would give some of the
+/// workers hardly anybody of a class: a lap is then a number of seats whatever their levels.
 #[derive(Debug)]
 pub(super) struct Laps {
-    /// The last comes first. Key: level, then preference inside a level.
-    waiting: Vec<((u32, usize), usize)>,
-    level: u32,
-    /// With the preference, in its order.
-    tied: Vec<(usize, usize)>,
+    /// Level, preference inside a level, and place.
+    waiting: BinaryHeap<Reverse<(Level, usize, usize)>>,
+    /// Seats of a lap where weights differ.
+    unequal: Option<usize>,
+    /// By place: seats in the last lap.
+    taken: Vec<u32>,
 }
 
+/// Seats that are dealt out together.
+#[derive(Debug)]
+pub(super) struct Lap {
+    /// Their workers; one may be there several times.
+    pub(super) places: Vec<usize>,
+    /// All are at the same level, and may be taken in any order. Else they are taken in theirs.
+    pub(super) is_level: bool,
+}
+
+impl Lap {
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+}
+
+/// Fewest seats of a lap where weights differ.
+const LAP_SEATS_MIN: usize = 32;
+
 impl Laps {
-    fn new(workers: impl Iterator<Item = ((u32, usize), usize)>) -> Self {
-        let mut waiting: Vec<_> = workers.collect();
-        waiting.sort_unstable_by(|a, b| b.cmp(a));
-        Self { waiting, level: 0, tied: Vec::new() }
+    fn new(places: usize, workers: impl Iterator<Item = (Level, usize, usize)>) -> Self {
+        let waiting: Vec<_> = workers.map(Reverse).collect();
+        let differ = |pair: &[Reverse<(Level, _, _)>]| pair[0].0.0.weight != pair[1].0.0.weight;
+        let is_unequal = waiting.windows(2).any(differ);
+        let unequal = is_unequal.then_some(waiting.len().max(LAP_SEATS_MIN));
+        Self { waiting: waiting.into(), unequal, taken: vec![0; places] }
     }
 
-    /// The workers of the next lap; empty when there are none any more. Between two laps each of
-    /// them must have been served once, and `fit` says who takes part on.
-    pub(super) fn next(&mut self, fit: impl Fn(usize) -> bool) -> Vec<usize> {
-        self.tied.retain(|&(_, place)| fit(place));
-        self.level += 1;
-        if self.tied.is_empty()
-            && let Some(&((level, _), _)) = self.waiting.last()
+    /// The next lap; empty when there are no seats any more. Between two laps each of its seats
+    /// must have been taken. `fit` says of a worker whether there is a further one after so many.
+    pub(super) fn next(&mut self, fit: impl Fn(usize, u32) -> bool) -> Lap {
+        let mut lap = Vec::new();
+        let mut first = None;
+        while let Some(&Reverse((level, preference, place))) = self.waiting.peek()
+            && self.unequal.map_or(*first.get_or_insert(level) == level, |max| lap.len() < max)
         {
-            self.level = level;
-        }
-        let tied = self.tied.len();
-        while let Some(&((level, preference), place)) = self.waiting.last()
-            && level == self.level
-        {
-            self.tied.push((preference, place));
             self.waiting.pop();
+            lap.push(place);
+            self.taken[place] += 1;
+            if fit(place, self.taken[place]) {
+                self.waiting.push(Reverse((level.next(), preference, place)));
+            }
         }
-        if self.tied.len() > tied {
-            self.tied.sort_unstable();
-        }
-        self.tied.iter().map(|&(_, place)| place).collect()
+        lap.iter().for_each(|&place| self.taken[place] = 0);
+        Lap { places: lap, is_level: self.unequal.is_none() }
     }
 }
 

@@ -140,6 +140,7 @@ impl World {
             protocol: PROTOCOL_VERSION,
             cores: 2,
             users_max: None,
+            weight: 1,
         };
         let (joined, actions) = self.master.join(self.now, self.next_connection, info);
         self.obey_master(actions);
@@ -181,6 +182,7 @@ impl World {
             protocol: PROTOCOL_VERSION,
             cores: 2,
             users_max: None,
+            weight: 1,
         };
         let connection = self.next_connection;
         let (joined, actions) = self.master.join(self.now, connection, info);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redb::StorageBackend;
 use swarm_core::cluster::{Cluster, Load};
 use swarm_core::dispatch::ClassShare;
-use swarm_core::message::{Digest, Settings};
+use swarm_core::message::{Digest, PROTOCOL_VERSION, Settings, WorkerInfo};
 use swarm_core::plan::Population;
 use swarm_stats::delta::{Delta, EntryDelta, Report};
 
@@ -35,6 +35,16 @@ pub(super) fn report(stream: u64, sequence: u64) -> Record {
 fn cluster() -> Record {
     let class = ClassShare { name: "User".to_owned(), population: Population::Weight(1.0) };
     let mut cluster = Cluster::new(DIGEST, vec![class], 100);
+    let worker = WorkerInfo {
+        id: "w1".to_owned(),
+        stream: 1,
+        version: "0".to_owned(),
+        protocol: PROTOCOL_VERSION,
+        cores: 2,
+        users_max: Some(20),
+        weight: 3,
+    };
+    cluster.join(Duration::ZERO, 1, worker).0.expect("it is the first of its name");
     let load = Load { users: 10, spawn_rate: 1.0, run_time: None, settings: settings() };
     cluster.start(Duration::from_secs(1), load).expect("a sound load");
     Record::Cluster(Box::new(cluster.memory(0)))

@@ -9,7 +9,7 @@ use swarm_stats::delta::Report;
 /// [`Kept`](super::kept::Kept), to what they hold of other crates and to how the database keeps
 /// them, but for the statistics, whose version is [`swarm_stats::FORMAT`]: nothing in the bytes
 /// tells.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// One thing that happened. Times are in milliseconds of the master's clock.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Registration: who the worker is, and the master's answer.
 
-use swarm_core::message::{PROTOCOL_OLDEST, PROTOCOL_VERSION, WorkerInfo};
+use swarm_core::message::{PROTOCOL_OLDEST, PROTOCOL_VERSION, WEIGHT_MAX, WorkerInfo};
 
 use super::field::{Result, at_most, holds, read_bytes, read_digest, read_text, sound, text};
 use crate::auth::{Join, NONCE_BYTES, Nonce, Secret};
@@ -23,9 +23,10 @@ pub(crate) fn write_worker(info: &WorkerInfo, mut to: worker_info::Builder<'_>) 
     to.set_version(text("version", &info.version, VERSION_BYTES_MAX)?);
     to.set_cores(info.cores);
     match info.users_max {
-        None => to.init_users_max().set_unlimited(()),
-        Some(limit) => to.init_users_max().set_limit(limit),
+        None => to.reborrow().init_users_max().set_unlimited(()),
+        Some(limit) => to.reborrow().init_users_max().set_limit(limit),
     }
+    to.set_weight(info.weight);
     Ok(())
 }
 
@@ -41,6 +42,7 @@ pub(crate) fn read_worker(from: worker_info::Reader<'_>) -> Result<WorkerInfo> {
         protocol: from.get_protocol(),
         cores: from.get_cores(),
         users_max,
+        weight: from.get_weight(),
     };
     check_worker(&info)?;
     Ok(info)
@@ -49,7 +51,9 @@ pub(crate) fn read_worker(from: worker_info::Reader<'_>) -> Result<WorkerInfo> {
 fn check_worker(info: &WorkerInfo) -> Result<()> {
     holds("id", !info.id.is_empty(), "is empty, must name the worker")?;
     holds("cores", info.cores > 0, "is 0, must be at least 1")?;
-    at_most("cores", u64::from(info.cores), u64::from(CORES_MAX), "cores")
+    at_most("cores", u64::from(info.cores), u64::from(CORES_MAX), "cores")?;
+    holds("weight", info.weight > 0, "is 0, must be at least 1")?;
+    at_most("weight", u64::from(info.weight), u64::from(WEIGHT_MAX), "of weight")
 }
 
 /// Adds what proves that the worker knows the token.

@@ -126,6 +126,7 @@ impl Raw {
             protocol: PROTOCOL_VERSION,
             cores: 1,
             users_max: None,
+            weight: 1,
         };
         let mut request = self.master.register_request();
         write_worker(&info, request.get().init_info()).unwrap();

@@ -214,6 +214,7 @@ pub(crate) fn info(id: &str) -> WorkerInfo {
         protocol: PROTOCOL_VERSION,
         cores: 2,
         users_max: Some(1_000),
+        weight: 1,
     }
 }
 

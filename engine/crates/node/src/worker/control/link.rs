@@ -22,6 +22,7 @@ impl Control {
             protocol: PROTOCOL_VERSION,
             cores: u32::try_from(self.threads.len()).unwrap_or(u32::MAX),
             users_max: self.config.users_max,
+            weight: self.config.weight,
         };
         let clock = Arc::clone(&self.clock);
         self.spawn(async move {

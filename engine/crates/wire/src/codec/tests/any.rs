@@ -5,7 +5,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 use swarm_core::ids::{IdRun, IdSet};
 use swarm_core::message::{
-    ClassUsers, Connections, Heartbeat, Moves, Order, Room, Settings, WorkerInfo, WorkerState,
+    ClassUsers, Connections, Heartbeat, Moves, Order, Room, Settings, WEIGHT_MAX, WorkerInfo,
+    WorkerState,
 };
 use swarm_stats::Histogram;
 use swarm_stats::delta::{
@@ -21,14 +22,16 @@ fn text() -> impl Strategy<Value = String> {
 
 pub(super) fn worker_info() -> impl Strategy<Value = WorkerInfo> {
     let id = "\\PC{1,40}";
-    (id, any::<u64>(), text(), any::<u32>(), 1..=65_536u32, of(any::<u32>())).prop_map(
-        |(id, stream, version, protocol, cores, users_max)| WorkerInfo {
+    let seats = (1..=65_536u32, of(any::<u32>()), 1..=WEIGHT_MAX);
+    (id, any::<u64>(), text(), any::<u32>(), seats).prop_map(
+        |(id, stream, version, protocol, (cores, users_max, weight))| WorkerInfo {
             id,
             stream,
             version,
             protocol,
             cores,
             users_max,
+            weight,
         },
     )
 }
