@@ -66,11 +66,16 @@ fn cargo(repository: &Repository, arguments: &[&str]) -> Command {
     cargo
 }
 
-/// The fuzzers are a workspace of their own.
+/// As [`cargo`], for the fuzzers: they are a workspace of their own.
+fn of_fuzzers(repository: &Repository, arguments: &[&str]) -> Command {
+    let mut cargo = process::command("cargo", &repository.path("engine/fuzz"));
+    cargo.args(arguments);
+    cargo
+}
+
 fn format(repository: &Repository) -> Result<()> {
     process::run(&mut cargo(repository, &["fmt", "--all", "--check"]))?;
-    let mut fuzzers = process::command("cargo", &repository.path("engine/fuzz"));
-    process::run(fuzzers.args(["fmt", "--check"]))
+    process::run(&mut of_fuzzers(repository, &["fmt", "--check"]))
 }
 
 fn build(repository: &Repository) -> Result<()> {
@@ -95,8 +100,10 @@ fn tests(repository: &Repository) -> Result<()> {
     process::run(&mut cargo)
 }
 
-/// The scenarios' crates too: they are checked as if they were for this machine.
+/// The scenarios' crates too: they are checked as if they were for this machine. Of the fuzzers
+/// only that they can be built: clippy and what instruments them would stand in the same place.
 fn lints(repository: &Repository) -> Result<()> {
     let arguments = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    process::run(&mut cargo(repository, &arguments))
+    process::run(&mut cargo(repository, &arguments))?;
+    process::run(&mut of_fuzzers(repository, &["check", "--release", "--locked", "--bins"]))
 }

@@ -35,7 +35,7 @@ impl Site {
         let place = Place { base: String::new(), port: PORT, secure: false };
         let gate = token.map(|token| Gate::new(token, place)).transpose()?;
         let names = Names { loopback: true, allowed: Arc::default() };
-        let live = Live::new(control.view.clone(), closing);
+        let live = Live::new(control.view.clone(), closing, token.is_some());
         Ok(Self { router: router("", control, live, names, gate), close })
     }
 
