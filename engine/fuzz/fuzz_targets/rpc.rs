@@ -267,6 +267,7 @@ fn info() -> WorkerInfo {
         cores: 2,
         users_max: Some(1_000),
         weight: 1,
+        attempt: 1,
     }
 }
 

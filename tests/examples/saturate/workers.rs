@@ -111,6 +111,7 @@ async fn dial(master: SocketAddr, number: u64) -> (Rc<Worker>, Session, Accepted
         cores: 1,
         users_max: None,
         weight: 1,
+        attempt: 1,
     };
     let worker = Rc::new(Worker::default());
     let stream = TcpStream::connect(master).await.expect("the master listens");

@@ -98,6 +98,7 @@ fn a_worker_of_another_protocol() {
         cores: 1,
         users_max: None,
         weight: 1,
+        attempt: 1,
     };
     let reason = refusal(master.address(), &info);
     let ours = env!("CARGO_PKG_VERSION");

@@ -89,6 +89,7 @@ impl World {
             cores: 2,
             users_max: None,
             weight: 1,
+            attempt: 1,
         };
         self.master.join(self.now, connection, info).0.expect("the id is new");
         let mut agent = Agent::new(2, Duration::from_secs(30));

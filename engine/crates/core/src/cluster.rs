@@ -203,10 +203,12 @@ impl Cluster {
         info: WorkerInfo,
     ) -> (Result<u32, String>, Vec<Action>) {
         let mut actions = Vec::new();
-        let known = self.by_id.get(&info.id).copied();
-        let index = match known {
+        let index = match self.by_id.get(&info.id).copied() {
             Some(index) => {
                 let worker = &self.workers[index];
+                if worker.is_ahead_of(&info) {
+                    return (Err("a later attempt of it was first".to_owned()), actions);
+                }
                 if let Some(old) = worker.connection() {
                     if worker.info().stream == info.stream {
                         self.reconnects(index, old, &mut actions);
@@ -237,11 +239,7 @@ impl Cluster {
         if awaited && self.workers[index].info().stream != info.stream {
             self.give_up(now, index, "another process has taken its place", &mut actions);
         }
-        if self.workers[index].join(now, connection, info) {
-            let text =
-                format!("worker {} is back with all its samples", self.workers[index].info().id);
-            actions.push(Action::Notice(text));
-        }
+        self.workers[index].join(now, connection, info);
         self.workers[index].awaited = false;
         self.touch(index);
         // What was given to it by an earlier master is told again.
@@ -255,6 +253,9 @@ impl Cluster {
         let mut actions = Vec::new();
         let Some(&index) = self.connections.get(&connection) else { return actions };
         let connections = self.connections_of_test();
+        if self.workers[index].order_is_current(&beat) {
+            self.has_all_samples(index, &mut actions);
+        }
         let worker = &mut self.workers[index];
         if let Some(problem) = &beat.problem
             && worker.problem() != Some(problem.as_str())
@@ -407,13 +408,14 @@ impl Cluster {
         if self.rebalance || self.forget_at.is_some_and(|at| at <= now) {
             self.send_orders(now, LOSS_SPREAD, &mut actions);
         }
-        self.ramp(now, &mut actions);
         let over = self.test.as_ref().is_some_and(|test| {
             let time = test.load.run_time;
             test.is_live() && time.is_some_and(|time| now >= test.start + time)
         });
         if over {
             actions.extend(self.stop(now));
+        } else {
+            self.ramp(now, &mut actions);
         }
         self.settle(now, &mut actions);
         actions

@@ -31,6 +31,9 @@ pub struct WorkerInfo {
     pub users_max: Option<u32>,
     /// Its part of the users beside those of the other workers, from 1 to [`WEIGHT_MAX`].
     pub weight: u32,
+    /// Number of this attempt to join; those of a process rise. What one that was given up has sent
+    /// may arrive after a later one.
+    pub attempt: u32,
 }
 
 /// Largest weight of a worker.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use swarm_core::agent::{Action as AgentAction, Agent};
-use swarm_core::cluster::{Action, Cluster, Load};
+use swarm_core::cluster::{Action, Cluster, Load, State};
 use swarm_core::dispatch::ClassShare;
 use swarm_core::ids::IdSet;
 use swarm_core::message::{Heartbeat, Order, PROTOCOL_VERSION, Room, Settings, WorkerInfo};
@@ -39,16 +39,7 @@ impl Pair {
     }
 
     fn join(&mut self, now: Duration, w: usize, connection: u64) {
-        let info = WorkerInfo {
-            id: format!("w{w}"),
-            stream: w as u64,
-            version: String::new(),
-            protocol: PROTOCOL_VERSION,
-            cores: 1,
-            users_max: None,
-            weight: 1,
-        };
-        let (joined, actions) = self.master.join(now, connection, info);
+        let (joined, actions) = self.master.join(now, connection, info(w, 1));
         joined.expect("it may join");
         self.agents[w].0 = connection;
         self.agents[w].1.set_module_ready(true);
@@ -58,10 +49,16 @@ impl Pair {
     }
 
     fn beat(&mut self, now: Duration, w: usize) {
-        let (connection, agent) = &mut self.agents[w];
+        let beat = self.sign_of_life(now, w);
+        let actions = self.master.heartbeat(now, self.agents[w].0, beat);
+        self.obey(now, actions);
+    }
+
+    fn sign_of_life(&mut self, now: Duration, w: usize) -> Heartbeat {
+        let agent = &mut self.agents[w].1;
         agent.answered(now);
         let status = agent.status(true);
-        let beat = Heartbeat {
+        Heartbeat {
             state: status.state,
             order_done: status.order_done,
             order_taken: status.order_taken,
@@ -72,9 +69,7 @@ impl Pair {
             problem: None,
             room: Room::default(),
             warning: None,
-        };
-        let actions = self.master.heartbeat(now, *connection, beat);
-        self.obey(now, actions);
+        }
     }
 
     fn obey(&mut self, now: Duration, actions: Vec<Action>) {
@@ -132,6 +127,51 @@ impl Pair {
     fn doubles(&self) -> usize {
         self.running[0].intersection(&self.running[1]).count()
     }
+}
+
+fn info(w: usize, attempt: u32) -> WorkerInfo {
+    WorkerInfo {
+        id: format!("w{w}"),
+        stream: w as u64,
+        version: String::new(),
+        protocol: PROTOCOL_VERSION,
+        cores: 1,
+        users_max: None,
+        weight: 1,
+        attempt,
+    }
+}
+
+/// The network may hold an attempt up until a later one has joined, with its end behind it: that
+/// is no sign of the worker's.
+#[test]
+fn an_attempt_that_was_given_up_comes_too_late() {
+    let mut pair = Pair::new();
+    let (joined, actions) = pair.master.join(SECOND, 9, info(1, 0));
+    assert_eq!((joined.is_err(), actions), (true, Vec::new()));
+    let actions = pair.master.closed(SECOND, 9, false);
+    pair.obey(SECOND, actions);
+    pair.pass(SECOND, 2 * SECOND);
+    assert_eq!((pair.counts(), pair.doubles()), (vec![5, 5], 0));
+}
+
+/// It has users and samples of the test until it confirms the order to stop on its new connection.
+#[test]
+fn a_test_is_not_over_before_a_worker_that_is_back_has_stopped() {
+    let mut pair = Pair::new();
+    let mut orders = pair.master.stop(SECOND);
+    orders.retain(|action| matches!(action, Action::Order { connection: 0, .. }));
+    pair.obey(SECOND, orders);
+    pair.master.join(SECOND, 3, info(1, 2)).0.expect("it may join");
+    pair.agents[1].0 = 3;
+    pair.agents[1].1.registered(SECOND);
+    let beat = pair.sign_of_life(SECOND, 1);
+    let actions = pair.master.heartbeat(SECOND, 3, beat);
+    assert!(!actions.contains(&Action::Ended));
+    assert_eq!((pair.master.state(), pair.counts()), (State::Stopping, vec![0, 5]));
+    pair.obey(SECOND, actions);
+    pair.pass(SECOND, 2 * SECOND);
+    assert_eq!((pair.master.state(), pair.counts()), (State::Stopped, vec![0, 0]));
 }
 
 /// Its users run elsewhere by then. That they come back to it, one by one, is no reason to keep

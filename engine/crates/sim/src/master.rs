@@ -154,6 +154,9 @@ impl World {
 
     /// Does what the cluster has decided, or dies before that.
     pub(crate) fn obey_cluster(&mut self, actions: Vec<Action>) {
+        if let Some(master) = &self.master {
+            self.check.wanted(self.now_us, master.cluster.users_wanted());
+        }
         if self.master.as_ref().is_some_and(|master| master.doomed.is_some() && !actions.is_empty())
         {
             if self.master.as_ref().is_some_and(|master| master.doomed == Some(true)) {
@@ -214,9 +217,7 @@ impl World {
         let now = self.master_now();
         let Some(master) = &mut self.master else { return };
         let (number, actions) = (master.number, master.cluster.tick(now));
-        let wanted = master.cluster.users_wanted();
         self.obey_cluster(actions);
-        self.check.wanted(self.now_us, wanted);
         self.after(MASTER_TICK_US, Event::MasterTick(number));
     }
 

@@ -131,12 +131,17 @@ impl World {
                 ));
             }
         }
+        let asked = cluster.load().map_or(0, |load| load.users);
         for (w, process) in self.able() {
             let recorded = process.recorded.get(&test).copied().unwrap_or(0);
             let there = applied(process.stream);
             let pending = match cluster.state() {
                 State::Stopped | State::Ready => 0,
-                _ => PENDING + PENDING_PER_USER * process.users() as u64,
+                // Its users have just ended, maybe all that there were.
+                State::Stopping => PENDING + PENDING_PER_USER * u64::from(asked),
+                State::Spawning | State::Running => {
+                    PENDING + PENDING_PER_USER * process.users() as u64
+                }
             };
             let missing = recorded.saturating_sub(there) > pending;
             if there > recorded || missing && !told(&self.workers[w].id) {

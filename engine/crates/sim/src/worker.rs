@@ -199,9 +199,8 @@ impl World {
         };
         let number = process.number;
         self.workers[w].process = Some(process);
-        let heartbeat = self.rng.u64(0..1_000_000);
+        let (heartbeat, report) = (self.rng.u64(0..1_000_000), self.rng.u64(0..REPORT_INTERVAL_US));
         self.after(heartbeat, Event::Beat(w, number));
-        let report = self.rng.u64(0..REPORT_INTERVAL_US);
         self.after(report, Event::Collect(w, number));
         self.after(0, Event::Dial(w, number));
         self.schedule_tick(w);
@@ -242,6 +241,7 @@ impl World {
             cores: 1,
             users_max: worker.users_max,
             weight: worker.weight,
+            attempt: u32::try_from(connection).expect("a short run"),
         };
         self.send_up(connection, Message::Join(info));
     }

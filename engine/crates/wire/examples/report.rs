@@ -108,6 +108,7 @@ async fn run(workers: u64, reports: u64) -> Result<(), Box<dyn Error>> {
             cores: 1,
             users_max: None,
             weight: 1,
+            attempt: 1,
         };
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;

@@ -71,6 +71,9 @@ struct WorkerInfo {
 
   # Its part of the users beside those of the other workers.
   weight @10 :UInt32 = 1;
+
+  # Number of this attempt to join; those of a process rise.
+  attempt @11 :UInt32;
 }
 
 struct Registration {

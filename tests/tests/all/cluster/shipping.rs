@@ -247,6 +247,7 @@ async fn fetch_all(master: SocketAddr, module: Vec<u8>) -> Found {
             cores: 1,
             users_max: None,
             weight: 1,
+            attempt: 1,
         };
         let stream = TcpStream::connect(master).expect("the master listens");
         stream.set_nonblocking(true).expect("a socket can be that");

@@ -26,7 +26,8 @@ impl WorkerHandler for Silent {
 fn info(id: &str, stream: u64) -> WorkerInfo {
     let (id, version) = (id.into(), "0".into());
     let protocol = PROTOCOL_VERSION;
-    WorkerInfo { id, stream, version, protocol, cores: 1, users_max: None, weight: 1 }
+    let (cores, users_max) = (1, None);
+    WorkerInfo { id, stream, version, protocol, cores, users_max, weight: 1, attempt: 1 }
 }
 
 /// Runs what a worker of the test's own does.

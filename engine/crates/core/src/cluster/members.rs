@@ -12,6 +12,9 @@ impl Cluster {
         let mut actions = Vec::new();
         if let Some(&index) = self.connections.get(&connection) {
             let why = (!left).then_some("its connection closed");
+            if left {
+                self.has_all_samples(index, &mut actions);
+            }
             if left && self.is_busy() {
                 let text = format!("worker {} left", self.workers[index].info().id);
                 actions.push(Action::Notice(text));
@@ -21,6 +24,17 @@ impl Cluster {
             self.settle(now, &mut actions);
         }
         actions
+    }
+
+    /// A worker has done what it was told, or has left in order: its samples are there. If it was
+    /// lost before, nothing is missing after all.
+    pub(super) fn has_all_samples(&mut self, index: usize, actions: &mut Vec<Action>) {
+        let worker = &mut self.workers[index];
+        if worker.is_found() {
+            let text = format!("worker {} is back with all its samples", worker.info().id);
+            actions.push(Action::Notice(text));
+            self.touch(index);
+        }
     }
 
     /// A connection has ended, and not because the worker's process has ended: something on the way

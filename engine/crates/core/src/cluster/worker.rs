@@ -151,8 +151,8 @@ impl Worker {
         }
     }
 
-    /// It has connected. Says whether it was lost, and is the same process with all its samples.
-    pub(super) fn join(&mut self, now: Duration, connection: u64, info: WorkerInfo) -> bool {
+    /// It has connected.
+    pub(super) fn join(&mut self, now: Duration, connection: u64, info: WorkerInfo) {
         let same = self.info.stream == info.stream;
         let keeps = same && (self.awaited || self.connection.is_some());
         self.info = info;
@@ -168,12 +168,15 @@ impl Worker {
             self.unheard.clear();
             self.moving = IdSet::new();
         }
-        let lost = self.lost.take();
         if !same {
+            let lost = self.lost.take();
             self.buried = self.buried.take().or(lost);
-            return false;
         }
-        lost.is_some()
+    }
+
+    /// It is lost no more. False if it was not.
+    pub(super) fn is_found(&mut self) -> bool {
+        self.lost.take().is_some()
     }
 
     pub(super) fn part(&mut self, lost: Option<Lost>) {
@@ -225,9 +228,11 @@ impl Worker {
     /// Has it done all that it was told? So has one that is gone.
     pub(super) fn order_done(&self) -> bool {
         let Some(_) = self.connection else { return !self.awaited };
-        let told_again = self.unsure && self.ordered.is_some() && self.takes_orders();
-        self.order == 0 && !told_again
-            || self.beat.as_ref().is_some_and(|beat| beat.order_done >= self.order)
+        if self.order == 0 {
+            // Nothing by this connection yet. What it did by the one before it has not confirmed.
+            return !(self.unsure && self.ordered.is_some() && self.takes_orders());
+        }
+        self.beat.as_ref().is_some_and(|beat| beat.order_done >= self.order)
     }
 
     /// Can it be told to run users?
@@ -322,6 +327,12 @@ impl Worker {
     /// When it was last heard.
     pub fn last_heard(&self) -> Duration {
         self.last_heard
+    }
+
+    /// Has a later attempt of the same process to join come before this one? That happens when the
+    /// network holds an attempt up until its worker has given it up.
+    pub(super) fn is_ahead_of(&self, info: &WorkerInfo) -> bool {
+        self.info.stream == info.stream && self.info.attempt > info.attempt
     }
 
     /// Its last sign of life, while it is there.

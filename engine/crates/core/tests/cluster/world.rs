@@ -141,6 +141,7 @@ impl World {
             cores: 2,
             users_max: None,
             weight: 1,
+            attempt: 1,
         };
         let (joined, actions) = self.master.join(self.now, self.next_connection, info);
         self.obey_master(actions);
@@ -183,6 +184,7 @@ impl World {
             cores: 2,
             users_max: None,
             weight: 1,
+            attempt: 1,
         };
         let connection = self.next_connection;
         let (joined, actions) = self.master.join(self.now, connection, info);

@@ -43,6 +43,7 @@ fn cluster() -> Record {
         cores: 2,
         users_max: Some(20),
         weight: 3,
+        attempt: 2,
     };
     cluster.join(Duration::ZERO, 1, worker).0.expect("it is the first of its name");
     let load = Load { users: 10, spawn_rate: 1.0, run_time: None, settings: settings() };

@@ -83,6 +83,8 @@ struct Control {
     /// The same, for who fetches a module.
     sessions: watch::Sender<Option<Rc<Session>>>,
     links: u64,
+    /// Attempts to join.
+    attempts: u32,
     backoff: Backoff,
     /// Since when there is no master.
     alone_since: Option<Duration>,
@@ -187,6 +189,7 @@ impl Control {
             session: None,
             sessions: watch::Sender::new(None),
             links: 0,
+            attempts: 0,
             backoff: Backoff::default(),
             alone_since: Some(Duration::ZERO),
             prepared: None,

@@ -27,6 +27,7 @@ pub(crate) fn write_worker(info: &WorkerInfo, mut to: worker_info::Builder<'_>) 
         Some(limit) => to.reborrow().init_users_max().set_limit(limit),
     }
     to.set_weight(info.weight);
+    to.set_attempt(info.attempt);
     Ok(())
 }
 
@@ -43,6 +44,7 @@ pub(crate) fn read_worker(from: worker_info::Reader<'_>) -> Result<WorkerInfo> {
         cores: from.get_cores(),
         users_max,
         weight: from.get_weight(),
+        attempt: from.get_attempt(),
     };
     check_worker(&info)?;
     Ok(info)

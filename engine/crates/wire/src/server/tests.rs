@@ -127,6 +127,7 @@ impl Raw {
             cores: 1,
             users_max: None,
             weight: 1,
+            attempt: 1,
         };
         let mut request = self.master.register_request();
         write_worker(&info, request.get().init_info()).unwrap();

@@ -215,6 +215,7 @@ pub(crate) fn info(id: &str) -> WorkerInfo {
         cores: 2,
         users_max: Some(1_000),
         weight: 1,
+        attempt: 0,
     }
 }
 

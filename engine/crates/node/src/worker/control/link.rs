@@ -13,7 +13,8 @@ use crate::worker::prepare::{Prepared, prepare};
 use crate::worker::{MasterAddress, WorkerEnd};
 
 impl Control {
-    pub(super) fn dial(&self, pause: Duration) {
+    pub(super) fn dial(&mut self, pause: Duration) {
+        self.attempts = self.attempts.saturating_add(1);
         let (master, trust) = (self.master.clone(), self.config.trust.clone());
         let info = WorkerInfo {
             id: self.config.id.clone(),
@@ -23,6 +24,7 @@ impl Control {
             cores: u32::try_from(self.threads.len()).unwrap_or(u32::MAX),
             users_max: self.config.users_max,
             weight: self.config.weight,
+            attempt: self.attempts,
         };
         let clock = Arc::clone(&self.clock);
         self.spawn(async move {

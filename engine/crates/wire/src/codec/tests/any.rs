@@ -23,8 +23,8 @@ fn text() -> impl Strategy<Value = String> {
 pub(super) fn worker_info() -> impl Strategy<Value = WorkerInfo> {
     let id = "\\PC{1,40}";
     let seats = (1..=65_536u32, of(any::<u32>()), 1..=WEIGHT_MAX);
-    (id, any::<u64>(), text(), any::<u32>(), seats).prop_map(
-        |(id, stream, version, protocol, (cores, users_max, weight))| WorkerInfo {
+    (id, any::<u64>(), text(), any::<[u32; 2]>(), seats).prop_map(
+        |(id, stream, version, [protocol, attempt], (cores, users_max, weight))| WorkerInfo {
             id,
             stream,
             version,
@@ -32,6 +32,7 @@ pub(super) fn worker_info() -> impl Strategy<Value = WorkerInfo> {
             cores,
             users_max,
             weight,
+            attempt,
         },
     )
 }
