@@ -18,7 +18,7 @@ use super::worker::{Lost, Worker};
 use super::{Cluster, Load, State, Test};
 use crate::dispatch::{ClassShare, Dispatcher, PlacedWorker, Placements, PlacementsError};
 use crate::ids::IdSet;
-use crate::message::{ClassUsers, Digest, WorkerInfo};
+use crate::message::{ClassUsers, Digest, WEIGHT_MAX, WorkerInfo};
 use crate::pace::{Ramp, RateError};
 
 /// A restarted master's orders are numbered from so much above the last one that it remembers: they
@@ -114,6 +114,14 @@ pub enum MemoryError {
     /// Two workers have the same id.
     #[error("two workers have the id {0}")]
     WorkerTwice(String),
+    /// A worker has a weight that none can have.
+    #[error("worker {worker} has the weight {weight}; it is from 1 to {WEIGHT_MAX}")]
+    Weight {
+        /// Its id.
+        worker: String,
+        /// As it was kept.
+        weight: u32,
+    },
     /// The users cannot be so.
     #[error("the users of its test are not sound")]
     Users(#[from] PlacementsError),
@@ -238,7 +246,10 @@ impl Cluster {
     }
 
     fn remind(&mut self, memory: WorkerMemory) -> Result<(), MemoryError> {
-        let id = memory.info.id.clone();
+        let WorkerInfo { id, weight, .. } = memory.info.clone();
+        if !(1..=WEIGHT_MAX).contains(&weight) {
+            return Err(MemoryError::Weight { worker: id, weight });
+        }
         if self.by_id.insert(id.clone(), self.workers.len()).is_some() {
             return Err(MemoryError::WorkerTwice(id));
         }

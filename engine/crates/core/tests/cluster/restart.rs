@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use swarm_core::cluster::State;
 use swarm_core::cluster::memory::MemoryError;
+use swarm_core::message::WEIGHT_MAX;
 
 use crate::world::{self, Fault, World};
 
@@ -160,6 +161,11 @@ fn a_memory_that_contradicts_itself_is_refused() {
     let mut other = memory.clone();
     other.module = [8; 32];
     assert!(matches!(world::restore(other).unwrap_err(), MemoryError::Module));
+    for weight in [0, WEIGHT_MAX + 1] {
+        let mut memory = memory.clone();
+        memory.workers.get_mut(&1).unwrap().info.weight = weight;
+        assert!(matches!(world::restore(memory).unwrap_err(), MemoryError::Weight { .. }));
+    }
     let mut stranger = memory;
     stranger.workers.get_mut(&0).unwrap().users[0].class = 9;
     assert!(matches!(world::restore(stranger).unwrap_err(), MemoryError::Users(_)));
