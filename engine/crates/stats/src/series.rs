@@ -58,7 +58,9 @@ pub(crate) struct Series {
 impl Series {
     /// Does it keep its limit? One that was saved may be of anybody.
     pub(crate) fn is_sound(&self) -> bool {
-        self.slots.len() <= SECONDS_MAX && self.first.checked_add(SECONDS_MAX as u64).is_some()
+        let end = self.first.checked_add(SECONDS_MAX as u64);
+        // Told in milliseconds, too.
+        self.slots.len() <= SECONDS_MAX && end.is_some_and(|end| end.checked_mul(1000).is_some())
     }
 
     /// Number of the second after the newest.
@@ -216,6 +218,13 @@ mod tests {
         series.reach(1_000_000_000);
         assert_eq!(series.slots.len(), SECONDS_MAX);
         assert_eq!(series.seconds(u64::MAX, 0)[SECONDS_MAX - 1].users, 5);
+    }
+
+    #[test]
+    fn seconds_that_have_no_time_in_milliseconds_are_not_sound() {
+        let from = |first| Series { first, ..Series::default() };
+        assert!(from(0).is_sound() && from(u64::MAX / 1000 - SECONDS_MAX as u64).is_sound());
+        assert!(!from(u64::MAX / 1000).is_sound() && !from(u64::MAX).is_sound());
     }
 
     #[test]
