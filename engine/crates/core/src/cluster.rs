@@ -287,18 +287,16 @@ impl Cluster {
         worker.heard(now, beat);
         self.told += u64::from(worker.users());
         if able != std::mem::replace(&mut worker.placed, able) {
-            let id = &worker.info().id;
             if able {
-                self.dispatcher.add_worker(id, worker.room(connections), worker.info().weight);
+                worker.seat(&mut self.dispatcher, connections);
             } else {
-                self.dispatcher.remove_worker(id);
+                self.dispatcher.remove_worker(&worker.info().id);
             }
             self.rebalance = true;
             self.touch(index);
         } else if first && able {
             // It kept its place over a restart of the master, and may have other limits now.
-            let WorkerInfo { id, weight, .. } = worker.info();
-            self.dispatcher.add_worker(id, worker.room(connections), *weight);
+            worker.seat(&mut self.dispatcher, connections);
             self.rebalance = true;
             self.touch(index);
         }
@@ -355,8 +353,7 @@ impl Cluster {
             worker.begin();
             worker.revision = self.revision;
             if worker.placed {
-                let WorkerInfo { id, weight, .. } = worker.info();
-                self.dispatcher.add_worker(id, worker.room(connections), *weight);
+                worker.seat(&mut self.dispatcher, connections);
             }
         }
         self.test = Some(Test {

@@ -278,6 +278,7 @@ proptest! {
         dispatcher.add_worker("new", None, 1);
         prop_assert!(uneven(&dispatcher) <= 3, "after a join off by {}", uneven(&dispatcher));
     }
+
     /// Unequal workers have their parts of the users and of every class, also after one of them has
     /// gone and come back.
     #[test]

@@ -183,6 +183,7 @@ mod tests {
         }
         assert_eq!(dense.values_at([50.0, 99.9, 100.0]), [500, 999, 1_000]);
     }
+
     /// One slow response among many quick ones is not paid for with all the buckets between.
     #[test]
     fn only_chunks_in_use_take_memory() {

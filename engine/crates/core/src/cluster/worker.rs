@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::memory::WorkerMemory;
+use crate::dispatch::Dispatcher;
 use crate::ids::IdSet;
 use crate::message::{ClassUsers, Connections, Heartbeat, WorkerInfo};
 
@@ -354,6 +355,11 @@ impl Worker {
     pub fn room(&self, connections: Connections) -> Option<u32> {
         let measured = self.beat.as_ref().and_then(|beat| beat.room.with(connections));
         self.info.users_max.into_iter().chain(measured).min()
+    }
+
+    /// Gives it its place among those that run users, or renews what it has said of itself.
+    pub(super) fn seat(&self, dispatcher: &mut Dispatcher, connections: Connections) {
+        dispatcher.add_worker(&self.info.id, self.room(connections), self.info.weight);
     }
 
     /// What its operator should know.

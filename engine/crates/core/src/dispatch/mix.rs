@@ -25,8 +25,8 @@ pub(super) fn deal(
     dealt
 }
 
-/// Gives every entry of `classes` a seat of its own out of `seats`, by their workers, at a low sum
-/// of `cost`. The result is parallel to `classes`; among equals the earlier seat goes first.
+/// Gives every entry of `classes` a seat of its own at a low sum of `cost`; `workers` are those of
+/// the seats. The result is parallel to `classes`; among equals the earlier seat goes first.
 ///
 /// Each class first takes its cheapest free worker; what the later classes are left with is then
 /// bettered by exchanges between two workers. That is not always the optimum, but it is short of
