@@ -1,24 +1,28 @@
 //! What a process prints, line by line, as it comes.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::process::Stdio;
+use std::sync::{Mutex, MutexGuard};
 
 /// Lines kept from the start, where addresses are.
 const FIRST_MAX: usize = 500;
 /// Lines kept from the end, where the trouble is.
 const LAST_MAX: usize = 2000;
 /// Bytes of a line; a longer one is kept as several.
-const LINE_BYTES_MAX: u64 = 64 * 1024;
-/// How long a stream may stay open when its process has ended.
-const END_MAX: Duration = Duration::from_secs(5);
+const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// The lines of one stream of a process, which a thread reads. When there are very many, those
-/// in the middle are left out.
+/// The lines of one stream of a process. When there are very many, those in the middle are left
+/// out.
+///
+/// The process writes to a file and not to a pipe: what it has written is there to be read at
+/// once, whoever looks. A reader of a pipe may be late, and a test that asks for a line that is
+/// sure to be written by now would fail on a busy machine.
 #[derive(Debug)]
 pub struct Lines {
-    kept: Arc<(Mutex<Kept>, Condvar)>,
+    file: File,
+    kept: Mutex<Kept>,
 }
 
 #[derive(Debug, Default)]
@@ -26,12 +30,36 @@ struct Kept {
     first: Vec<String>,
     last: VecDeque<String>,
     left_out: usize,
-    /// The stream has ended.
-    ended: bool,
+    /// Bytes read so far.
+    read: u64,
+    /// The start of a line that has no end yet.
+    partial: Vec<u8>,
 }
 
 impl Kept {
-    fn push(&mut self, line: String) {
+    /// Reads what has been written since.
+    fn read_on(&mut self, file: &File) {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            let read = file.read_at(&mut buffer, self.read).expect("the file is ours to read");
+            if read == 0 {
+                return;
+            }
+            self.read += read as u64;
+            for &byte in &buffer[..read] {
+                if byte == b'\n' || self.partial.len() == LINE_BYTES_MAX {
+                    self.end_line();
+                }
+                if byte != b'\n' {
+                    self.partial.push(byte);
+                }
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        let line = String::from_utf8_lossy(self.partial.trim_ascii_end()).into_owned();
+        self.partial.clear();
         if self.first.len() < FIRST_MAX {
             self.first.push(line);
             return;
@@ -60,96 +88,85 @@ impl Kept {
 }
 
 impl Lines {
-    /// Starts to read a stream, until it ends.
-    pub fn of(stream: impl Read + Send + 'static) -> Self {
-        let kept = Arc::new((Mutex::<Kept>::default(), Condvar::new()));
-        let shared = Arc::clone(&kept);
-        std::thread::spawn(move || {
-            let mut stream = BufReader::new(stream);
-            while let Some(line) = next(&mut stream) {
-                lock(&shared.0).push(line);
-                shared.1.notify_all();
-            }
-            lock(&shared.0).ended = true;
-            shared.1.notify_all();
-        });
-        Self { kept }
+    /// A stream without a line, and what a process writes to it with.
+    ///
+    /// # Panics
+    ///
+    /// There is no place for temporary files.
+    pub(crate) fn new() -> (Self, Stdio) {
+        let writer = tempfile::NamedTempFile::new().expect("there is a folder for temporary files");
+        let reader = writer.reopen().expect("it was just made");
+        // It has no name from here on, and is gone with the last who has it open.
+        let (writer, name) = writer.into_parts();
+        drop(name);
+        (Self { file: reader, kept: Mutex::default() }, Stdio::from(writer))
     }
 
-    /// Waits for a line that contains `text`. `None` when the stream has ended or the time is up
-    /// without one.
-    pub fn wait_for(&self, text: &str, timeout: Duration) -> Option<String> {
-        let start = Instant::now();
-        let mut kept = lock(&self.kept.0);
-        loop {
-            if let Some(line) = kept.find(text) {
-                return Some(line);
-            }
-            let left = timeout.checked_sub(start.elapsed()).filter(|_| !kept.ended)?;
-            let waited = self.kept.1.wait_timeout(kept, left);
-            kept = waited.expect("keeping a line does not panic").0;
+    /// The first line that contains `text`, if it has been written by now.
+    pub fn find(&self, text: &str) -> Option<String> {
+        self.kept().find(text)
+    }
+
+    /// All lines written so far.
+    pub fn text(&self) -> String {
+        self.kept().text()
+    }
+
+    /// What was written last without the end of a line is a line too: the process has ended.
+    pub(crate) fn finish(&self) {
+        let mut kept = self.kept();
+        if !kept.partial.is_empty() {
+            kept.end_line();
         }
     }
 
-    /// The first line that contains `text`, if it is there by now.
-    pub fn find(&self, text: &str) -> Option<String> {
-        lock(&self.kept.0).find(text)
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        let mut kept = self.kept.lock().expect("keeping a line does not panic");
+        kept.read_on(&self.file);
+        kept
     }
-
-    /// All lines kept so far.
-    pub fn text(&self) -> String {
-        lock(&self.kept.0).text()
-    }
-
-    /// Waits for the end of the stream, which comes with the end of the process - unless that
-    /// has left children behind, which are not waited for longer than [`END_MAX`].
-    pub(crate) fn finish(&self) {
-        let kept = lock(&self.kept.0);
-        let ended = self.kept.1.wait_timeout_while(kept, END_MAX, |kept| !kept.ended);
-        drop(ended.expect("keeping a line does not panic"));
-    }
-}
-
-/// The next line without its end, or a part of a very long one.
-fn next(stream: &mut impl BufRead) -> Option<String> {
-    let mut line = Vec::new();
-    // A stream that cannot be read any more has ended as well.
-    let read = stream.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line).unwrap_or(0);
-    (read > 0).then(|| String::from_utf8_lossy(line.trim_ascii_end()).into_owned())
-}
-
-fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
-    kept.lock().expect("keeping a line does not panic")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::process::Command;
+
     use super::*;
 
+    /// Lines, and a process that writes everything it is given to them.
+    fn copied(text: &str) -> Lines {
+        let (lines, stream) = Lines::new();
+        let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(stream).spawn().unwrap();
+        cat.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(cat.wait().unwrap().success());
+        lines
+    }
+
     #[test]
-    fn lines_are_found_as_soon_as_they_are_there() {
-        let (mut writer, reader) = std::os::unix::net::UnixStream::pair()
-            .map(|(writer, reader)| (writer, Lines::of(reader)))
-            .unwrap();
-        std::io::Write::write_all(&mut writer, b"one\ntwo two\r\nthr").unwrap();
-        assert_eq!(reader.wait_for("two", Duration::from_secs(60)).as_deref(), Some("two two"));
-        assert_eq!(reader.find("thr"), None, "this line is not complete");
-        drop(writer);
-        // Long before the time is up: the stream has ended.
-        assert_eq!(reader.wait_for("four", Duration::from_secs(3600)), None);
-        assert_eq!(reader.text(), "one\ntwo two\nthr\n");
+    fn lines_are_there_as_soon_as_they_are_complete() {
+        let lines = copied("one\ntwo two\r\nthr");
+        assert_eq!(lines.find("two").as_deref(), Some("two two"));
+        assert_eq!(lines.find("thr"), None, "this line is not complete");
+        lines.finish();
+        assert_eq!(lines.text(), "one\ntwo two\nthr\n");
     }
 
     #[test]
     fn very_many_lines_lose_their_middle() {
         let all: String = (0..FIRST_MAX + LAST_MAX + 7).map(|n| format!("line {n}\n")).collect();
-        let lines = Lines::of(std::io::Cursor::new(all));
-        lines.finish();
+        let lines = copied(&all);
         let text = lines.text();
         assert_eq!(text.lines().count(), FIRST_MAX + LAST_MAX + 1);
         assert!(text.contains("... 7 lines left out ..."));
         assert!(lines.find("line 0").is_some() && lines.find("line 2506").is_some());
         assert_eq!(lines.find("line 506"), None, "it was left out");
         assert_eq!(lines.find("line 507").as_deref(), Some("line 507"));
+    }
+
+    #[test]
+    fn a_very_long_line_is_kept_as_several() {
+        let lines = copied(&format!("{}\n", "x".repeat(LINE_BYTES_MAX + 1)));
+        assert_eq!(lines.text(), format!("{}\nx\n", "x".repeat(LINE_BYTES_MAX)));
     }
 }

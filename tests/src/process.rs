@@ -31,13 +31,14 @@ impl Process {
     /// It cannot be started.
     #[track_caller]
     pub fn spawn(name: &str, mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command
+        let ((out, to_out), (err, to_err)) = (Lines::new(), Lines::new());
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(to_out)
+            .stderr(to_err)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
         let guard = guard(child.id());
-        let out = Lines::of(child.stdout.take().expect("it is piped"));
-        let err = Lines::of(child.stderr.take().expect("it is piped"));
         Self { name: name.to_owned(), child, guard: Some(guard), out, err }
     }
 
