@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_core::message::{
-    ClassUsers, Digest, Heartbeat, Order, PROTOCOL_VERSION, Room, Settings, WorkerInfo, WorkerState,
+    ClassUsers, Digest, Heartbeat, Order, Room, Settings, WorkerInfo, WorkerState,
 };
 use swarm_stats::delta::{Delta, Report};
 use swarm_wire::{
@@ -259,30 +259,18 @@ async fn worker(stream: DuplexStream, trust: Trust) -> u32 {
 }
 
 fn info() -> WorkerInfo {
-    WorkerInfo {
-        id: "a".into(),
-        stream: 1,
-        version: "0.1.0".into(),
-        protocol: PROTOCOL_VERSION,
-        cores: 2,
-        users_max: Some(1_000),
-        weight: 1,
-        attempt: 1,
-    }
+    WorkerInfo { users_max: Some(1_000), ..WorkerInfo::new("a", 1) }
 }
 
 fn beat() -> Heartbeat {
     Heartbeat {
-        state: WorkerState::Running,
-        order_taken: 0,
         order_done: 3,
         users: vec![(0, 3)],
         finished: [1_u32, 5].into_iter().collect(),
         cpu_percent: 12.5,
         memory_bytes: 1 << 20,
-        problem: None,
         room: Room { own: Some(16_000), shared: None },
-        warning: None,
+        ..Heartbeat::new(WorkerState::Running)
     }
 }
 

@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use swarm_core::agent::HEARTBEAT_INTERVAL;
-use swarm_core::ids::IdSet;
-use swarm_core::message::{Heartbeat, Order, PROTOCOL_VERSION, Room, WorkerInfo, WorkerState};
+use swarm_core::message::{Heartbeat, Order, WorkerInfo, WorkerState};
 use swarm_stats::delta::{Delta, Report};
 use swarm_stats::{Limits, Recorder, Sample};
 use swarm_wire::{Accepted, Session, WorkerHandler, connect};
@@ -103,16 +102,7 @@ async fn run(master: SocketAddr, count: usize, shared: Arc<Shared>) {
 }
 
 async fn dial(master: SocketAddr, number: u64) -> (Rc<Worker>, Session, Accepted) {
-    let info = WorkerInfo {
-        id: format!("host-{number:05}"),
-        stream: number,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        protocol: PROTOCOL_VERSION,
-        cores: 1,
-        users_max: None,
-        weight: 1,
-        attempt: 1,
-    };
+    let info = WorkerInfo::new(format!("host-{number:05}"), number);
     let worker = Rc::new(Worker::default());
     let stream = TcpStream::connect(master).await.expect("the master listens");
     stream.set_nodelay(true).expect("a socket has this option");
@@ -140,20 +130,17 @@ impl Worker {
     fn heartbeat(&self) -> Heartbeat {
         let order = self.order.borrow();
         let users: Vec<_> = order.iter().flat_map(|order| &order.users).collect();
+        let state = if users.is_empty() { WorkerState::Ready } else { WorkerState::Running };
         Heartbeat {
-            state: if users.is_empty() { WorkerState::Ready } else { WorkerState::Running },
             order_taken: order.as_ref().map_or(0, |order| order.number),
             order_done: order.as_ref().map_or(0, |order| order.number),
             users: users
                 .into_iter()
                 .map(|of| (of.class, u32::try_from(of.ids.len()).unwrap_or(u32::MAX)))
                 .collect(),
-            finished: IdSet::default(),
             cpu_percent: 50.0,
             memory_bytes: 1 << 26,
-            problem: None,
-            room: Room { own: None, shared: None },
-            warning: None,
+            ..Heartbeat::new(state)
         }
     }
 

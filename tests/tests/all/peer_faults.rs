@@ -91,14 +91,9 @@ fn a_worker_of_another_protocol() {
     let target = swarm.target(&[]);
     let mut master = master(&swarm, &target);
     let info = WorkerInfo {
-        id: "from-the-future".to_owned(),
-        stream: 1,
         version: "9.9.9".to_owned(),
         protocol: PROTOCOL_VERSION + 1,
-        cores: 1,
-        users_max: None,
-        weight: 1,
-        attempt: 1,
+        ..WorkerInfo::new("from-the-future", 1)
     };
     let reason = refusal(master.address(), &info);
     let ours = env!("CARGO_PKG_VERSION");

@@ -9,10 +9,7 @@ use std::time::{Duration, Instant};
 use swarm_core::agent::{Action as AgentAction, Agent};
 use swarm_core::cluster::{Action, Cluster, Load};
 use swarm_core::dispatch::ClassShare;
-use swarm_core::ids::IdSet;
-use swarm_core::message::{
-    Heartbeat, Order, PROTOCOL_VERSION, Room, Settings, WorkerInfo, WorkerState,
-};
+use swarm_core::message::{Heartbeat, Order, Settings, WorkerInfo, WorkerState};
 use swarm_core::plan::Population;
 
 /// How often master and workers look at the clock.
@@ -81,16 +78,7 @@ impl World {
 
     fn join(&mut self, decides: bool) {
         let connection = self.agents.len() as u64;
-        let info = WorkerInfo {
-            id: format!("host{}_{connection}", connection / 4),
-            stream: connection + 1,
-            version: "example".to_owned(),
-            protocol: PROTOCOL_VERSION,
-            cores: 2,
-            users_max: None,
-            weight: 1,
-            attempt: 1,
-        };
+        let info = WorkerInfo::new(format!("host{}_{connection}", connection / 4), connection + 1);
         self.master.join(self.now, connection, info).0.expect("the id is new");
         let mut agent = Agent::new(2, Duration::from_secs(30));
         agent.set_module_ready(true);
@@ -101,22 +89,11 @@ impl World {
 
     fn beat(&mut self, connection: u64) {
         let agent = usize::try_from(connection).ok().and_then(|at| self.agents[at].as_mut());
-        let status = agent.map(|agent| {
+        let beat = agent.map(|agent| {
             agent.answered(self.now);
             self.status.of(|| agent.status(true))
         });
-        let beat = Heartbeat {
-            state: WorkerState::Ready,
-            order_done: status.as_ref().map_or(0, |status| status.order_done),
-            order_taken: status.as_ref().map_or(0, |status| status.order_taken),
-            users: status.map_or_else(Vec::new, |status| status.users),
-            finished: IdSet::new(),
-            cpu_percent: 0.0,
-            memory_bytes: 0,
-            problem: None,
-            room: Room::default(),
-            warning: None,
-        };
+        let beat = beat.unwrap_or_else(|| Heartbeat::new(WorkerState::Ready));
         let actions = self.master.heartbeat(self.now, connection, beat);
         self.obey(actions);
     }

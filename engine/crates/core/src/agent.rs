@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::ids::IdSet;
-use crate::message::{ClassUsers, Order, WorkerState};
+use crate::message::{ClassUsers, Heartbeat, Order, WorkerState};
 use users::Users;
 
 /// How often a worker gives a sign of life.
@@ -80,21 +80,6 @@ pub struct Start {
     pub shard: usize,
     /// When.
     pub due: Duration,
-}
-
-/// What the worker knows of its own state, for a heartbeat.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// What it is doing.
-    pub state: WorkerState,
-    /// The last order, if all of it is done; 0 else.
-    pub order_done: u64,
-    /// The last order; 0 for none since the registration.
-    pub order_taken: u64,
-    /// Users alive by class.
-    pub users: Vec<(u32, u32)>,
-    /// Users of the order that ended by their own wish.
-    pub finished: IdSet,
 }
 
 /// The link to the master.
@@ -406,8 +391,9 @@ impl Agent {
         None
     }
 
-    /// What to tell the master. `flushed`: the master has every sample so far.
-    pub fn status(&self, flushed: bool) -> Status {
+    /// What to tell the master, but for what the process alone knows of itself. `flushed`: the
+    /// master has every sample so far.
+    pub fn status(&self, flushed: bool) -> Heartbeat {
         let idle = self.order.as_ref().is_none_or(|order| order.users.is_empty());
         let state = match (self.module_ready, idle) {
             _ if self.leaving => WorkerState::Leaving,
@@ -420,12 +406,12 @@ impl Agent {
         // A test has ended here when also its last samples have arrived.
         let done = !self.is_changing() && (!idle || flushed);
         let number = self.order.as_ref().map_or(0, |order| order.number);
-        Status {
-            state,
+        Heartbeat {
             order_done: if done { number } else { 0 },
             order_taken: number,
             users: self.users.alive().collect(),
             finished: self.finished.clone(),
+            ..Heartbeat::new(state)
         }
     }
 

@@ -36,6 +36,22 @@ pub struct WorkerInfo {
     pub attempt: u32,
 }
 
+impl WorkerInfo {
+    /// The first attempt of a worker of this build with one thread, and without a wish.
+    pub fn new(id: impl Into<String>, stream: u64) -> Self {
+        Self {
+            id: id.into(),
+            stream,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL_VERSION,
+            cores: 1,
+            users_max: None,
+            weight: 1,
+            attempt: 1,
+        }
+    }
+}
+
 /// Largest weight of a worker.
 pub const WEIGHT_MAX: u32 = 1_000;
 
@@ -180,4 +196,22 @@ pub struct Heartbeat {
     /// What the operator should know although the worker goes on. The same words for as long as
     /// it is so.
     pub warning: Option<String>,
+}
+
+impl Heartbeat {
+    /// Of a worker in this state that has no user and has taken no order.
+    pub fn new(state: WorkerState) -> Self {
+        Self {
+            state,
+            order_done: 0,
+            order_taken: 0,
+            users: Vec::new(),
+            finished: IdSet::new(),
+            cpu_percent: 0.0,
+            memory_bytes: 0,
+            problem: None,
+            room: Room::default(),
+            warning: None,
+        }
+    }
 }

@@ -6,8 +6,7 @@ use std::time::Duration;
 use swarm_core::agent::{Action as AgentAction, Agent};
 use swarm_core::cluster::{Action, Cluster, Load, State};
 use swarm_core::dispatch::ClassShare;
-use swarm_core::ids::IdSet;
-use swarm_core::message::{Heartbeat, Order, PROTOCOL_VERSION, Room, Settings, WorkerInfo};
+use swarm_core::message::{Heartbeat, Order, Settings, WorkerInfo};
 use swarm_core::plan::Population;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -57,19 +56,7 @@ impl Pair {
     fn sign_of_life(&mut self, now: Duration, w: usize) -> Heartbeat {
         let agent = &mut self.agents[w].1;
         agent.answered(now);
-        let status = agent.status(true);
-        Heartbeat {
-            state: status.state,
-            order_done: status.order_done,
-            order_taken: status.order_taken,
-            users: status.users,
-            finished: IdSet::new(),
-            cpu_percent: 0.0,
-            memory_bytes: 0,
-            problem: None,
-            room: Room::default(),
-            warning: None,
-        }
+        agent.status(true)
     }
 
     fn obey(&mut self, now: Duration, actions: Vec<Action>) {
@@ -130,16 +117,7 @@ impl Pair {
 }
 
 fn info(w: usize, attempt: u32) -> WorkerInfo {
-    WorkerInfo {
-        id: format!("w{w}"),
-        stream: w as u64,
-        version: String::new(),
-        protocol: PROTOCOL_VERSION,
-        cores: 1,
-        users_max: None,
-        weight: 1,
-        attempt,
-    }
+    WorkerInfo { attempt, ..WorkerInfo::new(format!("w{w}"), w as u64) }
 }
 
 /// The network may hold an attempt up until a later one has joined, with its end behind it: that

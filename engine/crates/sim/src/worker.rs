@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use swarm_core::agent::{Agent, HEARTBEAT_INTERVAL};
 use swarm_core::cluster::NO_TEST;
-use swarm_core::message::{Heartbeat, Order, PROTOCOL_VERSION, Room, WorkerInfo};
+use swarm_core::message::{Order, WorkerInfo};
 use swarm_stats::delta::Delta;
 use swarm_stats::parts::PartMax;
 use swarm_stats::{EntryId, Limits, Outbox, Recorder, Sample};
@@ -233,15 +233,12 @@ impl World {
             return;
         }
         let worker = &self.workers[w];
+        let stream = worker.process.as_ref().map_or(0, |process| process.stream);
         let info = WorkerInfo {
-            id: worker.id.clone(),
-            stream: worker.process.as_ref().map_or(0, |process| process.stream),
-            version: "simulated".to_owned(),
-            protocol: PROTOCOL_VERSION,
-            cores: 1,
             users_max: worker.users_max,
             weight: worker.weight,
             attempt: u32::try_from(connection).expect("a short run"),
+            ..WorkerInfo::new(&worker.id, stream)
         };
         self.send_up(connection, Message::Join(info));
     }
@@ -451,19 +448,7 @@ impl World {
             process.beat_again = true;
             return;
         }
-        let status = process.agent.status(process.flushed());
-        let beat = Heartbeat {
-            state: status.state,
-            order_done: status.order_done,
-            order_taken: status.order_taken,
-            users: status.users,
-            finished: status.finished,
-            cpu_percent: 0.0,
-            memory_bytes: 0,
-            problem: None,
-            room: Room::default(),
-            warning: None,
-        };
+        let beat = process.agent.status(process.flushed());
         let sent_us = process.local_us(now_us);
         self.send_up(connection, Message::Beat(beat, sent_us));
     }

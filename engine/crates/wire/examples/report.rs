@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use swarm_core::message::{Digest, Heartbeat, Order, PROTOCOL_VERSION, WorkerInfo};
+use swarm_core::message::{Digest, Heartbeat, Order, WorkerInfo};
 use swarm_stats::Histogram;
 use swarm_stats::delta::{Delta, EntryDelta, Report};
 use swarm_wire::{
@@ -100,16 +100,7 @@ async fn run(workers: u64, reports: u64) -> Result<(), Box<dyn Error>> {
     let begin = Instant::now();
     let mut sessions = Vec::new();
     for id in 0..workers {
-        let info = WorkerInfo {
-            id: format!("w{id}"),
-            stream: id,
-            version: String::new(),
-            protocol: PROTOCOL_VERSION,
-            cores: 1,
-            users_max: None,
-            weight: 1,
-            attempt: 1,
-        };
+        let info = WorkerInfo::new(format!("w{id}"), id);
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         sessions.push(connect(stream, &info, Rc::new(Worker)).await?.0);

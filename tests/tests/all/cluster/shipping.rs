@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use swarm_core::ids::IdSet;
-use swarm_core::message::{Heartbeat, Order, PROTOCOL_VERSION, Room, WorkerInfo, WorkerState};
+use swarm_core::message::{Heartbeat, Order, WorkerInfo, WorkerState};
 use swarm_tests::{Master, PATIENCE, Signal, Swarm, scenario, wait_for, wait_until};
 use swarm_wire::limits::{MODULE_CHUNK_BYTES, MODULE_CHUNKS_QUEUED_MAX};
 use swarm_wire::{WorkerHandler, connect};
@@ -210,21 +209,6 @@ impl WorkerHandler for Idle {
     fn quit(&self, _reason: String) {}
 }
 
-fn preparing() -> Heartbeat {
-    Heartbeat {
-        state: WorkerState::Preparing,
-        order_done: 0,
-        order_taken: 0,
-        users: Vec::new(),
-        finished: IdSet::default(),
-        cpu_percent: 0.0,
-        memory_bytes: 0,
-        problem: None,
-        room: Room::default(),
-        warning: None,
-    }
-}
-
 /// What the fifty have found.
 #[derive(Debug, Default)]
 struct Found {
@@ -239,16 +223,7 @@ struct Found {
 async fn fetch_all(master: SocketAddr, module: Vec<u8>) -> Found {
     let mut sessions = Vec::new();
     for number in 0..WORKERS {
-        let info = WorkerInfo {
-            id: format!("w{number}"),
-            stream: number as u64,
-            version: String::new(),
-            protocol: PROTOCOL_VERSION,
-            cores: 1,
-            users_max: None,
-            weight: 1,
-            attempt: 1,
-        };
+        let info = WorkerInfo::new(format!("w{number}"), number as u64);
         let stream = TcpStream::connect(master).expect("the master listens");
         stream.set_nonblocking(true).expect("a socket can be that");
         let stream = tokio::net::TcpStream::from_std(stream).expect("it is one");
@@ -271,7 +246,10 @@ async fn fetch_all(master: SocketAddr, module: Vec<u8>) -> Found {
             let beats = async {
                 loop {
                     let sent = Instant::now();
-                    session.heartbeat(&preparing()).await.expect("the master hears it");
+                    session
+                        .heartbeat(&Heartbeat::new(WorkerState::Preparing))
+                        .await
+                        .expect("the master hears it");
                     {
                         let mut found = found.borrow_mut();
                         found.longest_heartbeat = found.longest_heartbeat.max(sent.elapsed());

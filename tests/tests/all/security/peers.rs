@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use swarm_core::message::{Heartbeat, Order, PROTOCOL_VERSION, Room, WorkerInfo, WorkerState};
+use swarm_core::message::{Heartbeat, Order, WorkerInfo, WorkerState};
 use swarm_stats::delta::{Delta, Report};
 use swarm_tests::{PATIENCE, Swarm, wait_until};
 use swarm_wire::{ConnectError, Session, WorkerHandler};
@@ -23,13 +23,6 @@ impl WorkerHandler for Silent {
     fn quit(&self, _: String) {}
 }
 
-fn info(id: &str, stream: u64) -> WorkerInfo {
-    let (id, version) = (id.into(), "0".into());
-    let protocol = PROTOCOL_VERSION;
-    let (cores, users_max) = (1, None);
-    WorkerInfo { id, stream, version, protocol, cores, users_max, weight: 1, attempt: 1 }
-}
-
 /// Runs what a worker of the test's own does.
 #[track_caller]
 fn as_a_worker(doing: impl Future<Output = ()>) {
@@ -46,21 +39,6 @@ async fn join(address: std::net::SocketAddr, info: &WorkerInfo) -> Result<Sessio
     joined.map(|(session, _)| session)
 }
 
-fn beat() -> Heartbeat {
-    Heartbeat {
-        state: WorkerState::Ready,
-        order_taken: 0,
-        order_done: 0,
-        users: Vec::new(),
-        finished: std::iter::empty::<u32>().collect(),
-        cpu_percent: 0.0,
-        memory_bytes: 0,
-        problem: None,
-        room: Room::default(),
-        warning: None,
-    }
-}
-
 fn report(stream: u64, sequence: u64) -> Report {
     let delta = Delta { interrupted: 1_000, ..Delta::default() };
     Report { stream, sequence, from_ms: 0, to_ms: 1_000, test: 0, delta }
@@ -75,11 +53,12 @@ fn a_flood_is_cut_off() {
     let _good = worker(&swarm, &master, &[]);
     master.page().wait_for_workers(1);
     as_a_worker(async {
-        let session = join(master.address(), &info("flood", 7)).await.expect("it may join");
+        let session =
+            join(master.address(), &WorkerInfo::new("flood", 7)).await.expect("it may join");
         let most = swarm_wire::limits::HEARTBEATS_BURST;
         // What comes in while the burst is used up is let through as well.
         for _ in 0..20 * most {
-            if session.heartbeat(&beat()).await.is_err() {
+            if session.heartbeat(&Heartbeat::new(WorkerState::Ready)).await.is_err() {
                 break;
             }
         }
@@ -103,17 +82,19 @@ fn a_worker_has_no_part_in_anothers_session() {
     let target = swarm.target(&[]);
     let mut master = master(&swarm, &target, &[]);
     as_a_worker(async {
-        let victim = join(master.address(), &info("victim", 41)).await.expect("it may join");
-        let thief = join(master.address(), &info("thief", 42)).await.expect("it may join");
+        let victim =
+            join(master.address(), &WorkerInfo::new("victim", 41)).await.expect("it may join");
+        let thief =
+            join(master.address(), &WorkerInfo::new("thief", 42)).await.expect("it may join");
         // Its number is not taken, so what the victim reports under it later is not either.
         assert_eq!(thief.report(&report(41, 9)).await, Ok(0));
-        let again = join(master.address(), &info("another thief", 41)).await;
+        let again = join(master.address(), &WorkerInfo::new("another thief", 41)).await;
         let Err(ConnectError::Refused(reason)) = again else { panic!("{again:?}") };
         assert!(reason.contains("is another worker's already"), "{reason}");
-        let twin = join(master.address(), &info("victim", 43)).await;
+        let twin = join(master.address(), &WorkerInfo::new("victim", 43)).await;
         let Err(ConnectError::Refused(reason)) = twin else { panic!("{twin:?}") };
         assert!(reason.contains("is connected already"), "{reason}");
-        victim.heartbeat(&beat()).await.expect("it is still there");
+        victim.heartbeat(&Heartbeat::new(WorkerState::Ready)).await.expect("it is still there");
     });
     let told = "worker thief reports for another stream than its own";
     wait_until(told, PATIENCE, || master.process.err.find(told).is_some());
@@ -165,7 +146,7 @@ fn strangers_have_no_effect() {
     let mut master = master(&swarm, &target, &token);
     as_a_worker(async {
         for stream in 0..3 {
-            let stranger = join(master.address(), &info("stranger", stream)).await;
+            let stranger = join(master.address(), &WorkerInfo::new("stranger", stream)).await;
             let Err(ConnectError::Refused(reason)) = stranger else { panic!("{stranger:?}") };
             assert!(reason.contains("--token-file"), "{reason}");
         }

@@ -7,7 +7,7 @@ use swarm_core::agent::{Action as AgentAction, Agent, HEARTBEAT_INTERVAL};
 use swarm_core::cluster::memory::{Memory, MemoryError, WorkerMemory};
 use swarm_core::cluster::{Action, Cluster, Load};
 use swarm_core::dispatch::ClassShare;
-use swarm_core::message::{Heartbeat, Order, PROTOCOL_VERSION, Room, Settings, WorkerInfo};
+use swarm_core::message::{Heartbeat, Order, Settings, WorkerInfo};
 use swarm_core::plan::Population;
 
 /// How long workers go on without a master.
@@ -133,16 +133,8 @@ impl World {
 
     pub(crate) fn try_join(&mut self, id: &str) -> Result<u32, String> {
         self.next_connection += 1;
-        let info = WorkerInfo {
-            id: id.to_owned(),
-            stream: self.nodes.get(id).map_or(1, |node| node.stream) + 1,
-            version: "test".to_owned(),
-            protocol: PROTOCOL_VERSION,
-            cores: 2,
-            users_max: None,
-            weight: 1,
-            attempt: 1,
-        };
+        let stream = self.nodes.get(id).map_or(1, |node| node.stream) + 1;
+        let info = WorkerInfo::new(id, stream);
         let (joined, actions) = self.master.join(self.now, self.next_connection, info);
         self.obey_master(actions);
         joined
@@ -176,16 +168,7 @@ impl World {
             return;
         }
         self.next_connection += 1;
-        let info = WorkerInfo {
-            id: id.to_owned(),
-            stream: node.stream,
-            version: "test".to_owned(),
-            protocol: PROTOCOL_VERSION,
-            cores: 2,
-            users_max: None,
-            weight: 1,
-            attempt: 1,
-        };
+        let info = WorkerInfo::new(id, node.stream);
         let connection = self.next_connection;
         let (joined, actions) = self.master.join(self.now, connection, info);
         let node = self.nodes.get_mut(id).expect("a worker");
@@ -392,19 +375,7 @@ impl World {
             && let Some(connection) = node.connection
         {
             node.next_beat = now + HEARTBEAT_INTERVAL;
-            let status = node.agent.status(true);
-            let beat = Heartbeat {
-                state: status.state,
-                order_done: status.order_done,
-                order_taken: status.order_taken,
-                users: status.users,
-                finished: status.finished,
-                cpu_percent: 0.0,
-                memory_bytes: 0,
-                problem: None,
-                room: Room::default(),
-                warning: None,
-            };
+            let beat = node.agent.status(true);
             self.wire.push_back((now + DELAY, connection, Message::ToMaster(beat, now)));
         }
         let over: Vec<_> =

@@ -80,13 +80,13 @@ async fn complete(
             0 => tracing::info!("fetching the module ({size} bytes)"),
             _ => tracing::info!("fetching the module ({size} bytes), from byte {from} on"),
         }
+        let percent = |had: &Partial| (had.len() as u64 * 100).checked_div(size).unwrap_or(100);
         let mut said = Instant::now();
         let fetching = session.fetch_module(&wanted.digest, from as u64, |chunk| {
             partial.push(chunk);
             if said.elapsed() >= PROGRESS_INTERVAL {
                 said = Instant::now();
-                let percent = (partial.len() as u64 * 100).checked_div(size).unwrap_or(100);
-                tracing::info!("fetching the module: {percent} %");
+                tracing::info!("fetching the module: {} %", percent(partial));
             }
             Ok(())
         });
@@ -102,8 +102,7 @@ async fn complete(
         match fetched {
             Ok(_) => return Ok(()),
             Err(WireError::Closed(reason)) => {
-                let percent = (partial.len() as u64 * 100).checked_div(size).unwrap_or(100);
-                tracing::warn!("the module is interrupted at {percent} %: {reason}");
+                tracing::warn!("the module is interrupted at {} %: {reason}", percent(partial));
                 sessions.changed().await.map_err(gone)?;
             }
             Err(error) => return Err(format!("the module cannot be fetched: {error}")),

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use capnp_rpc::new_client;
-use swarm_core::message::{Digest, Heartbeat, PROTOCOL_VERSION, WorkerInfo};
+use swarm_core::message::{Digest, Heartbeat, WorkerInfo};
 use swarm_stats::delta::Report;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::task::{LocalSet, spawn_local};
@@ -119,16 +119,7 @@ impl Raw {
     }
 
     async fn register(&self) -> Registration {
-        let info = WorkerInfo {
-            id: "raw".into(),
-            stream: 0,
-            version: String::new(),
-            protocol: PROTOCOL_VERSION,
-            cores: 1,
-            users_max: None,
-            weight: 1,
-            attempt: 1,
-        };
+        let info = WorkerInfo::new("raw", 0);
         let mut request = self.master.register_request();
         write_worker(&info, request.get().init_info()).unwrap();
         request.get().set_worker(new_client(Mute));

@@ -89,18 +89,13 @@ impl Control {
             return;
         }
         let sent = self.clock.now();
-        let status = self.agent.status(self.flushed());
         let beat = Heartbeat {
-            state: status.state,
-            order_done: status.order_done,
-            order_taken: status.order_taken,
-            users: status.users,
-            finished: status.finished,
             cpu_percent: self.cpu.percent(sent),
             memory_bytes: resident_bytes(),
             problem: self.problem.clone(),
             room: self.prepared.as_ref().map(|prepared| prepared.room).unwrap_or_default(),
             warning: self.memory.look().or_else(|| self.prepared.as_ref()?.warning.clone()),
+            ..self.agent.status(self.flushed())
         };
         self.spawn(async move {
             match session.heartbeat(&beat).await {

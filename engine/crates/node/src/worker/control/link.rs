@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use swarm_core::message::{Digest, PROTOCOL_VERSION, WorkerInfo};
+use swarm_core::message::{Digest, WorkerInfo};
 use swarm_wire::ModuleInfo;
 
 use super::{Control, Event};
@@ -17,14 +17,11 @@ impl Control {
         self.attempts = self.attempts.saturating_add(1);
         let (master, trust) = (self.master.clone(), self.config.trust.clone());
         let info = WorkerInfo {
-            id: self.config.id.clone(),
-            stream: self.config.stream,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            protocol: PROTOCOL_VERSION,
             cores: u32::try_from(self.threads.len()).unwrap_or(u32::MAX),
             users_max: self.config.users_max,
             weight: self.config.weight,
             attempt: self.attempts,
+            ..WorkerInfo::new(&self.config.id, self.config.stream)
         };
         let clock = Arc::clone(&self.clock);
         self.spawn(async move {
