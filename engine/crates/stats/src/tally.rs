@@ -9,15 +9,18 @@ use crate::dense::Dense;
 use crate::histogram::Histogram;
 use crate::layout::{FINE, bucket_of};
 
-/// Additions that are kept as they come: 8 KiB, where counting them bucket by bucket takes half a
+/// Additions that are kept as they come: 4 KiB, where counting them bucket by bucket takes half a
 /// KiB for each chunk of buckets that the values are spread over.
-const FEW_MAX: usize = 512;
+const FEW_MAX: usize = 1024;
 
 /// Counts by bucket of the fine layout.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
     /// (bucket, count); a bucket may be there several times. Empty when there is `many`.
-    few: Vec<(u32, u64)>,
+    ///
+    /// Of 16 bits, because a master holds as many of these as names times seconds of a window: the
+    /// buckets of all values fit, and a count that does not is one of `many`.
+    few: Vec<(u16, u16)>,
     many: Option<Dense>,
 }
 
@@ -31,10 +34,12 @@ impl Tally {
     /// Adds samples to a bucket.
     #[inline]
     pub(crate) fn add(&mut self, bucket: u32, count: u64) {
-        match &mut self.many {
-            Some(many) => many.add_bucket(bucket, count),
-            None if self.few.len() < FEW_MAX => self.few.push((bucket, count)),
-            None => self.overflow(bucket, count),
+        if let Some(many) = &mut self.many {
+            return many.add_bucket(bucket, count);
+        }
+        match (u16::try_from(bucket), u16::try_from(count)) {
+            (Ok(bucket), Ok(count)) if self.few.len() < FEW_MAX => self.few.push((bucket, count)),
+            _ => self.overflow(bucket, count),
         }
     }
 
@@ -47,11 +52,16 @@ impl Tally {
         self.many = Some(many);
     }
 
+    /// What was added, while there are few.
+    fn few(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.few.iter().map(|&(bucket, count)| (bucket.into(), count.into()))
+    }
+
     /// Adds all samples to `sum`.
     pub(crate) fn add_to(&self, sum: &mut Dense) {
         match &self.many {
             Some(many) => sum.add(many),
-            None => self.few.iter().for_each(|&(bucket, count)| sum.add_bucket(bucket, count)),
+            None => self.few().for_each(|(bucket, count)| sum.add_bucket(bucket, count)),
         }
     }
 
@@ -63,9 +73,9 @@ impl Tally {
 
     /// What was counted.
     pub(crate) fn into_histogram(self) -> Histogram {
-        match self.many {
+        match &self.many {
             Some(many) => many.to_histogram(),
-            None => Histogram::from_unsorted(self.few),
+            None => Histogram::from_unsorted(self.few().collect()),
         }
     }
 }
@@ -86,6 +96,18 @@ mod tests {
             let mut sum = Dense::default();
             tally.add_to(&mut sum);
             assert_eq!(sum.to_histogram(), expected);
+            assert_eq!(tally.into_histogram(), expected);
+        }
+    }
+
+    #[test]
+    fn a_large_count_is_counted_as_it_is() {
+        for (value, count) in [(7, u64::from(u16::MAX)), (7, 1 << 16), (u64::MAX, 1 << 40)] {
+            let (mut tally, mut expected) = (Tally::default(), Histogram::new());
+            for (value, count) in [(3, 2), (value, count), (value, 1)] {
+                tally.add(bucket_of::<FINE>(value), count);
+                expected.record(value, count);
+            }
             assert_eq!(tally.into_histogram(), expected);
         }
     }
