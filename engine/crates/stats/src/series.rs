@@ -30,6 +30,9 @@ pub const OPEN_SECONDS: usize = 60;
 /// further ahead has a wrong clock, and would push true seconds out.
 const AHEAD_SECONDS_MAX: u64 = 60;
 
+/// The last second that has a time in milliseconds.
+const SECOND_LAST: u64 = u64::MAX / 1000;
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Slot {
     /// As last told; `None` is as in the second before.
@@ -56,11 +59,10 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// Does it keep its limit? One that was saved may be of anybody.
+    /// Does it keep its limits? One that was saved may be of anybody.
     pub(crate) fn is_sound(&self) -> bool {
-        let end = self.first.checked_add(SECONDS_MAX as u64);
-        // Told in milliseconds, too.
-        self.slots.len() <= SECONDS_MAX && end.is_some_and(|end| end.checked_mul(1000).is_some())
+        let newest = self.first.checked_add(self.slots.len().saturating_sub(1) as u64);
+        self.slots.len() <= SECONDS_MAX && newest.is_some_and(|newest| newest <= SECOND_LAST)
     }
 
     /// Number of the second after the newest.
@@ -223,8 +225,16 @@ mod tests {
     #[test]
     fn seconds_that_have_no_time_in_milliseconds_are_not_sound() {
         let from = |first| Series { first, ..Series::default() };
-        assert!(from(0).is_sound() && from(u64::MAX / 1000 - SECONDS_MAX as u64).is_sound());
-        assert!(!from(u64::MAX / 1000).is_sound() && !from(u64::MAX).is_sound());
+        assert!(from(SECOND_LAST).is_sound());
+        assert!(!from(SECOND_LAST + 1).is_sound() && !from(u64::MAX).is_sound());
+        // What the end of time makes of a series can be read again.
+        let mut series = Series::default();
+        series.reach(SECOND_LAST);
+        assert!(series.is_sound());
+        let seconds = series.seconds(u64::MAX, 0);
+        assert_eq!(seconds.last().map(|last| last.at_ms), Some(SECOND_LAST * 1000));
+        series.slots.push_back(Slot::default());
+        assert!(!series.is_sound());
     }
 
     #[test]
