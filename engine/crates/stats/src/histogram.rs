@@ -35,9 +35,6 @@ pub enum BucketsError {
     /// A bucket without a sample is left out.
     #[error("has nothing in bucket {0}")]
     Empty(u32),
-    /// All together are more than a number of 64 bits holds.
-    #[error("has more samples than can be counted")]
-    TooMany,
 }
 
 impl Serialize for Histogram {
@@ -64,8 +61,9 @@ impl Histogram {
     /// A histogram of (bucket, count) by rising bucket.
     ///
     /// # Errors
-    /// If a bucket does not exist, is empty or not larger than the one before, or the counts
-    /// add up to more than 64 bits hold.
+    /// If a bucket does not exist, is empty or not larger than the one before. Counts that add up
+    /// to more than 64 bits hold are none: a sum of histograms stays at the most, too, and what was
+    /// added up and saved has to be readable.
     pub fn from_buckets(buckets: Vec<(u32, u64)>) -> Result<Self, BucketsError> {
         let (mut samples, mut next) = (0_u64, 0);
         for &(bucket, count) in &buckets {
@@ -78,7 +76,7 @@ impl Histogram {
             if count == 0 {
                 return Err(BucketsError::Empty(bucket));
             }
-            samples = samples.checked_add(count).ok_or(BucketsError::TooMany)?;
+            samples = samples.saturating_add(count);
             next = bucket + 1;
         }
         Ok(Self { buckets, samples })
@@ -193,7 +191,7 @@ mod tests {
         assert_eq!(made(&[(3, 1), (3, 1)]), Err(BucketsError::OutOfOrder(3)));
         assert_eq!(made(&[(3, 1), (2, 1)]), Err(BucketsError::OutOfOrder(2)));
         assert_eq!(made(&[(3, 0)]), Err(BucketsError::Empty(3)));
-        assert_eq!(made(&[(3, u64::MAX), (4, 1)]), Err(BucketsError::TooMany));
+        assert_eq!(made(&[(3, u64::MAX), (4, 1)]).map(|all| all.samples()), Ok(u64::MAX));
         let good = made(&[(0, 2), (BUCKETS - 1, 1)]).unwrap();
         assert_eq!((good.samples(), good.max()), (3, Some(u64::MAX)));
     }

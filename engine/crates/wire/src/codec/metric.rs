@@ -92,8 +92,12 @@ fn check(value: &MetricValue) -> Result<()> {
             holds("last", min <= last && last <= max, "lies outside its smallest and largest")
         }
         // Without values there is no smallest and no largest; what stands there instead is the
-        // recorder's affair.
-        MetricValue::Trend { values, sum, .. } if values.is_empty() => finite("sum", *sum),
+        // recorder's affair, as long as it compares.
+        MetricValue::Trend { values, sum, min, max } if values.is_empty() => {
+            finite("sum", *sum)?;
+            holds("min", !min.is_nan(), "is NaN, must be a number")?;
+            holds("max", !max.is_nan(), "is NaN, must be a number")
+        }
         MetricValue::Trend { sum, min, max, .. } => {
             finite("sum", *sum)?;
             finite("min", *min)?;

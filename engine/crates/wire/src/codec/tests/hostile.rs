@@ -163,6 +163,13 @@ fn fields_that_are_not_what_they_should_be() {
         })
         .starts_with("delta.metrics[0].sum is NaN")
     );
+    assert!(
+        report_error(|report| {
+            let mut value = report.get_delta().unwrap().get_metrics().unwrap().get(0).init_value();
+            value.reborrow().init_trend().set_max(f64::NAN);
+        })
+        .starts_with("delta.metrics[0].max is NaN")
+    );
     let not_utf8 = entry_error(|entry| {
         entry.init_name(2).as_bytes_mut().copy_from_slice(&[0xff, 0xfe]);
     });
@@ -291,7 +298,10 @@ fn histograms_whose_counts_overflow() {
     // Two counts that each fit 64 bits and together do not.
     let mut bytes = vec![0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
     bytes.extend([0, 1]);
-    assert_eq!(decode_error(&bytes), "times has more samples than can be counted");
+    assert_eq!(
+        decode_error(&bytes),
+        "times is 18446744073709551615 samples, the most is 1099511627776"
+    );
     // Many counts that each are in the limit and together are not.
     let mut many = Histogram::new();
     many.record(1, COUNT_MAX);
