@@ -94,12 +94,11 @@ impl Lines {
     ///
     /// There is no place for temporary files.
     pub(crate) fn new() -> (Self, Stdio) {
-        let writer = tempfile::NamedTempFile::new().expect("there is a folder for temporary files");
-        let reader = writer.reopen().expect("it was just made");
-        // It has no name from here on, and is gone with the last who has it open.
-        let (writer, name) = writer.into_parts();
-        drop(name);
-        (Self { file: reader, kept: Mutex::default() }, Stdio::from(writer))
+        // It has no name, and is gone with the last who has it open. Both ends share its position,
+        // which reading at a place of its own neither needs nor moves.
+        let file = tempfile::tempfile().expect("there is a folder for temporary files");
+        let writer = file.try_clone().expect("a file can be open twice");
+        (Self { file, kept: Mutex::default() }, Stdio::from(writer))
     }
 
     /// The first line that contains `text`, if it has been written by now.
