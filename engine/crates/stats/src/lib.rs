@@ -69,7 +69,7 @@ mod window;
 /// Version of what is written of [`Totals`], [`Ledger`] and [`delta::Report`] when they are saved.
 /// To be raised with every change to their fields, to the order of these, and to the layout of
 /// histograms: nothing in the bytes tells.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 pub use histogram::Histogram;
 pub use ledger::{Accept, Ledger};
