@@ -364,6 +364,13 @@ impl Roster {
     /// The fewest users that must move from the most to the least loaded workers so that none with
     /// room would be lower with one more than another one is with one less.
     pub(super) fn moves(&self) -> u32 {
+        // Asked at each change of workers, and hardly ever is there one to move.
+        let places = 0..self.workers.len();
+        let highest = places.clone().map(|place| self.losing(place)).max();
+        let lowest = places.filter(|&place| self.has_room(place)).map(|place| self.gaining(place));
+        if lowest.min().is_none_or(|lowest| highest <= Some(lowest)) {
+            return 0;
+        }
         let mut most: BinaryHeap<(Level, usize)> =
             (0..self.workers.len()).map(|place| (self.losing(place), place)).collect();
         let mut least: BinaryHeap<Reverse<(Level, usize)>> = (0..self.workers.len())
