@@ -7,14 +7,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::chunk::{CHUNK, Chunk};
 use crate::histogram::Histogram;
 use crate::layout::{FINE, highest_in};
-
-/// Buckets of a chunk: 128 bytes. Slow responses are few and spread widely: of a larger chunk, most
-/// would be empty there.
-const CHUNK: usize = 16;
-
-type Chunk = Box<[u64; CHUNK]>;
 
 /// Counts by bucket.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +28,7 @@ impl<const BITS: u32> Dense<BITS> {
             Some(Some(chunk)) => chunk,
             _ => self.new_chunk(chunk),
         };
-        chunk[place] = chunk[place].saturating_add(count);
+        chunk.add(place, count);
         self.samples = self.samples.saturating_add(count);
     }
 
@@ -42,7 +37,7 @@ impl<const BITS: u32> Dense<BITS> {
         if at >= self.chunks.len() {
             self.chunks.resize_with(at + 1, Option::default);
         }
-        self.chunks[at].insert(Box::new([0; CHUNK]))
+        self.chunks[at].insert(Chunk::default())
     }
 
     /// Adds all samples of another one.
@@ -54,13 +49,7 @@ impl<const BITS: u32> Dense<BITS> {
             match (chunk, more) {
                 (_, None) => {}
                 (none @ None, more) => none.clone_from(more),
-                (Some(chunk), Some(more)) => {
-                    for (count, more) in chunk.iter_mut().zip(more.iter()) {
-                        // Compiled to vectors, which saturating is not. A report counts up to
-                        // 2^40: it would take millions of the largest to overflow.
-                        *count = count.wrapping_add(*more);
-                    }
-                }
+                (Some(chunk), Some(more)) => chunk.add_all(more),
             }
         }
         self.samples = self.samples.saturating_add(more.samples);
@@ -68,7 +57,7 @@ impl<const BITS: u32> Dense<BITS> {
 
     /// Forgets all samples and keeps the memory, for the next sum of many.
     pub(crate) fn clear(&mut self) {
-        self.chunks.iter_mut().flatten().for_each(|chunk| chunk.fill(0));
+        self.chunks.iter_mut().flatten().for_each(Chunk::clear);
         self.samples = 0;
     }
 
@@ -84,7 +73,7 @@ impl<const BITS: u32> Dense<BITS> {
     fn used(&self) -> impl Iterator<Item = (u32, u64)> {
         let chunks = (0_u32..).step_by(CHUNK).zip(&self.chunks);
         let used = chunks.filter_map(|(first, chunk)| Some((first, chunk.as_ref()?)));
-        let counts = used.flat_map(|(first, chunk)| (first..).zip(chunk.iter().copied()));
+        let counts = used.flat_map(|(first, chunk)| (first..).zip(chunk.counts()));
         counts.filter(|&(_, count)| count > 0)
     }
 

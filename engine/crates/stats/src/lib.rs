@@ -41,6 +41,7 @@ macro_rules! planted {
     };
 }
 
+mod chunk;
 pub mod delta;
 mod dense;
 pub mod histogram;

@@ -9,8 +9,8 @@ use crate::dense::Dense;
 use crate::histogram::Histogram;
 use crate::layout::{FINE, bucket_of};
 
-/// Additions that are kept as they come: 4 KiB, where counting them bucket by bucket takes 128
-/// bytes for each chunk of buckets that the values are spread over.
+/// Additions that are kept as they come: 4 KiB, where counting them bucket by bucket takes 48 bytes
+/// and more for each chunk of buckets that the values are spread over.
 const FEW_MAX: usize = 1024;
 
 /// Counts by bucket of the fine layout.
