@@ -9,16 +9,19 @@ use crate::error::WireError;
 
 /// Shared by all that belongs to one connection.
 #[derive(Clone)]
-pub(crate) struct End(Rc<watch::Sender<Option<Rc<str>>>>, Rc<Cell<bool>>);
+pub(crate) struct End {
+    reason: Rc<watch::Sender<Option<Rc<str>>>>,
+    by_peer: Rc<Cell<bool>>,
+}
 
 impl End {
     pub(crate) fn new() -> End {
-        End(Rc::new(watch::Sender::new(None)), Rc::new(Cell::new(false)))
+        End { reason: Rc::new(watch::Sender::new(None)), by_peer: Rc::new(Cell::new(false)) }
     }
 
     /// Ends the connection, unless it has ended already.
     pub(crate) fn set(&self, reason: &str) {
-        self.0.send_if_modified(|slot| {
+        self.reason.send_if_modified(|slot| {
             let first = slot.is_none();
             if first {
                 *slot = Some(reason.into());
@@ -29,24 +32,24 @@ impl End {
 
     /// The other side has closed the connection, if it was open.
     pub(crate) fn peer_closed(&self) {
-        if self.0.borrow().is_none() {
-            self.1.set(true);
+        if self.reason.borrow().is_none() {
+            self.by_peer.set(true);
         }
     }
 
     /// Was it the other side that closed the connection?
     pub(crate) fn is_by_peer(&self) -> bool {
-        self.1.get()
+        self.by_peer.get()
     }
 
     /// Why it has ended, if it has.
     pub(crate) fn reason(&self) -> Option<Rc<str>> {
-        self.0.borrow().clone()
+        self.reason.borrow().clone()
     }
 
     /// Waits for the end. Cancel safe.
     pub(crate) async fn wait(&self) -> Rc<str> {
-        let mut receiver = self.0.subscribe();
+        let mut receiver = self.reason.subscribe();
         let ended = receiver.wait_for(Option::is_some).await;
         ended
             .ok()

@@ -16,22 +16,26 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use crate::end::End;
 
 /// One of the holders of a stream; all of them are on one thread.
-pub(crate) struct Stream<S>(Rc<RefCell<Option<S>>>, End);
+pub(crate) struct Stream<S> {
+    /// `None` when it is closed.
+    slot: Rc<RefCell<Option<S>>>,
+    end: End,
+}
 
 impl<S> Clone for Stream<S> {
     fn clone(&self) -> Self {
-        Stream(Rc::clone(&self.0), self.1.clone())
+        Stream { slot: Rc::clone(&self.slot), end: self.end.clone() }
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
     pub(crate) fn new(stream: S, end: End) -> Stream<S> {
-        Stream(Rc::new(RefCell::new(Some(stream))), end)
+        Stream { slot: Rc::new(RefCell::new(Some(stream))), end }
     }
 
     /// Closes the stream for all holders, without waiting for a peer that does not read.
     pub(crate) fn close(&self) {
-        if let Some(mut stream) = self.0.borrow_mut().take() {
+        if let Some(mut stream) = self.slot.borrow_mut().take() {
             // TLS says goodbye when there is room for it, and TCP ends its direction.
             let _ = stream.shutdown().now_or_never();
         }
@@ -41,7 +45,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
         &self,
         poll: impl FnOnce(Pin<&mut S>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        match self.0.borrow_mut().as_mut() {
+        match self.slot.borrow_mut().as_mut() {
             Some(stream) => poll(Pin::new(stream)),
             None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
@@ -60,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> futures_util::io::AsyncRead for Stream<S
         // TLS calls it unexpected when a process ends without its goodbye.
         let cut = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
         if asked && read.as_ref().map_or_else(cut, |()| buffer.filled().is_empty()) {
-            self.1.peer_closed();
+            self.end.peer_closed();
         }
         read?;
         Poll::Ready(Ok(buffer.filled().len()))

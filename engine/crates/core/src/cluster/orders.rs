@@ -134,12 +134,12 @@ impl Cluster {
         let changed = self.dispatcher.take_changed();
         let mut due: BTreeSet<usize> =
             changed.iter().filter_map(|id| self.by_id.get(id).copied()).collect();
-        let short = |&index: &usize| self.workers[index].short;
-        due.extend((0..self.workers.len()).filter(short));
-        due.extend((0..self.workers.len()).filter(|&index| self.workers[index].moves_withheld));
-        // It has no place any more, and may not have heard.
-        let leaving = |&index: &usize| self.workers[index].leaving;
-        due.extend((0..self.workers.len()).filter(leaving));
+        let in_want = |&index: &usize| {
+            let worker = &self.workers[index];
+            // Who leaves has no place any more, and may not have heard.
+            worker.short || worker.moves_withheld || worker.leaving
+        };
+        due.extend((0..self.workers.len()).filter(in_want));
         due
     }
 
