@@ -10,7 +10,7 @@
 //! - `cluster`: target, master and workers, and what the page says of them.
 //! - `plateau`: figures of a constant load. `usage`: what a process takes of the machine.
 //! - `browser`: a person at the page.
-//! - `classic`, `joins`, `kill`, `single`, `languages`, `many`: the parts.
+//! - `classic`, `joins`, `kill`, `single`, `languages`, `many`, `million`: the parts.
 
 mod browser;
 mod classic;
@@ -19,6 +19,7 @@ mod joins;
 mod kill;
 mod languages;
 mod many;
+mod million;
 mod options;
 mod plateau;
 mod report;

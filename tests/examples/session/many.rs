@@ -22,20 +22,30 @@ const SOURCES: &str = "127.0.0.2-127.0.0.9";
 const START_MAX: Duration = Duration::from_secs(60);
 /// Users a second: all are due well before that.
 const RAMP_S: f64 = 40.0;
-/// Memory of the worker's processes together.
-const RSS_MAX: u64 = 4 << 30;
-/// The longest rest of `idle`: after that each user has visited again.
+/// The longest rest of the scenario: after that each user has visited again.
 const REST: Duration = Duration::from_secs(30);
 /// How long anything else may take with so many users.
 const LONG: Duration = Duration::from_secs(120);
 
-pub(crate) fn run(options: &Options, report: &mut Report) {
+/// What the users are.
+pub(crate) struct Kind {
+    scenario: &'static str,
+    /// Most memory of the worker's processes together.
+    rss_max: u64,
+}
+
+/// Each in an instance of its own.
+pub(crate) const ISOLATED: Kind = Kind { scenario: "idle", rss_max: 4 << 30 };
+/// All of a load thread in one.
+pub(crate) const DENSE: Kind = Kind { scenario: "idle-dense", rss_max: 1229 << 20 };
+
+pub(crate) fn run(kind: &Kind, options: &Options, report: &mut Report) {
     let users = options.users * USERS_FACTOR;
     let swarm = Swarm::new();
     let target = swarm.target(&["--processes", PROCESSES]);
     let url = target.url();
     let arguments = [&STOP_TIMEOUT[..], &["--host", &url, "--json-file", RESULT]].concat();
-    let mut master = swarm.master(&scenario("idle"), &arguments);
+    let mut master = swarm.master(&scenario(kind.scenario), &arguments);
     let arguments = ["--processes", PROCESSES, "--source-address", SOURCES];
     let mut worker = swarm.worker(&master, &arguments);
     let processes: usize = PROCESSES.parse().expect("a number");
@@ -62,7 +72,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) {
     let before = usage(&worker.process);
     sleep(REST);
     let after = usage(&worker.process);
-    tell(&before, &after, users, report);
+    tell(&before, &after, users, kind.rss_max, report);
 
     master.page().stop();
     master.page().wait_for_state("stopped");
@@ -88,7 +98,7 @@ fn usage(worker: &Process) -> Vec<Usage> {
     children(worker.id()).into_iter().map(Usage::of).collect()
 }
 
-fn tell(before: &[Usage], after: &[Usage], users: u32, report: &mut Report) {
+fn tell(before: &[Usage], after: &[Usage], users: u32, rss_max: u64, report: &mut Report) {
     let rss: u64 = after.iter().map(|usage| usage.rss).sum();
     let cores: f64 = before.iter().zip(after).map(|(from, to)| to.cores_since(*from)).sum();
     let each = rss as f64 / f64::from(users) / 1024.0;
@@ -101,6 +111,6 @@ fn tell(before: &[Usage], after: &[Usage], users: u32, report: &mut Report) {
             format!("{:.1} %", cores * 100.0),
         ]],
     );
-    let most = format!("at most {}", mebibytes(RSS_MAX));
-    report.bar("memory of the generator", mebibytes(rss), most, rss <= RSS_MAX);
+    let most = format!("at most {}", mebibytes(rss_max));
+    report.bar("memory of the generator", mebibytes(rss), most, rss <= rss_max);
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::report::Report;
-use crate::{classic, joins, kill, languages, many, single};
+use crate::{classic, joins, kill, languages, many, million, single};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask session [PART...] [OPTIONS]
@@ -16,6 +16,8 @@ Parts, all of them by default:
   single     the same load from one process, with a scenario and with the embedded one
   languages  size, start, memory a user and CPU a request of the same scenario in each language
   many       ten times the users, that rest most of the time, with default limits
+  dense      the same of users that share an instance, each with its connection
+  million    a hundred times the users in one process, with shared connections
 
 Options:
   --users N          users of the whole test, a multiple of 100 [default: 10000]
@@ -54,11 +56,21 @@ pub(crate) enum Part {
     Single,
     Languages,
     Many,
+    Dense,
+    Million,
 }
 
 impl Part {
-    const ALL: [Self; 6] =
-        [Self::Classic, Self::Joins, Self::Kill, Self::Single, Self::Languages, Self::Many];
+    const ALL: [Self; 8] = [
+        Self::Classic,
+        Self::Joins,
+        Self::Kill,
+        Self::Single,
+        Self::Languages,
+        Self::Many,
+        Self::Dense,
+        Self::Million,
+    ];
 
     /// As typed.
     pub(crate) fn name(self) -> &'static str {
@@ -69,6 +81,8 @@ impl Part {
             Self::Single => "single",
             Self::Languages => "languages",
             Self::Many => "many",
+            Self::Dense => "dense",
+            Self::Million => "million",
         }
     }
 
@@ -79,7 +93,9 @@ impl Part {
             Self::Kill => kill::run(options, report),
             Self::Single => single::run(options, report),
             Self::Languages => languages::run(options, report),
-            Self::Many => many::run(options, report),
+            Self::Many => many::run(&many::ISOLATED, options, report),
+            Self::Dense => many::run(&many::DENSE, options, report),
+            Self::Million => million::run(options, report),
         }
     }
 }
