@@ -11,10 +11,12 @@
 //! - `plateau`: figures of a constant load. `usage`: what a process takes of the machine.
 //! - `browser`: a person at the page.
 //! - `classic`, `joins`, `kill`, `single`, `languages`, `many`, `million`: the parts.
+//! - `crowd`: what `many` and `million` have in common.
 
 mod browser;
 mod classic;
 mod cluster;
+mod crowd;
 mod joins;
 mod kill;
 mod languages;

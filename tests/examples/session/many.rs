@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use swarm_tests::{Process, Signal, Swarm, scenario, wait_until};
 
-use crate::cluster::{RESULT, STOP_TIMEOUT, View, requests_by_path, result};
+use crate::cluster::{RESULT, STOP_TIMEOUT, View};
+use crate::crowd::{self, LONG};
 use crate::options::Options;
-use crate::plateau::lateness;
 use crate::report::{Report, mebibytes};
 use crate::usage::{Usage, children};
 
@@ -18,14 +18,10 @@ const USERS_FACTOR: u32 = 10;
 const PROCESSES: &str = "6";
 /// Each address brings about 28,000 local ports.
 const SOURCES: &str = "127.0.0.2-127.0.0.9";
-/// From the start to all users running.
-const START_MAX: Duration = Duration::from_secs(60);
 /// Users a second: all are due well before that.
 const RAMP_S: f64 = 40.0;
 /// The longest rest of the scenario: after that each user has visited again.
 const REST: Duration = Duration::from_secs(30);
-/// How long anything else may take with so many users.
-const LONG: Duration = Duration::from_secs(120);
 
 /// What the users are.
 pub(crate) struct Kind {
@@ -60,13 +56,7 @@ pub(crate) fn run(kind: &Kind, options: &Options, report: &mut Report) {
         let view = View::of(&master.page().stats());
         view.state == "running" && view.users == u64::from(users)
     });
-    let started = begun.elapsed();
-    report.bar(
-        format!("{users} users started"),
-        format!("{:.1} s", started.as_secs_f64()),
-        format!("at most {} s", START_MAX.as_secs()),
-        started <= START_MAX,
-    );
+    crowd::started(users, begun, report);
     report.step(format_args!("measuring for {:?}", REST * 2));
     sleep(REST);
     let before = usage(&worker.process);
@@ -78,19 +68,9 @@ pub(crate) fn run(kind: &Kind, options: &Options, report: &mut Report) {
     master.page().wait_for_state("stopped");
     let counts = target.counts();
     master.process.signal(Signal::INT);
-    let code = master.process.wait(LONG).code();
+    let status = master.process.wait(LONG);
     worker.process.wait(LONG);
-    report.bar("exit code", format!("{code:?}"), "Some(0)", code == Some(0));
-    let result = result(&swarm);
-    let reported = requests_by_path(&result["entries"]);
-    report.bar(
-        "requests by path",
-        format!("{reported:?}"),
-        format!("{:?}", counts.paths),
-        reported == counts.paths && counts.total >= u64::from(users) * 2,
-    );
-    report.bar("failures", &result["errors"], "[]", result["errors"] == serde_json::json!([]));
-    report.table(&["lateness"], &[vec![lateness(&result)]]);
+    crowd::ended(users, status, &swarm, &counts, report);
 }
 
 /// Of the worker's processes, not of the one that started them.
@@ -111,6 +91,5 @@ fn tell(before: &[Usage], after: &[Usage], users: u32, rss_max: u64, report: &mu
             format!("{:.1} %", cores * 100.0),
         ]],
     );
-    let most = format!("at most {}", mebibytes(rss_max));
-    report.bar("memory of the generator", mebibytes(rss), most, rss <= rss_max);
+    crowd::memory(rss, rss_max, report);
 }

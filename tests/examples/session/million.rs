@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use swarm_tests::{Signal, Swarm, scenario, wait_until};
 
-use crate::cluster::{RESULT, STOP_TIMEOUT, requests_by_path, result};
+use crate::cluster::{RESULT, STOP_TIMEOUT};
+use crate::crowd::{self, LONG};
 use crate::options::Options;
-use crate::plateau::lateness;
 use crate::report::{Report, mebibytes};
 use crate::usage::Usage;
 
@@ -15,16 +15,12 @@ use crate::usage::Usage;
 const USERS_FACTOR: u32 = 100;
 /// Shared by the users of a load thread.
 const CONNECTIONS: &str = "shared:64";
-/// From the start to all users running.
-const START_MAX: Duration = Duration::from_secs(60);
 /// Users a second: all are due well before that.
 const RAMP_S: f64 = 50.0;
 /// Memory of the one process: master, worker and page.
 const RSS_MAX: u64 = 3 << 29;
 /// The longest rest of `website-dense`: after that each user has visited again.
 const REST: Duration = Duration::from_secs(120);
-/// How long anything else may take with so many users.
-const LONG: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(options: &Options, report: &mut Report) {
     let users = options.users * USERS_FACTOR;
@@ -41,13 +37,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) {
         let stats = run.page().stats();
         stats["state"] == "running" && stats["user_count"] == users
     });
-    let started = begun.elapsed();
-    report.bar(
-        format!("{users} users started"),
-        format!("{:.1} s", started.as_secs_f64()),
-        format!("at most {} s", START_MAX.as_secs()),
-        started <= START_MAX,
-    );
+    crowd::started(users, begun, report);
     report.step(format_args!("measuring for {REST:?}"));
     let (before, received) = (Usage::of(run.process.id()), target.counts().total);
     sleep(REST);
@@ -61,23 +51,12 @@ pub(crate) fn run(options: &Options, report: &mut Report) {
             format!("{:.0}", received as f64 / after.time_since(before).as_secs_f64()),
         ]],
     );
-    let most = format!("at most {}", mebibytes(RSS_MAX));
-    report.bar("memory of the process", mebibytes(after.rss), most, after.rss <= RSS_MAX);
+    crowd::memory(after.rss, RSS_MAX, report);
 
     run.page().stop();
     run.page().wait_for_state("stopped");
     let counts = target.counts();
     run.process.signal(Signal::INT);
-    let code = run.process.wait(LONG).code();
-    report.bar("exit code", format!("{code:?}"), "Some(0)", code == Some(0));
-    let result = result(&swarm);
-    let reported = requests_by_path(&result["entries"]);
-    report.bar(
-        "requests by path",
-        format!("{reported:?}"),
-        format!("{:?}", counts.paths),
-        reported == counts.paths && counts.total >= u64::from(users) * 2,
-    );
-    report.bar("failures", &result["errors"], "[]", result["errors"] == serde_json::json!([]));
-    report.table(&["lateness"], &[vec![lateness(&result)]]);
+    let status = run.process.wait(LONG);
+    crowd::ended(users, status, &swarm, &counts, report);
 }
