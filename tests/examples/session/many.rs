@@ -18,7 +18,7 @@ const USERS_FACTOR: u32 = 10;
 const PROCESSES: &str = "6";
 /// Each address brings about 28,000 local ports.
 const SOURCES: &str = "127.0.0.2-127.0.0.9";
-/// Users a second: all are due well before that.
+/// In which all users are due, in seconds: well before `crowd` wants them running.
 const RAMP_S: f64 = 40.0;
 /// The longest rest of the scenario: after that each user has visited again.
 const REST: Duration = Duration::from_secs(30);

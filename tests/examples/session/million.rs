@@ -15,7 +15,7 @@ use crate::usage::Usage;
 const USERS_FACTOR: u32 = 100;
 /// Shared by the users of a load thread.
 const CONNECTIONS: &str = "shared:64";
-/// Users a second: all are due well before that.
+/// In which all users are due, in seconds: well before `crowd` wants them running.
 const RAMP_S: f64 = 50.0;
 /// Memory of the one process: master, worker and page.
 const RSS_MAX: u64 = 3 << 29;

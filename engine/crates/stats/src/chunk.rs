@@ -24,13 +24,13 @@ impl Chunk {
     pub(crate) fn add(&mut self, place: usize, count: u64) {
         match self {
             Self::Wide(counts) => counts[place] = counts[place].saturating_add(count),
-            Self::Narrow(counts) => match u16::try_from(count) {
-                Ok(count) if counts[place].checked_add(count).is_some() => counts[place] += count,
-                _ => {
-                    let wide = &mut self.widened()[place];
-                    *wide = wide.saturating_add(count);
+            Self::Narrow(counts) => {
+                let sum = u64::from(counts[place]).saturating_add(count);
+                match u16::try_from(sum) {
+                    Ok(sum) => counts[place] = sum,
+                    Err(_) => self.widened()[place] = sum,
                 }
-            },
+            }
         }
     }
 

@@ -364,7 +364,7 @@ impl Roster {
     /// The fewest users that must move from the most to the least loaded workers so that none with
     /// room would be lower with one more than another one is with one less.
     pub(super) fn moves(&self) -> u32 {
-        // Asked at each change of workers, and hardly ever is there one to move.
+        // Asked at each change of workers, most of which come before any user does.
         let places = 0..self.workers.len();
         let highest = places.clone().map(|place| self.losing(place)).max();
         let lowest = places.filter(|&place| self.has_room(place)).map(|place| self.gaining(place));
