@@ -7,7 +7,7 @@
 //!
 //! # Layout
 //! - [`compare`]: the tools beside each other; [`tool`]: how each is run; [`measure`]: one run.
-//! - [`server`]: nginx and its counts. [`usage`]: what a process takes. [`run`]: swarm by itself.
+//! - [`usage`]: what a process takes. [`run`]: swarm by itself.
 //! - [`threads`], [`density`], [`spawn`], [`start`], [`soak`]: swarm's other figures.
 //! - [`instructions`]: micro-benchmarks by instruction count.
 //! - [`document`], [`picture`]: where the figures go.
@@ -20,7 +20,6 @@ mod measure;
 mod options;
 mod picture;
 mod run;
-mod server;
 mod soak;
 mod spawn;
 mod start;
@@ -29,8 +28,9 @@ mod tool;
 mod usage;
 
 use crate::children::Interrupt;
+use crate::nginx::Server;
 use crate::repository::Repository;
-use crate::{program, scenarios};
+use crate::{dist, scenarios};
 use anyhow::{Context, Result, bail};
 use options::{HELP, Options, Part};
 use std::fs;
@@ -72,7 +72,7 @@ pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<(
         for name in SCENARIOS {
             scenarios::build_one(repository, name)?;
         }
-        program::build(repository, "dist")?;
+        dist::build(repository, &bench.interrupt)?;
     }
     for part in &bench.options.parts {
         match part {
@@ -95,6 +95,11 @@ impl Bench<'_> {
         fs::create_dir_all(&folder)
             .with_context(|| format!("failed to make {}", folder.display()))?;
         Ok(folder)
+    }
+
+    /// What the tools load: one process on a core of its own.
+    fn server(&self) -> Result<Server> {
+        Server::start(self.repository, &self.cores.server, 1)
     }
 
     /// Sleeps, unless it is interrupted.

@@ -2,19 +2,15 @@
 
 use crate::children::{Child, Interrupt};
 use crate::repository::Repository;
-use crate::{process, program, scenarios};
-use anyhow::{Context, Result, bail};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use crate::{ports, process, program, scenarios};
+use anyhow::{Result, bail};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 const SCENARIO: &str = "website";
 const TARGET_PORT: u16 = 8080;
 const WEB_PORT: u16 = 8089;
 
-/// What the target prints first, before its address.
-const TARGET_READY: &str = "target listening on http://";
-/// How long either program may take to listen.
-const READY_LIMIT: Duration = Duration::from_secs(30);
 /// How often the demo looks whether it is over.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -22,14 +18,14 @@ const POLL: Duration = Duration::from_millis(100);
 pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<()> {
     let web_port = web_port(arguments)?;
     // Before anything is built: else it would fail minutes later.
-    if free_port(web_port).is_none() {
+    if !ports::is_free(web_port) {
         bail!(
             "port {web_port} is taken; choose another one for the page: \
              cargo xtask demo --web-port PORT"
         );
     }
     scenarios::build_one(repository, SCENARIO)?;
-    program::build(repository, "release")?;
+    program::build(repository)?;
 
     let interrupt = Interrupt::listen()?;
     let (mut target, address) = start_target(repository, &interrupt)?;
@@ -42,7 +38,7 @@ pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<(
     eprintln!("$ {}", process::line(&swarm));
     let mut swarm = Child::start(&mut swarm)?;
 
-    let outcome = wait_for_page(&mut swarm, web_port, &interrupt).and_then(|ready| {
+    let outcome = program::wait_for_page(&mut swarm, web_port, &interrupt).and_then(|ready| {
         if ready {
             explain(repository, address, web_port);
         }
@@ -77,50 +73,16 @@ fn web_port(arguments: &[String]) -> Result<u16> {
     }
 }
 
-/// The port if nobody listens there; any free one for 0.
-fn free_port(port: u16) -> Option<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
-    Some(listener.local_addr().ok()?.port())
-}
-
 fn start_target(repository: &Repository, interrupt: &Interrupt) -> Result<(Child, SocketAddr)> {
-    let port = match free_port(TARGET_PORT) {
-        Some(port) => port,
-        None => {
-            let port = free_port(0).context("there is no free port for the target")?;
-            eprintln!("port {TARGET_PORT} is taken: the target listens on {port}");
-            port
-        }
-    };
+    let mut port = TARGET_PORT;
+    if !ports::is_free(port) {
+        [port] = ports::free()?;
+        eprintln!("port {TARGET_PORT} is taken: the target listens on {port}");
+    }
     let mut command = process::command(repository.swarm(), repository.root());
     command.args(["target", "--port", &port.to_string()]);
     eprintln!("$ {}", process::line(&command));
-    let (mut target, line) = Child::start_and_read_line(&mut command, READY_LIMIT)?;
-    let address = line.as_deref().and_then(|line| line.trim().strip_prefix(TARGET_READY));
-    match address.and_then(|address| address.parse().ok()) {
-        Some(address) => Ok((target, address)),
-        None => {
-            target.end(interrupt)?;
-            bail!("the target did not say where it listens, but {line:?}");
-        }
-    }
-}
-
-/// Waits until the page's port answers; false if the demo is over before.
-fn wait_for_page(swarm: &mut Child, port: u16, interrupt: &Interrupt) -> Result<bool> {
-    let begun = Instant::now();
-    loop {
-        if interrupt.came() || swarm.is_over()? {
-            return Ok(false);
-        }
-        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(true);
-        }
-        if begun.elapsed() > READY_LIMIT {
-            bail!("there is no page on port {port} after {} s", READY_LIMIT.as_secs());
-        }
-        std::thread::sleep(POLL);
-    }
+    program::start_target(&mut command, interrupt)
 }
 
 /// Waits for an interrupt, or for either program to end by itself.
@@ -153,13 +115,5 @@ mod tests {
         for wrong in [&["--web-port"][..], &["--web-port", "0"], &["--web-port=x"], &["--users"]] {
             assert!(port_of(wrong).is_err(), "{wrong:?}");
         }
-    }
-
-    #[test]
-    fn a_taken_port_is_not_free() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        assert_eq!(free_port(port), None);
-        assert!(free_port(0).is_some());
     }
 }

@@ -28,6 +28,6 @@ fn prepare(repository: &Repository) -> Result<std::path::PathBuf> {
         }
     }
     scenarios::build_one(repository, "website")?;
-    program::build(repository, "release")?;
+    program::build(repository)?;
     python::tool(repository, &python::LOCUST)
 }

@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`bench`]: what swarm costs, beside other tools.
 //! - [`demo`]: sets up, builds, and starts a load test against a server of its own.
+//! - [`dist`]: builds what is distributed.
 //! - [`faults`]: what faults do to a cluster on real networks.
 //! - [`test`]: every check there is, in order.
 //! - [`session`]: the acceptance at full size.
@@ -12,16 +13,20 @@
 //! - [`scenarios`]: builds the scenarios.
 //! - [`setup`]: installs what is missing.
 //! - [`licences`], [`tidy`], [`page`]: checks that `test` runs.
-//! - [`children`], [`fingerprint`], [`process`], [`program`], [`repository`]: what these need.
+//! - [`children`], [`fingerprint`], [`nginx`], [`ports`], [`process`], [`program`],
+//!   [`repository`]: what these need.
 
 mod bench;
 mod children;
 mod demo;
+mod dist;
 mod faults;
 mod fingerprint;
 mod fuzz;
 mod licences;
+mod nginx;
 mod page;
+mod ports;
 mod process;
 mod program;
 mod repository;
@@ -44,6 +49,7 @@ Commands:
   demo [--web-port PORT]  build from source, start a server and a load test against it
   test [STEP...]          every check there is, or these: set-up, format, tidy, build,
                           scenarios, tests, planted, page, lints, licences
+  dist                    build the program that is distributed: target/distributed/swarm
   bench [PART...]         what swarm costs beside other tools; `bench --help` says more
   session [PART...]       the acceptance at full size, by hand; `session --help` says more
   faults [OPTION...]      what faults do to a cluster in network namespaces, swarm beside Locust,
@@ -75,13 +81,14 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     let repository = Repository::here();
     let Some((command, rest)) = arguments.split_first() else {
         bail!(
-            "no command; there are demo, test, bench, session, faults, saturate, sim, fuzz, \
+            "no command; there are demo, test, dist, bench, session, faults, saturate, sim, fuzz, \
              scenarios, setup; `cargo xtask --help` says more"
         );
     };
     match (command.as_str(), rest) {
         ("demo", arguments) => demo::command(&repository, arguments),
         ("test", steps) => test::command(&repository, steps),
+        ("dist", []) => dist::command(&repository),
         ("bench", arguments) => bench::command(&repository, arguments),
         ("session", arguments) => session::command(&repository, arguments),
         ("faults", arguments) => faults::command(&repository, arguments),
@@ -94,7 +101,9 @@ fn dispatch(arguments: &[String]) -> Result<()> {
             print!("{HELP}");
             Ok(())
         }
-        ("setup", [unknown, ..]) => bail!("`setup` takes no argument `{unknown}`"),
+        (command @ ("setup" | "dist"), [unknown, ..]) => {
+            bail!("`{command}` takes no argument `{unknown}`")
+        }
         _ => bail!("no command `{command}`; `cargo xtask --help` names them"),
     }
 }

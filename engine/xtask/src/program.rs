@@ -1,14 +1,24 @@
 //! The program and what runs it by hand: built as users build it.
 
+use crate::children::{Child, Interrupt};
 use crate::process;
 use crate::repository::Repository;
-use anyhow::Result;
+use anyhow::{Result, bail};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-/// Builds `swarm` by this profile.
-pub(crate) fn build(repository: &Repository, profile: &str) -> Result<()> {
+/// What a target prints first, before its address.
+const TARGET_READY: &str = "target listening on http://";
+/// How long a program may take to listen.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+/// How often it is looked whether it does.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Builds `swarm` as the tests and the demo run it.
+pub(crate) fn build(repository: &Repository) -> Result<()> {
     let mut cargo = process::command("cargo", repository.root());
-    process::run(cargo.args(["build", "--profile", profile, "--package", "swarm"]))
+    process::run(cargo.args(["build", "--release", "--package", "swarm"]))
 }
 
 /// An example of the tests' harness with these arguments. It runs what has been built.
@@ -17,4 +27,37 @@ pub(crate) fn example(repository: &Repository, name: &str, arguments: &[String])
     cargo.args(["run", "--quiet", "--release", "--package", "swarm-tests", "--example", name]);
     cargo.arg("--").args(arguments);
     cargo
+}
+
+/// Starts `swarm target`, and reads where it listens.
+pub(crate) fn start_target(
+    command: &mut Command,
+    interrupt: &Interrupt,
+) -> Result<(Child, SocketAddr)> {
+    let (mut target, line) = Child::start_and_read_line(command, READY_LIMIT)?;
+    let address = line.as_deref().and_then(|line| line.trim().strip_prefix(TARGET_READY));
+    match address.and_then(|address| address.parse().ok()) {
+        Some(address) => Ok((target, address)),
+        None => {
+            target.end(interrupt)?;
+            bail!("the target did not say where it listens, but {line:?}");
+        }
+    }
+}
+
+/// Waits until the port of swarm's page answers; false if it is over before.
+pub(crate) fn wait_for_page(swarm: &mut Child, port: u16, interrupt: &Interrupt) -> Result<bool> {
+    let begun = Instant::now();
+    loop {
+        if interrupt.came() || swarm.is_over()? {
+            return Ok(false);
+        }
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(true);
+        }
+        if begun.elapsed() > READY_LIMIT {
+            bail!("there is no page on port {port} after {} s", READY_LIMIT.as_secs());
+        }
+        std::thread::sleep(POLL);
+    }
 }

@@ -38,9 +38,9 @@ impl Repository {
         self.path("target/release/swarm")
     }
 
-    /// The binary as it is distributed: the same source, optimised as a whole.
+    /// The binary as it is distributed: the same source, optimised as a whole and by what it does.
     pub(crate) fn distributed(&self) -> PathBuf {
-        self.path("target/dist/swarm")
+        self.path("target/distributed/swarm")
     }
 
     /// A built scenario.

@@ -7,6 +7,6 @@ use anyhow::Result;
 /// Builds what it needs and runs it. Its figures are Markdown on standard output.
 pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<()> {
     scenarios::command(repository, &["website".to_owned()])?;
-    program::build(repository, "release")?;
+    program::build(repository)?;
     process::run(&mut program::example(repository, "saturate", arguments))
 }

@@ -15,5 +15,5 @@ pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<(
 fn prepare(repository: &Repository) -> Result<()> {
     setup::everything(repository)?;
     scenarios::command(repository, &[])?;
-    program::build(repository, "release")
+    program::build(repository)
 }

@@ -7,6 +7,7 @@
 //! - [`debian`]: packages by `apt-get`.
 //! - [`node`]: packages by `npm ci`.
 //! - [`peers`]: other tools that make load, for the benchmark.
+//! - [`profdata`]: a tool of rustc's, for the build that is distributed.
 //! - [`python`]: prebuilt programs from PyPI, in an environment of their own.
 //! - [`rust_wasm`]: a Rust compiler for WebAssembly.
 //! - [`stamp`]: what is installed already.
@@ -14,6 +15,7 @@
 pub(crate) mod debian;
 pub(crate) mod node;
 pub(crate) mod peers;
+pub(crate) mod profdata;
 pub(crate) mod python;
 pub(crate) mod rust_wasm;
 mod stamp;
@@ -79,6 +81,11 @@ pub(crate) fn for_scenario(repository: &Repository, scenario: &scenarios::Scenar
         }
     }
     Ok(())
+}
+
+/// The target that this machine's programs are compiled for.
+pub(crate) fn host() -> String {
+    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
 }
 
 /// Fails with `advice` if the program is not there.

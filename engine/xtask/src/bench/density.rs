@@ -2,7 +2,6 @@
 
 use super::compare::thousands;
 use super::run::Swarm;
-use super::server::Server;
 use super::usage::{self, Cpu};
 use super::{Bench, document};
 use anyhow::{Context, Result, bail};
@@ -55,7 +54,7 @@ pub(super) fn part(bench: &Bench<'_>) -> Result<()> {
 }
 
 fn measure(bench: &Bench<'_>, users: u64) -> Result<Density> {
-    let server = Server::start(bench, &bench.cores.server, 1)?;
+    let server = bench.server()?;
     let arguments = ["--users", &users.to_string(), "--spawn-rate", SPAWN_RATE];
     let mut swarm = Swarm::start(bench, &server, SCENARIO, &arguments)?;
     let begun = Instant::now();
@@ -75,7 +74,7 @@ fn measure(bench: &Bench<'_>, users: u64) -> Result<Density> {
     let requests = server.counts()?.requests - requests - 1;
     let (resident_kib, maps) = (usage::resident(process)?, usage::maps(process)?);
     let summary = swarm.end(bench)?;
-    server.end(bench)?;
+    server.end(&bench.interrupt)?;
     Ok(Density {
         resident_kib,
         maps,

@@ -4,8 +4,8 @@
 //! instructions of two runs, and the difference is what the thing itself takes, without the
 //! program's start. System calls count for nothing.
 
-use super::server::Server;
 use super::{Bench, document};
+use crate::nginx::Server;
 use crate::process;
 use crate::scenarios;
 use crate::setup::debian;
@@ -83,7 +83,7 @@ pub(super) fn part(bench: &Bench<'_>) -> Result<()> {
     }
     scenarios::countdown(bench.repository)?;
     build(bench)?;
-    let server = Server::start(bench, &bench.cores.server, 1)?;
+    let server = bench.server()?;
     let before = fs::read_to_string(bench.repository.path(FIGURES)).unwrap_or_default();
     let before = parse(&before);
     let mut now = BTreeMap::new();
@@ -102,7 +102,7 @@ pub(super) fn part(bench: &Bench<'_>) -> Result<()> {
         table += &format!("| {} | {each} | {old} | {change} |\n", case.name);
         now.insert(case.name, each);
     }
-    server.end(bench)?;
+    server.end(&bench.interrupt)?;
     if bench.options.write {
         let lines: String =
             now.iter().map(|(name, each)| format!("{each:>12}  {name}\n")).collect();

@@ -2,10 +2,10 @@
 
 use super::Bench;
 use super::run::{self, Summary};
-use super::server::Server;
 use super::tool::{Load, Tool};
 use super::usage::{self, Cpu};
 use crate::children::Child;
+use crate::nginx::Server;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::path::Path;
@@ -56,13 +56,13 @@ impl Figures {
 
 /// Runs the tool against a fresh server.
 pub(super) fn tool(bench: &Bench<'_>, tool: Tool, load: Load) -> Result<Figures> {
-    let server = Server::start(bench, &bench.cores.server, 1)?;
+    let server = bench.server()?;
     let output = bench.folder("output")?.join(format!("{}.json", tool.name()));
     let url = server.url(load.tls);
     let mut command = tool.command(bench, &url, load, limit(bench), &output)?;
     let summary = tool.component().map(|_| output.as_path());
     let figures = self::command(bench, &server, &mut command, tool.name(), summary)?;
-    server.end(bench)?;
+    server.end(&bench.interrupt)?;
     Ok(figures)
 }
 
@@ -116,13 +116,13 @@ fn window(bench: &Bench<'_>, server: &Server, child: &mut Child) -> Result<Windo
     }
     bench.sleep(WARM_UP)?;
     let process = child.id();
-    let (cpu, server_cpu, began) = (Cpu::of(process)?, server.cpu()?, Instant::now());
+    let (cpu, server_cpu, began) = (Cpu::of(process)?, Cpu::of(server.id())?, Instant::now());
     let requests = server.counts()?.requests;
     bench.sleep(bench.options.window)?;
     if child.is_over()? {
         bail!("it ended before its time");
     }
-    let (cpu, server_cpu) = (Cpu::of(process)? - cpu, server.cpu()? - server_cpu);
+    let (cpu, server_cpu) = (Cpu::of(process)? - cpu, Cpu::of(server.id())? - server_cpu);
     let seconds = began.elapsed().as_secs_f64();
     // The second question is the only request that is not the tool's.
     let requests = server.counts()?.requests - requests - 1;

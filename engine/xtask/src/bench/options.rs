@@ -23,7 +23,7 @@ Options:
   --tools LIST  only these, with commas: wrk, wrk+lua, oha, vegeta, goose, locust-http,
                 locust-fast, swarm, swarm-wat, swarm-dense. Nothing is written then
   --seconds S   the measured time of each run (8)
-  --rounds N    rounds, of which the median counts (3)
+  --rounds N    rounds, of which the median counts (5)
   --users N     users of density and spawn (10000)
   --minutes M   length of soak (15)
   --built       take swarm and the scenarios as they are built
@@ -34,7 +34,7 @@ Options:
 
 const SECONDS: u64 = 8;
 const SECONDS_MAX: u64 = 600;
-const ROUNDS: u64 = 3;
+const ROUNDS: u64 = 5;
 const ROUNDS_MAX: u64 = 100;
 const USERS: u64 = 10_000;
 const USERS_MAX: u64 = 19_000;

@@ -1,8 +1,8 @@
 //! swarm by itself, for what it is not compared in.
 
 use super::Bench;
-use super::server::Server;
 use crate::children::Child;
+use crate::nginx::Server;
 use crate::process;
 use anyhow::{Context, Result};
 use serde_json::Value;

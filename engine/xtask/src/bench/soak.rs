@@ -2,7 +2,6 @@
 
 use super::compare::{median, thousands};
 use super::run::Swarm;
-use super::server::Server;
 use super::{Bench, document, measure, usage};
 use anyhow::{Result, bail};
 use std::time::{Duration, Instant};
@@ -26,7 +25,7 @@ struct Look {
 
 /// Measures, prints, and writes it into the document.
 pub(super) fn part(bench: &Bench<'_>) -> Result<()> {
-    let server = Server::start(bench, &bench.cores.server, 1)?;
+    let server = bench.server()?;
     let mut own = server.counts()?.requests;
     let arguments = ["--users", USERS, "--spawn-rate", "10000", "--arg", NAMES];
     let mut swarm = Swarm::start(bench, &server, "bench", &arguments)?;
@@ -48,7 +47,7 @@ pub(super) fn part(bench: &Bench<'_>) -> Result<()> {
     let summary = swarm.end(bench)?;
     own += 1;
     measure::true_numbers(&summary, server.counts()?.requests - own)?;
-    server.end(bench)?;
+    server.end(&bench.interrupt)?;
     let from = SETTLED.min(bench.options.soak / 2).as_secs_f64() / 60.0;
     looks.retain(|look| look.minutes >= from);
     let (Some(first), Some(last)) = (looks.first(), looks.last()) else {

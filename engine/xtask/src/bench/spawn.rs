@@ -2,7 +2,6 @@
 
 use super::compare::{median, thousands};
 use super::run::Swarm;
-use super::server::Server;
 use super::usage::Cpu;
 use super::{Bench, document};
 use anyhow::{Result, bail};
@@ -58,7 +57,7 @@ pub(super) fn part(bench: &Bench<'_>) -> Result<()> {
 
 /// Processor time until so many users that make no requests rest, in seconds.
 fn measure_bare(bench: &Bench<'_>, users: u64) -> Result<f64> {
-    let server = Server::start(bench, &bench.cores.server, 1)?;
+    let server = bench.server()?;
     let users = users.to_string();
     let load = ["--users", &users, "--spawn-rate", SPAWN_RATE];
     let arguments = [&load[..], &NO_REQUESTS].concat();
@@ -70,7 +69,7 @@ fn measure_bare(bench: &Bench<'_>, users: u64) -> Result<f64> {
         let now = Cpu::of(swarm.id())?.total();
         if now - cpu < OWN_S {
             swarm.end(bench)?;
-            server.end(bench)?;
+            server.end(&bench.interrupt)?;
             return Ok(now);
         }
         if begun.elapsed() > LIMIT {
@@ -81,7 +80,7 @@ fn measure_bare(bench: &Bench<'_>, users: u64) -> Result<f64> {
 }
 
 fn measure(bench: &Bench<'_>, users: u64) -> Result<Spawn> {
-    let server = Server::start(bench, &bench.cores.server, 1)?;
+    let server = bench.server()?;
     let mut own = server.counts()?.requests;
     let arguments = ["--users", &users.to_string(), "--spawn-rate", SPAWN_RATE];
     let mut swarm = Swarm::start(bench, &server, SCENARIO, &arguments)?;
@@ -104,6 +103,6 @@ fn measure(bench: &Bench<'_>, users: u64) -> Result<Spawn> {
     let cpu = Cpu::of(swarm.id())?.total();
     let seconds = first.map_or(0.0, |first| first.elapsed().as_secs_f64());
     swarm.end(bench)?;
-    server.end(bench)?;
+    server.end(&bench.interrupt)?;
     Ok(Spawn { seconds, cpu })
 }

@@ -7,8 +7,8 @@
 
 use super::compare::{median, thousands};
 use super::measure::{self, Figures};
-use super::server::Server;
 use super::{Bench, document, run};
+use crate::nginx::Server;
 use crate::process;
 use anyhow::Result;
 use std::process::Command;
@@ -62,7 +62,7 @@ pub(super) fn part(bench: &Bench<'_>) -> Result<()> {
 
 fn measure(bench: &Bench<'_>, tool: &str, threads: u32) -> Result<Figures> {
     let (servers, clients) = bench.cores.two_each();
-    let server = Server::start(bench, &servers, 2)?;
+    let server = Server::start(bench.repository, &servers, 2)?;
     let url = server.url(false);
     let json = bench.folder("output")?.join("threads.json");
     let seconds = format!("{}s", measure::limit(bench));
@@ -79,6 +79,6 @@ fn measure(bench: &Bench<'_>, tool: &str, threads: u32) -> Result<Figures> {
         summary = Some(json.as_path());
     }
     let figures = measure::command(bench, &server, &mut command, "threads", summary)?;
-    server.end(bench)?;
+    server.end(&bench.interrupt)?;
     Ok(figures)
 }

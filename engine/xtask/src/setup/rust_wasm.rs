@@ -88,7 +88,8 @@ impl RustWasm {
             let sysroot = process::capture(
                 process::command("rustc", repository.root()).args(["--print", "sysroot"]),
             )?;
-            let linker = Path::new(&sysroot).join(format!("lib/rustlib/{}/bin/rust-lld", host()));
+            let linker =
+                Path::new(&sysroot).join(format!("lib/rustlib/{}/bin/rust-lld", super::host()));
             cargo
                 .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features="])
                 .env("RUSTC", folder.join("usr/bin/rustc"))
@@ -118,10 +119,6 @@ fn has_target(repository: &Repository) -> bool {
     let mut print = process::command("rustc", repository.root());
     print.args(["--print", "target-libdir", "--target", RUSTUP_TARGET]);
     process::capture(&mut print).is_ok_and(|folder| Path::new(&folder).is_dir())
-}
-
-fn host() -> String {
-    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
 }
 
 fn library_folder() -> String {

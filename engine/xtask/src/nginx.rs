@@ -1,14 +1,13 @@
-//! nginx, which answers all tools the same and counts what it answers.
+//! nginx as a target: it answers all tools the same and counts what it answers.
 
-use super::Bench;
-use super::usage::Cpu;
-use crate::children::Child;
-use crate::process;
+use crate::children::{Child, Interrupt};
+use crate::repository::Repository;
 use crate::setup::debian;
+use crate::{ports, process};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,7 @@ const BODY: &str = concat!(
 );
 
 /// A server on loopback.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     plain: u16,
     tls: u16,
@@ -35,21 +34,23 @@ pub(super) struct Server {
 
 /// What it has counted since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// Open connections, the one that asks included.
-    pub(super) connections: u64,
+    pub(crate) connections: u64,
     /// Requests, the one that asks included.
-    pub(super) requests: u64,
+    pub(crate) requests: u64,
 }
 
 impl Server {
-    /// Starts it with so many processes on these cores. One process is all there is of it then;
-    /// of several, [`Server::cpu`] knows nothing.
-    pub(super) fn start(bench: &Bench<'_>, cores: &str, workers: u32) -> Result<Self> {
-        let nginx = nginx(bench)?;
-        let folder = bench.folder("nginx")?;
-        certificate(bench, &folder)?;
-        let [plain, tls, status] = free_ports()?;
+    /// Starts it with so many processes on these cores, as `taskset` writes them. One process is
+    /// all there is of it then; of several, [`Server::id`] is one that answers nothing.
+    pub(crate) fn start(repository: &Repository, cores: &str, workers: u32) -> Result<Self> {
+        let nginx = nginx(repository)?;
+        let folder = repository.path("target/nginx");
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("failed to make {}", folder.display()))?;
+        certificate(repository, &folder)?;
+        let [plain, tls, status] = ports::free()?;
         let config = config(&folder, plain, tls, status, workers);
         fs::write(folder.join("nginx.conf"), config).context("failed to write nginx.conf")?;
         let mut command = process::command("taskset", &folder);
@@ -73,7 +74,7 @@ impl Server {
     }
 
     /// Where it answers.
-    pub(super) fn url(&self, tls: bool) -> String {
+    pub(crate) fn url(&self, tls: bool) -> String {
         if tls {
             format!("https://127.0.0.1:{}", self.tls)
         } else {
@@ -82,7 +83,7 @@ impl Server {
     }
 
     /// Its own count.
-    pub(super) fn counts(&self) -> Result<Counts> {
+    pub(crate) fn counts(&self) -> Result<Counts> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.status))
             .context("failed to connect to nginx")?;
         stream.set_read_timeout(Some(COUNTS_LIMIT)).context("failed to set a time limit")?;
@@ -94,37 +95,37 @@ impl Server {
         parse_counts(&answer).with_context(|| format!("nginx does not say its counts: {answer}"))
     }
 
-    /// Its processor time until now.
-    pub(super) fn cpu(&self) -> Result<Cpu> {
-        Cpu::of(self.child.id())
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it.
-    pub(super) fn end(mut self, bench: &Bench<'_>) -> Result<()> {
-        self.child.end(&bench.interrupt)
+    pub(crate) fn end(mut self, interrupt: &Interrupt) -> Result<()> {
+        self.child.end(interrupt)
     }
 }
 
 /// The program, installed if need be.
-fn nginx(bench: &Bench<'_>) -> Result<PathBuf> {
+fn nginx(repository: &Repository) -> Result<PathBuf> {
     // Not everybody's PATH has the folder of daemons.
     let find = || {
         let daemon = PathBuf::from("/usr/sbin/nginx");
         process::find("nginx").or_else(|| daemon.is_file().then_some(daemon))
     };
     if find().is_none() {
-        debian::install(bench.repository, &["nginx-light"])?;
+        debian::install(repository, &["nginx-light"])?;
     }
     find().context("Debian's nginx-light brought no nginx")
 }
 
 /// A key and a certificate for 127.0.0.1, signed by itself.
-fn certificate(bench: &Bench<'_>, folder: &Path) -> Result<()> {
+fn certificate(repository: &Repository, folder: &Path) -> Result<()> {
     if folder.join("cert.pem").is_file() {
         return Ok(());
     }
     if process::find("openssl").is_none() {
-        debian::install(bench.repository, &["openssl"])?;
+        debian::install(repository, &["openssl"])?;
     }
     let mut openssl = process::command("openssl", folder);
     openssl.args([
@@ -139,18 +140,6 @@ fn certificate(bench: &Bench<'_>, folder: &Path) -> Result<()> {
     openssl.args(["-days", "3650", "-subj", "/CN=127.0.0.1", "-addext"]);
     openssl.args(["subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"]);
     process::quiet(&mut openssl)
-}
-
-fn free_ports() -> Result<[u16; 3]> {
-    // All at once: else it might be the same one thrice.
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let listeners = [bind(), bind(), bind()];
-    let mut ports = [0; 3];
-    for (port, listener) in ports.iter_mut().zip(listeners) {
-        let address = listener.and_then(|listener| listener.local_addr());
-        *port = address.context("there is no free port for nginx")?.port();
-    }
-    Ok(ports)
 }
 
 /// No log, no end of a connection, one cipher: what TLS costs must not depend on who asks.
