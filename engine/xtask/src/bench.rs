@@ -30,7 +30,7 @@ mod usage;
 use crate::children::Interrupt;
 use crate::nginx::Server;
 use crate::repository::Repository;
-use crate::{dist, scenarios};
+use crate::{dist, folder, scenarios};
 use anyhow::{Context, Result, bail};
 use options::{HELP, Options, Part};
 use std::fs;
@@ -92,8 +92,7 @@ impl Bench<'_> {
     /// A folder for what the benchmark writes on its way, below `target`.
     fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.repository.path("target/bench").join(name);
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("failed to make {}", folder.display()))?;
+        folder::make(&folder)?;
         Ok(folder)
     }
 

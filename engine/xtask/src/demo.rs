@@ -1,11 +1,12 @@
 //! Builds from source, and starts a server and a load test against it.
 
 use crate::children::{Child, Interrupt};
+use crate::program::READY_LIMIT;
 use crate::repository::Repository;
 use crate::{ports, process, program, scenarios};
 use anyhow::{Result, bail};
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 const SCENARIO: &str = "website";
 const TARGET_PORT: u16 = 8080;
@@ -38,7 +39,7 @@ pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<(
     eprintln!("$ {}", process::line(&swarm));
     let mut swarm = Child::start(&mut swarm)?;
 
-    let outcome = program::wait_for_page(&mut swarm, web_port, &interrupt).and_then(|ready| {
+    let outcome = wait_for_page(&mut swarm, web_port, &interrupt).and_then(|ready| {
         if ready {
             explain(repository, address, web_port);
         }
@@ -83,6 +84,23 @@ fn start_target(repository: &Repository, interrupt: &Interrupt) -> Result<(Child
     command.args(["target", "--port", &port.to_string()]);
     eprintln!("$ {}", process::line(&command));
     program::start_target(&mut command, interrupt)
+}
+
+/// Waits until the port of swarm's page answers; false if it is over before.
+fn wait_for_page(swarm: &mut Child, port: u16, interrupt: &Interrupt) -> Result<bool> {
+    let begun = Instant::now();
+    loop {
+        if interrupt.came() || swarm.is_over()? {
+            return Ok(false);
+        }
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(true);
+        }
+        if begun.elapsed() > READY_LIMIT {
+            bail!("there is no page on port {port} after {} s", READY_LIMIT.as_secs());
+        }
+        std::thread::sleep(POLL);
+    }
 }
 
 /// Waits for an interrupt, or for either program to end by itself.

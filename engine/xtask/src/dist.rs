@@ -11,10 +11,9 @@ use crate::children::Interrupt;
 use crate::fingerprint::Fingerprint;
 use crate::process;
 use crate::repository::Repository;
-use crate::setup::{self, profdata};
+use crate::setup::{profdata, rustup};
 use anyhow::{Context, Result};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use training::Training;
 
@@ -28,19 +27,18 @@ pub(crate) fn command(repository: &Repository) -> Result<()> {
 /// Builds [`Repository::distributed`]. Nothing is done if nothing has changed.
 pub(crate) fn build(repository: &Repository, interrupt: &Interrupt) -> Result<()> {
     let profdata = profdata::tool(repository)?;
-    let folder = folder(repository);
-    fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
-    let counts = folder.join("training");
-    let counting =
-        compile(repository, &format!("-Cprofile-generate={}", counts.join("counts").display()))?;
-    let profile = folder.join(format!("{}.profdata", identity(&counting)?));
+    let training = folder(repository).join("training");
+    let counts = training.join("counts");
+    let counting = compile(repository, &format!("-Cprofile-generate={}", counts.display()))?;
+    // In the folder that the next training empties: each has 30 MB.
+    let profile = training.join(format!("{}.profdata", identity(&counting)?));
     if !profile.is_file() {
-        forget_profiles(&folder)?;
         training::scenarios(repository)?;
-        Training { repository, program: &counting, folder: &counts, interrupt }.all()?;
-        join(&profdata, &counts, &profile)?;
+        Training { repository, program: &counting, folder: &training, interrupt }.all()?;
+        join(&profdata, &training, &profile)?;
     }
     let program = compile(repository, &format!("-Cprofile-use={}", profile.display()))?;
+    // cargo has one place for both, where the next build puts the one that counts.
     fs::copy(&program, repository.distributed())
         .with_context(|| format!("failed to copy {}", program.display()))?;
     Ok(())
@@ -52,7 +50,7 @@ fn folder(repository: &Repository) -> PathBuf {
 
 /// Compiles `swarm` with this flag, and tells where it is.
 fn compile(repository: &Repository, flag: &str) -> Result<PathBuf> {
-    let host = setup::host();
+    let host = rustup::host();
     let builds = folder(repository).join("builds");
     let mut cargo = process::command("cargo", repository.root());
     cargo.args(["build", "--profile", "dist", "--package", "swarm", "--target-dir"]).arg(&builds);
@@ -72,25 +70,12 @@ fn identity(counting: &Path) -> Result<String> {
     Ok(fingerprint.short())
 }
 
-/// Removes those of programs that are no more: each has 30 MB.
-fn forget_profiles(folder: &Path) -> Result<()> {
-    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    for entry in entries.with_context(|| format!("failed to list {}", folder.display()))? {
-        let path = entry.path();
-        if path.extension().is_some_and(|extension| extension == "profdata") {
-            fs::remove_file(&path)
-                .with_context(|| format!("failed to remove {}", path.display()))?;
-        }
-    }
-    Ok(())
-}
-
 /// Joins the counts of all runs to one profile.
-fn join(profdata: &Path, counts: &Path, profile: &Path) -> Result<()> {
-    let mut merge = process::command(profdata, counts);
+fn join(profdata: &Path, training: &Path, profile: &Path) -> Result<()> {
+    let mut merge = process::command(profdata, training);
     merge.args(["merge", "--output", "whole.profdata", "counts"]);
     process::quiet(&mut merge)?;
     // Under its name only when it is whole.
-    fs::rename(counts.join("whole.profdata"), profile)
+    fs::rename(training.join("whole.profdata"), profile)
         .with_context(|| format!("failed to make {}", profile.display()))
 }

@@ -3,8 +3,8 @@
 //! A target begins with the corpus that is kept in the repository and with seeds that it makes
 //! itself. What it adds goes to `target/fuzz/corpus`, what it fails at to `target/fuzz/crashes`.
 
-use crate::process;
 use crate::repository::Repository;
+use crate::{folder, process};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -122,8 +122,7 @@ impl Target {
         let mut cargo = process::command("cargo", &repository.path("engine/fuzz"));
         process::run(cargo.args(["build", "--release", "--locked", "--bin", self.name]))?;
         for folder in [&self.kept, &self.found, &self.seeds, &self.crashes] {
-            fs::create_dir_all(folder)
-                .with_context(|| format!("failed to make {}", folder.display()))?;
+            folder::make(folder)?;
         }
         let mut seeds = process::command(&self.program, repository.root());
         process::quiet(seeds.env("SWARM_FUZZ_SEEDS", &self.seeds))
@@ -171,12 +170,7 @@ impl Target {
     /// Inputs that reach everything, as far as there is room for them.
     fn keep(&self, repository: &Repository) -> Result<()> {
         let merged = self.found.with_extension("merged");
-        if merged.exists() {
-            fs::remove_dir_all(&merged)
-                .with_context(|| format!("failed to remove {}", merged.display()))?;
-        }
-        fs::create_dir_all(&merged)
-            .with_context(|| format!("failed to make {}", merged.display()))?;
+        folder::make_empty(&merged)?;
         let mut merge = self.command(repository);
         merge.arg("-merge=1").args([&merged, &self.kept, &self.found, &self.seeds]);
         process::quiet(&mut merge)?;

@@ -13,7 +13,7 @@
 //! - [`scenarios`]: builds the scenarios.
 //! - [`setup`]: installs what is missing.
 //! - [`licences`], [`tidy`], [`page`]: checks that `test` runs.
-//! - [`children`], [`fingerprint`], [`nginx`], [`ports`], [`process`], [`program`],
+//! - [`children`], [`fingerprint`], [`folder`], [`nginx`], [`ports`], [`process`], [`program`],
 //!   [`repository`]: what these need.
 
 mod bench;
@@ -22,6 +22,7 @@ mod demo;
 mod dist;
 mod faults;
 mod fingerprint;
+mod folder;
 mod fuzz;
 mod licences;
 mod nginx;

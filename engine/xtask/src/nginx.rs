@@ -3,7 +3,7 @@
 use crate::children::{Child, Interrupt};
 use crate::repository::Repository;
 use crate::setup::debian;
-use crate::{ports, process};
+use crate::{folder, ports, process};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::{Read, Write};
@@ -47,8 +47,7 @@ impl Server {
     pub(crate) fn start(repository: &Repository, cores: &str, workers: u32) -> Result<Self> {
         let nginx = nginx(repository)?;
         let folder = repository.path("target/nginx");
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("failed to make {}", folder.display()))?;
+        folder::make(&folder)?;
         certificate(repository, &folder)?;
         let [plain, tls, status] = ports::free()?;
         let config = config(&folder, plain, tls, status, workers);

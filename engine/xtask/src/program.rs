@@ -4,16 +4,14 @@ use crate::children::{Child, Interrupt};
 use crate::process;
 use crate::repository::Repository;
 use anyhow::{Result, bail};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a target prints first, before its address.
 const TARGET_READY: &str = "target listening on http://";
 /// How long a program may take to listen.
-const READY_LIMIT: Duration = Duration::from_secs(30);
-/// How often it is looked whether it does.
-const POLL: Duration = Duration::from_millis(100);
+pub(crate) const READY_LIMIT: Duration = Duration::from_secs(30);
 
 /// Builds `swarm` as the tests and the demo run it.
 pub(crate) fn build(repository: &Repository) -> Result<()> {
@@ -42,22 +40,5 @@ pub(crate) fn start_target(
             target.end(interrupt)?;
             bail!("the target did not say where it listens, but {line:?}");
         }
-    }
-}
-
-/// Waits until the port of swarm's page answers; false if it is over before.
-pub(crate) fn wait_for_page(swarm: &mut Child, port: u16, interrupt: &Interrupt) -> Result<bool> {
-    let begun = Instant::now();
-    loop {
-        if interrupt.came() || swarm.is_over()? {
-            return Ok(false);
-        }
-        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(true);
-        }
-        if begun.elapsed() > READY_LIMIT {
-            bail!("there is no page on port {port} after {} s", READY_LIMIT.as_secs());
-        }
-        std::thread::sleep(POLL);
     }
 }

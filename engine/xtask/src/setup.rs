@@ -10,6 +10,7 @@
 //! - [`profdata`]: a tool of rustc's, for the build that is distributed.
 //! - [`python`]: prebuilt programs from PyPI, in an environment of their own.
 //! - [`rust_wasm`]: a Rust compiler for WebAssembly.
+//! - [`rustup`]: the Rust toolchain at hand, and what is added to it.
 //! - [`stamp`]: what is installed already.
 
 pub(crate) mod debian;
@@ -18,6 +19,7 @@ pub(crate) mod peers;
 pub(crate) mod profdata;
 pub(crate) mod python;
 pub(crate) mod rust_wasm;
+pub(crate) mod rustup;
 mod stamp;
 
 use crate::process;
@@ -81,11 +83,6 @@ pub(crate) fn for_scenario(repository: &Repository, scenario: &scenarios::Scenar
         }
     }
     Ok(())
-}
-
-/// The target that this machine's programs are compiled for.
-pub(crate) fn host() -> String {
-    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
 }
 
 /// Fails with `advice` if the program is not there.

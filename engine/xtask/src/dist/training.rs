@@ -3,9 +3,8 @@
 use crate::children::{Child, Interrupt};
 use crate::nginx::Server;
 use crate::repository::Repository;
-use crate::{ports, process, program, scenarios};
-use anyhow::{Context, Result, bail};
-use std::fs;
+use crate::{folder, ports, process, program, scenarios};
+use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -64,12 +63,7 @@ pub(super) struct Training<'a> {
 impl Training<'_> {
     /// All runs; fails if one does.
     pub(super) fn all(&self) -> Result<()> {
-        if self.folder.exists() {
-            fs::remove_dir_all(self.folder)
-                .with_context(|| format!("failed to empty {}", self.folder.display()))?;
-        }
-        fs::create_dir_all(self.folder)
-            .with_context(|| format!("failed to make {}", self.folder.display()))?;
+        folder::make_empty(self.folder)?;
         let mut target = self.swarm("target");
         target.args(["--port", "0", "--threads", "1"]);
         let (mut target, address) = program::start_target(&mut target, self.interrupt)?;

@@ -1,9 +1,9 @@
 //! How a scenario of each language becomes a component. The folders' READMEs say the same by hand.
 
 use super::{Kind, Scenario};
-use crate::process;
 use crate::repository::Repository;
 use crate::setup::{python, rust_wasm};
+use crate::{folder, process};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,12 +21,7 @@ impl Work {
     /// An empty folder for this scenario.
     pub(super) fn new(repository: &Repository, scenario: &Scenario) -> Result<Self> {
         let folder = repository.path("target/scenarios/work").join(&scenario.name);
-        if folder.exists() {
-            fs::remove_dir_all(&folder)
-                .with_context(|| format!("failed to empty {}", folder.display()))?;
-        }
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("failed to make {}", folder.display()))?;
+        folder::make_empty(&folder)?;
         Ok(Self(folder))
     }
 

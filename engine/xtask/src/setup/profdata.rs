@@ -2,29 +2,19 @@
 //!
 //! It must be of the same LLVM as rustc: another one does not know the form of the counts.
 
-use super::debian;
+use super::{debian, rustup};
 use crate::process;
 use crate::repository::Repository;
 use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// How long rustup may take. Where its downloads can't be had, some networks only hang.
-const RUSTUP_LIMIT: Duration = Duration::from_secs(120);
+use std::path::PathBuf;
 
 /// The program: rustup's, or else Debian's of the same version.
 pub(crate) fn tool(repository: &Repository) -> Result<PathBuf> {
-    let mut print = process::command("rustc", repository.root());
-    let sysroot = process::capture(print.args(["--print", "sysroot"]))?;
-    let inside = format!("lib/rustlib/{}/bin/llvm-profdata", super::host());
-    let rustups = Path::new(&sysroot).join(inside);
+    let rustups = rustup::program(repository, "llvm-profdata")?;
     if rustups.is_file() {
         return Ok(rustups);
     }
-    eprintln!("installing llvm-tools by rustup");
-    let mut add = process::command("rustup", repository.root());
-    add.args(["component", "add", "llvm-tools"]);
-    match process::quiet_within(&mut add, RUSTUP_LIMIT) {
+    match rustup::add(repository, "component", "llvm-tools") {
         Ok(()) if rustups.is_file() => Ok(rustups),
         Ok(()) => bail!("rustup's llvm-tools brought no {}", rustups.display()),
         Err(error) => {

@@ -4,14 +4,13 @@
 //! do: unpacked into a private folder, for installed it would clash with rustup, and with `std`
 //! built on first use. Which way it is, is found out once and remembered.
 
-use super::{debian, python, stamp};
-use crate::process;
+use super::{debian, python, rustup, stamp};
 use crate::repository::Repository;
+use crate::{folder, process};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 /// The target that rustup installs. Its linker makes a component at once.
 const RUSTUP_TARGET: &str = "wasm32-wasip2";
@@ -20,8 +19,6 @@ const BARE_TARGET: &str = "wasm32-unknown-unknown";
 /// A guest's stack: 255 KiB, deliberately no whole number of pages. The top of the stack then
 /// shares a page with the data, which saves 4 KiB for each user.
 const GUEST_FLAGS: &str = "-Clink-arg=-zstack-size=261120";
-/// How long rustup may take: 25 MB come down. Where it can't be had, some networks only hang.
-const RUSTUP_LIMIT: Duration = Duration::from_secs(120);
 /// The name of the stamp that remembers which way it is.
 const STAMP: &str = "Rust for WebAssembly";
 
@@ -50,16 +47,13 @@ pub(crate) fn compiler(repository: &Repository) -> Result<RustWasm> {
         }
         _ => {}
     }
-    if !has_target(repository) {
-        eprintln!("installing Rust's target {RUSTUP_TARGET} by rustup");
-        let mut add = process::command("rustup", repository.root());
-        add.args(["target", "add", RUSTUP_TARGET]);
-        if let Err(error) = process::quiet_within(&mut add, RUSTUP_LIMIT) {
-            eprintln!("rustup cannot ({error:#}); taking Debian's compiler from now on");
-            install_debian(repository)?;
-            stamp::write(repository, STAMP, "debian")?;
-            return Ok(debian);
-        }
+    if !has_target(repository)
+        && let Err(error) = rustup::add(repository, "target", RUSTUP_TARGET)
+    {
+        eprintln!("rustup cannot ({error:#}); taking Debian's compiler from now on");
+        install_debian(repository)?;
+        stamp::write(repository, STAMP, "debian")?;
+        return Ok(debian);
     }
     stamp::write(repository, STAMP, "rustup")?;
     Ok(RustWasm::Rustup)
@@ -85,11 +79,7 @@ impl RustWasm {
         let flags = self.target().replace('-', "_").to_uppercase();
         cargo.env(format!("CARGO_TARGET_{flags}_RUSTFLAGS"), GUEST_FLAGS);
         if let Self::Debian(folder) = self {
-            let sysroot = process::capture(
-                process::command("rustc", repository.root()).args(["--print", "sysroot"]),
-            )?;
-            let linker =
-                Path::new(&sysroot).join(format!("lib/rustlib/{}/bin/rust-lld", super::host()));
+            let linker = rustup::program(repository, "rust-lld")?;
             cargo
                 .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features="])
                 .env("RUSTC", folder.join("usr/bin/rustc"))
@@ -136,11 +126,7 @@ fn install_debian(repository: &Repository) -> Result<()> {
     let packages = debian_packages(repository)?;
     let downloads = repository.tools().join("downloads");
     for empty in [&folder, &downloads] {
-        if empty.exists() {
-            fs::remove_dir_all(empty)
-                .with_context(|| format!("failed to empty {}", empty.display()))?;
-        }
-        fs::create_dir_all(empty).with_context(|| format!("failed to make {}", empty.display()))?;
+        folder::make_empty(empty)?;
     }
     process::quiet(
         process::command("apt-get", &downloads).args(["download", "-qq"]).args(&packages),
