@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dense::Dense;
 use crate::snapshot::Second;
+use crate::split::TimesPart;
 use crate::times::p50_p95_ms;
 use crate::window::WINDOW_SECONDS;
 
@@ -119,13 +120,15 @@ impl Series {
         }
     }
 
-    pub(crate) fn add_times(&mut self, second: u64, bucket: u32, count: u64) {
-        let closed_before = self.end().saturating_sub(OPEN_SECONDS as u64);
-        if second < closed_before {
-            return;
-        }
-        if let Some(slot) = self.slot(second) {
-            slot.times.get_or_insert_default().add_bucket(bucket, count);
+    pub(crate) fn add_times(&mut self, parts: &[TimesPart]) {
+        for &(second, bucket, count) in parts {
+            let closed_before = self.end().saturating_sub(OPEN_SECONDS as u64);
+            if second < closed_before {
+                continue;
+            }
+            if let Some(slot) = self.slot(second) {
+                slot.times.get_or_insert_default().add_bucket(bucket, count);
+            }
         }
     }
 
@@ -240,11 +243,11 @@ mod tests {
     #[test]
     fn a_closed_second_keeps_its_percentiles() {
         let mut series = Series::default();
-        series.add_times(0, 2_000, 1);
+        series.add_times(&[(0, 2_000, 1)]);
         series.add_counts(0, 1, 0);
         let open = series.seconds(1, 0);
         series.reach(OPEN_SECONDS as u64);
-        series.add_times(0, 9_000, 100);
+        series.add_times(&[(0, 9_000, 100)]);
         series.add_counts(0, 100, 0);
         let closed = series.seconds(1, 0);
         assert_eq!(closed[0].p50_p95_ms, open[0].p50_p95_ms);

@@ -9,6 +9,9 @@
 /// still, goes to the newest of its seconds.
 pub(crate) const SPLIT_SECONDS_MAX: u64 = 60;
 
+/// Samples of one second in one bucket: (second, bucket, count).
+pub(crate) type TimesPart = (u64, u32, u64);
+
 /// The part of one second in what the seconds before it have left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Share {

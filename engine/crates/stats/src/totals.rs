@@ -15,7 +15,7 @@ use crate::layout::{FINE, bucket_of};
 use crate::limits::{Limits, OTHER_WORKERS, cut};
 use crate::rows::{Key, Keyed, Rows};
 use crate::series::{SETTLE_MS, Series};
-use crate::split::Split;
+use crate::split::{Split, TimesPart};
 use crate::times::HIGHEST_US;
 use crate::window::Window;
 
@@ -35,6 +35,12 @@ pub enum Applied {
 
 /// The bucket of all times from an hour on.
 const LAST_BUCKET: u32 = bucket_of::<FINE>(HIGHEST_US);
+
+/// Buckets of a report that are shared out before they are added up. The places of their sums are
+/// far from each other in memory, and a processor only fetches several at once where little else
+/// is done between them: with the sharing out between, a third of a busy master's time was waiting
+/// here.
+const BUCKETS_AT_A_TIME: usize = 64;
 
 /// The figures of the whole test under one name; see [`EntryDelta`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -187,6 +193,9 @@ pub struct Totals {
     users_max: u32,
     #[serde(skip)]
     split: Split,
+    /// Room for [`BUCKETS_AT_A_TIME`] and their parts.
+    #[serde(skip)]
+    parts: Vec<TimesPart>,
 }
 
 impl Serialize for Totals {
@@ -233,6 +242,7 @@ impl Totals {
             series: Series::default(),
             users_max: 0,
             split: Split::default(),
+            parts: Vec::new(),
         }
     }
 
@@ -359,13 +369,15 @@ impl Totals {
         }
         let (window, series, split) = (&mut entry.window, &mut self.series, &mut self.split);
         split.begin();
-        for &(bucket, count) in more.times.buckets() {
-            // Whatever a worker sends, an hour is the end of our own histograms.
-            let bucket = bucket.min(LAST_BUCKET);
-            split.give(count, |second, part| {
-                window.add_times(second, bucket, part);
-                series.add_times(second, bucket, part);
-            });
+        for buckets in more.times.buckets().chunks(BUCKETS_AT_A_TIME) {
+            self.parts.clear();
+            for &(bucket, count) in buckets {
+                // Whatever a worker sends, an hour is the end of our own histograms.
+                let bucket = bucket.min(LAST_BUCKET);
+                split.give(count, |second, part| self.parts.push((second, bucket, part)));
+            }
+            window.add_times(&self.parts);
+            series.add_times(&self.parts);
         }
         split.begin();
         split.give(more.requests, |second, part| {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dense::Dense;
+use crate::split::TimesPart;
 use crate::tally::Tally;
 
 /// Seconds that the current figures cover.
@@ -42,9 +43,11 @@ impl Window {
     }
 
     /// Adds samples with response times of this bucket to a second.
-    pub(crate) fn add_times(&mut self, second: u64, bucket: u32, count: u64) {
-        if let Some(slot) = self.slot(second) {
-            slot.times.add(bucket, count);
+    pub(crate) fn add_times(&mut self, parts: &[TimesPart]) {
+        for &(second, bucket, count) in parts {
+            if let Some(slot) = self.slot(second) {
+                slot.times.add(bucket, count);
+            }
         }
     }
 
@@ -78,10 +81,10 @@ mod tests {
         let mut window = Window::default();
         for second in 0..30 {
             window.add_counts(second, 1, 0);
-            window.add_times(second, bucket_of::<FINE>(1_000 + second), 1);
+            window.add_times(&[(second, bucket_of::<FINE>(1_000 + second), 1)]);
         }
         window.add_counts(3, 100, 100);
-        window.add_times(3, bucket_of::<FINE>(9_000), 100);
+        window.add_times(&[(3, bucket_of::<FINE>(9_000), 100)]);
         let mut times = Dense::default();
         assert_eq!(window.sum(18..28, &mut times), (10, 0));
         assert_eq!((times.samples(), times.values_at([0.0, 100.0])), (10, [1_018, 1_027]));
