@@ -290,10 +290,14 @@ fn fifty_workers_share_a_limited_bandwidth_and_are_heard_meanwhile() {
     wait_until("all fetch", PATIENCE, || percents(&master).len() == WORKERS);
     let found = fetching.join().expect("it does not panic");
     assert_eq!(found.right, WORKERS);
-    // What may go at once after a pause is a twentieth of a second's.
-    let least = Duration::from_secs_f64((all - BYTES_PER_S / 20) as f64 / BYTES_PER_S as f64);
+    // What may go at once after a pause is a twentieth of a second's, and may be one worker's.
+    let burst = BYTES_PER_S / 20;
+    let least = Duration::from_secs_f64((all - burst) as f64 / BYTES_PER_S as f64);
     assert!(found.took >= least, "{found:?}, {least:?}");
-    assert!(found.least >= (1 << 20) / 2, "the first had all when the last had little: {found:?}");
+    // One chunk goes to each in turn, and one is on its way.
+    let apart = burst + 3 * MODULE_CHUNK_BYTES;
+    let evenly = found.least + apart >= 1 << 20;
+    assert!(evenly, "the first had all when the last had little: {found:?}");
     // A worker whose heartbeats are not answered for so long ends its load.
     assert!(found.longest_heartbeat < swarm_core::agent::LEASE, "{found:?}");
 }
