@@ -30,6 +30,8 @@ use probe::{Probe, Times};
 use threads::{Spent, Threads};
 use workers::Workers;
 
+const USAGE: &str = "Usage: cargo xtask saturate [journal] [WORKERS...]";
+
 /// Steps without arguments.
 const WORKERS: [usize; 5] = [1_000, 2_000, 3_000, 4_000, 6_000];
 
@@ -61,12 +63,13 @@ const SATURATED: f64 = 0.95;
 const BEHIND: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1).peekable();
-    let journal = arguments.next_if(|argument| argument == "journal").is_some();
-    let arguments: Vec<usize> = arguments
-        .map(|text| text.parse().unwrap_or_else(|_| panic!("not a number of workers: {text}")))
-        .collect();
-    let steps = if arguments.is_empty() { WORKERS.to_vec() } else { arguments };
+    let (journal, steps) = match arguments(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(what) => {
+            eprintln!("error: {what}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
     println!(
         "| workers | joined in s | reports/s | master, cores | control thread | workers, cores | \
          RSS MiB | report answered p50 / p99 / max ms | `/` p50 / p99 ms | `/stats/requests` p50 / \
@@ -85,6 +88,18 @@ fn main() -> ExitCode {
     }
     missed.iter().for_each(|missed| println!("\nmissed: {missed}"));
     if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Is there a journal, and the numbers of workers, one for each step.
+fn arguments(given: impl Iterator<Item = String>) -> Result<(bool, Vec<usize>), String> {
+    let mut given = given.peekable();
+    let journal = given.next_if(|argument| argument == "journal").is_some();
+    let number = |text: String| {
+        let number = text.parse().ok().filter(|&workers| workers > 0);
+        number.ok_or_else(|| format!("`{text}` is not a number of workers"))
+    };
+    let steps: Vec<usize> = given.map(number).collect::<Result<_, _>>()?;
+    Ok((journal, if steps.is_empty() { WORKERS.to_vec() } else { steps }))
 }
 
 /// What was measured with one number of workers.
