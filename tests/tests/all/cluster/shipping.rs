@@ -200,6 +200,12 @@ fn a_byte_that_is_another_is_noticed_and_all_of_it_fetched_anew() {
 const WORKERS: usize = 50;
 const BYTES_PER_S: usize = 10_000_000;
 
+/// What may go at once after a pause is a twentieth of a second's, and may be one worker's.
+const BURST_BYTES: usize = BYTES_PER_S / 20;
+
+/// Several times the burst, so that it does not make the first have all when the last have little.
+const SHARED: usize = 2 << 20;
+
 /// Orders nobody about.
 struct Idle;
 
@@ -276,7 +282,7 @@ async fn fetch_all(master: SocketAddr, module: Vec<u8>) -> Found {
 #[test]
 fn fifty_workers_share_a_limited_bandwidth_and_are_heard_meanwhile() {
     let swarm = Swarm::new();
-    let path = large(&swarm, 1 << 20);
+    let path = large(&swarm, SHARED);
     let module = fs::read(&path).expect("it can be read");
     let limit = BYTES_PER_S.to_string();
     let master = swarm.master(&path, &["--module-bandwidth", &limit]);
@@ -290,14 +296,9 @@ fn fifty_workers_share_a_limited_bandwidth_and_are_heard_meanwhile() {
     wait_until("all fetch", PATIENCE, || percents(&master).len() == WORKERS);
     let found = fetching.join().expect("it does not panic");
     assert_eq!(found.right, WORKERS);
-    // What may go at once after a pause is a twentieth of a second's, and may be one worker's.
-    let burst = BYTES_PER_S / 20;
-    let least = Duration::from_secs_f64((all - burst) as f64 / BYTES_PER_S as f64);
+    let least = Duration::from_secs_f64((all - BURST_BYTES) as f64 / BYTES_PER_S as f64);
     assert!(found.took >= least, "{found:?}, {least:?}");
-    // One chunk goes to each in turn, and one is on its way.
-    let apart = burst + 3 * MODULE_CHUNK_BYTES;
-    let evenly = found.least + apart >= 1 << 20;
-    assert!(evenly, "the first had all when the last had little: {found:?}");
+    assert!(found.least >= SHARED / 2, "the first had all when the last had little: {found:?}");
     // A worker whose heartbeats are not answered for so long ends its load.
     assert!(found.longest_heartbeat < swarm_core::agent::LEASE, "{found:?}");
 }
