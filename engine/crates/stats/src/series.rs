@@ -120,6 +120,7 @@ impl Series {
         }
     }
 
+    /// Adds response times, but for those of seconds that have no histogram any more.
     pub(crate) fn add_times(&mut self, parts: &[TimesPart]) {
         for &(second, bucket, count) in parts {
             let closed_before = self.end().saturating_sub(OPEN_SECONDS as u64);

@@ -42,7 +42,7 @@ impl Window {
         (slot.second == second).then_some(slot)
     }
 
-    /// Adds samples with response times of this bucket to a second.
+    /// Adds response times. Those of seconds that are no longer held are left out.
     pub(crate) fn add_times(&mut self, parts: &[TimesPart]) {
         for &(second, bucket, count) in parts {
             if let Some(slot) = self.slot(second) {
