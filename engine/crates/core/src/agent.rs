@@ -310,8 +310,12 @@ impl Agent {
         }
     }
 
-    /// Users that are sent on by these moves and whose turns in earlier ones come before: it is too
-    /// late to change those everywhere in time, so they stay.
+    /// Finds the users that these moves send on although their turn in an earlier move comes first.
+    /// It is too late to change the earlier move everywhere in time, so it stays as it was told.
+    ///
+    /// What the user does here tells which end of the earlier move this worker is: one that is
+    /// about to stop leaves by it, one that is still to come arrives by it. What the last order
+    /// said tells nothing, because a user that leaves and is to come back later was in it as well.
     fn sent_on(&self, master_ms: u64, held: &IdSet, order: &Order) -> SentOn {
         let mut sent_on = SentOn::default();
         for moves in &order.moves {
@@ -320,7 +324,7 @@ impl Agent {
                 let Some(&turn) = self.turns.get(&id).filter(|&&turn| turn < start_us) else {
                     continue;
                 };
-                if !held.contains(id) && self.users.is_leaving(id) {
+                if self.users.is_leaving(id) {
                     sent_on.away.insert(id);
                 } else if held.contains(id)
                     && turn >= master_ms * 1000

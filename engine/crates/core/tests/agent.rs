@@ -385,6 +385,34 @@ fn a_user_that_comes_back_waits_for_its_turn() {
     assert_eq!(starts.iter().find_map(due), Some(5 * SECOND + SECOND / 50));
 }
 
+/// User 3 leaves this worker by one move, comes back by the next, and is then not wanted any more:
+/// all of it is told before its first turn. The other worker has the user from the first turn on.
+#[test]
+fn a_user_that_does_not_come_back_after_all_still_leaves_at_its_first_turn() {
+    let mut agent = busy();
+    let moves = |start_ms| vec![Moves { start_ms, spread_ms: 0, ids: ids([3]) }];
+    agent.order(SECOND, 1000, Order { moves: moves(1100), ..order(2, &ids([4])) });
+    agent.order(SECOND, 1000, Order { moves: moves(1150), ..order(3, &ids([3, 4])) });
+    agent.order(SECOND, 1000, Order { moves: moves(1150), ..order(4, &ids([4])) });
+    let first_turn = SECOND + Duration::from_millis(100);
+    agent.answered(first_turn);
+    assert!(!stops(&agent.tick(first_turn - TICK)));
+    assert!(stops(&agent.tick(first_turn)));
+    assert_eq!(agent.user_ended(first_turn, 3, false), None, "it stays away");
+}
+
+/// The same with a third move: back on this worker it would stay until then.
+#[test]
+fn a_user_that_is_sent_on_once_more_still_leaves_at_its_first_turn() {
+    let mut agent = busy();
+    let moves = |start_ms| vec![Moves { start_ms, spread_ms: 0, ids: ids([3]) }];
+    agent.order(SECOND, 1000, Order { moves: moves(1100), ..order(2, &ids([4])) });
+    agent.order(SECOND, 1000, Order { moves: moves(1150), ..order(3, &ids([3, 4])) });
+    agent.order(SECOND, 1000, Order { moves: moves(1200), ..order(4, &ids([4])) });
+    let first_turn = SECOND + Duration::from_millis(100);
+    assert!(stops(&agent.tick(first_turn)));
+}
+
 /// While it was cut off its users were given to others, and run there.
 #[test]
 fn whom_the_first_order_of_a_connection_leaves_out_stops_at_once() {

@@ -259,7 +259,6 @@ impl Users {
             user if matches!(user.phase, Phase::Starting | Phase::Running) => {
                 self.schedule_stop(id, user, at);
             }
-            user if user.is_leaving() => self.schedule_stop(id, user, at),
             user => self.set(id, Some(User { again: false, ..user })),
         }
         start

@@ -88,6 +88,31 @@ fn the_load_may_change_while_users_move() {
     assert_eq!(world.master.state(), State::Running);
 }
 
+/// A worker joins and leaves again, and the load falls, all of it before the users have moved. The
+/// moments of the three changes differ from one run to the next, and the world checks that nobody
+/// runs twice.
+#[test]
+fn the_load_may_fall_while_users_go_to_a_worker_and_back() {
+    const PAUSES_MS: [u64; 4] = [10, 30, 50, 80];
+    for stay_ms in (200..1_000).step_by(100) {
+        for (pause_ms, second_ms) in PAUSES_MS.iter().zip(PAUSES_MS.iter().rev()) {
+            let mut world = World::new(&["a"]);
+            world.start(40, 400.0);
+            world.run(2 * SECOND);
+            world.join("b");
+            world.run(Duration::from_millis(stay_ms));
+            world.leave("b");
+            world.run(Duration::from_millis(*pause_ms));
+            world.start(26, 17.0);
+            world.run(Duration::from_millis(*second_ms));
+            world.start(12, 17.0);
+            world.run(6 * SECOND);
+            assert_eq!((world.alive(), world.alive_on("a")), (12, 12));
+            assert_eq!(world.master.state(), State::Running);
+        }
+    }
+}
+
 /// The order that takes users away from a worker does not arrive: nobody may start them before the
 /// worker's lease is over, which the world checks.
 #[test]
