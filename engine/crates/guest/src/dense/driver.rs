@@ -19,8 +19,9 @@ use wasmtime::component::Accessor;
 
 use super::bindings::ScenarioAsync;
 use super::calls::{Call, End, What, perform};
-use super::host::{Interrupts, State};
+use super::host::State;
 use super::instance::Instance;
+use super::interrupts::Interrupts;
 use super::machine::{Machine, MachinePre};
 use super::users::{Phase, Users, Who};
 use super::{Command, Told};

@@ -2,17 +2,17 @@
 //! task which makes them and nobody else.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{AbortHandle, Abortable, join_all};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use swarm_client::Session;
-use tokio::sync::Notify;
 use wasmtime::component::{Accessor, HasData, HasSelf, Resource};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::bindings::swarm::scenario::{clock_async, http_async};
+use super::interrupts::Interrupts;
 use super::tasks::Tasks;
 use crate::bindings::swarm::scenario::clock::Host as _;
 use crate::bindings::swarm::scenario::http as wit;
@@ -77,44 +77,6 @@ pub struct Client {
     pub(super) session: Arc<Session>,
     /// The user's stay, see `users`.
     pub(super) stay: u32,
-}
-
-/// The users whose requests and waits are given up. A guest's call cannot be ended from outside,
-/// but what it waits for can.
-#[derive(Debug, Default)]
-pub(super) struct Interrupts {
-    stays: Mutex<HashSet<u32>>,
-    more: Notify,
-}
-
-impl Interrupts {
-    pub(super) fn interrupt(&self, stay: u32) {
-        self.stays().insert(stay);
-        self.more.notify_waiters();
-    }
-
-    pub(super) fn forget(&self, stay: u32) {
-        self.stays().remove(&stay);
-    }
-
-    pub(super) fn include(&self, stay: u32) -> bool {
-        self.stays().contains(&stay)
-    }
-
-    /// Resolves when this user is interrupted.
-    async fn of(&self, stay: u32) {
-        loop {
-            let more = self.more.notified();
-            if self.include(stay) {
-                return;
-            }
-            more.await;
-        }
-    }
-
-    fn stays(&self) -> MutexGuard<'_, HashSet<u32>> {
-        self.stays.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// What an exchange needs once it has left the store.

@@ -9,7 +9,8 @@ use wasmtime::{Config, Engine, Store, UpdateDeadline};
 
 use super::bindings::ScenarioAsync;
 use super::bindings::swarm::scenario::{clock_async, http_async};
-use super::host::{Common, Interrupts, State};
+use super::host::{Common, State};
+use super::interrupts::Interrupts;
 use crate::bindings::swarm::scenario::{args, http, log, metrics, plan};
 use crate::convert;
 use crate::ctx::{Ctx, Slice};

@@ -16,8 +16,9 @@ use swarm_core::message::Connections;
 use wasmtime::{Engine, InstancePre, Linker, Module, Store, TypedFunc, UpdateDeadline};
 
 use super::calls::{Call, End, What};
-use super::host::{Client, Done, Interrupts, Outcome, State, Work};
+use super::host::{Client, Done, Outcome, State, Work};
 use super::instance::HANDLES_MAX;
+use super::interrupts::Interrupts;
 use super::tasks::Event;
 use super::users::Who;
 use crate::bindings::swarm::scenario::plan as wit;

@@ -11,6 +11,7 @@
 //! - `calls`: a call into the guest, from its introduction to its result.
 //! - `users`: the table of users, their timers and time limits. No clock, no guest.
 //! - `host`: the functions that such a guest imports. `bindings`: generated.
+//! - `interrupts`: users whose requests are given up.
 //! - `instance`: engine settings, linking, making an instance.
 //! - `machine`, `tasks`: the same without the component layer, see `crate::flat`: an instance, and
 //!   its tasks as the canonical ABI has them.
@@ -20,6 +21,7 @@ mod calls;
 mod driver;
 mod host;
 mod instance;
+mod interrupts;
 mod machine;
 mod tasks;
 mod users;
