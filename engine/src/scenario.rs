@@ -35,8 +35,12 @@ pub(crate) fn cache_dir() -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::new(Exit::Settings, error))
 }
 
-/// The engine with the settings of this program. `call_cpu_max` is [`RuntimeConfig::call_cpu_max`].
-pub(crate) fn runtime(call_cpu_max: Option<Duration>) -> Result<Runtime, Failure> {
+/// The engine with the settings of this program. `call_cpu_max` and `component_layer` are those of
+/// [`RuntimeConfig`].
+pub(crate) fn runtime(
+    call_cpu_max: Option<Duration>,
+    component_layer: bool,
+) -> Result<Runtime, Failure> {
     let dir = cache_dir()?;
     let made = std::fs::create_dir_all(&dir);
     made.or_exit(Exit::Settings, || {
@@ -46,6 +50,7 @@ pub(crate) fn runtime(call_cpu_max: Option<Duration>) -> Result<Runtime, Failure
     let config = RuntimeConfig {
         cache_dir: Some(dir),
         call_cpu_max: call_cpu_max.unwrap_or(defaults.call_cpu_max),
+        component_layer,
         ..defaults
     };
     Runtime::new(config).map_err(|error| Failure::new(Exit::Internal, error))

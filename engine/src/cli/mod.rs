@@ -169,6 +169,10 @@ pub(crate) struct RunArgs {
     #[arg(value_parser = values::cpu_limit)]
     pub(crate) task_cpu_limit: Duration,
 
+    /// Run users by the component layer, also where they could do without: for tests.
+    #[arg(long, hide = true)]
+    pub(crate) component_layer: bool,
+
     #[command(flatten)]
     pub(crate) sources: SourceArgs,
 }
@@ -297,6 +301,10 @@ pub(crate) struct CheckArgs {
     /// Print as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// As that of `run`.
+    #[arg(long, hide = true)]
+    pub(crate) component_layer: bool,
 }
 
 /// `swarm target`

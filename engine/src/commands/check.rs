@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 use swarm_core::plan::{Action, Order, Population, Sharing, TaskSet, UserClass, Wait};
+use swarm_guest::Backend;
 use swarm_guest::module::digest_text;
 
 use crate::cli::CheckArgs;
@@ -11,14 +12,18 @@ use crate::exit::{Exit, Failure};
 use crate::scenario::{self, Loaded};
 
 pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    let runtime = scenario::runtime(None)?;
+    let runtime = scenario::runtime(None, args.component_layer)?;
     let loaded = scenario::load(&runtime, Some(&args.scenario))?;
+    let backend = loaded.module.backend();
     if args.json {
         let plan = json!({
             "scenario": loaded.name,
             "size_bytes": loaded.module.size_bytes(),
             "digest": digest_text(&loaded.module.digest()),
             "imports": loaded.module.imports(),
+            "users": if loaded.module.is_dense() { "dense" } else { "isolated" },
+            "backend": backend.name(),
+            "backend_reason": backend.obstacle().map(ToString::to_string),
             "plan": loaded.plan,
         });
         println!("{plan:#}");
@@ -34,16 +39,29 @@ fn text(loaded: &Loaded) -> Result<String, std::fmt::Error> {
     writeln!(out, "{} is a scenario", loaded.name)?;
     writeln!(out, "  size     {} bytes", module.size_bytes())?;
     writeln!(out, "  digest   sha256:{}", digest_text(&module.digest()))?;
-    let sharing = match loaded.plan.sharing {
-        Sharing::PerUser => "one instance for each user".to_owned(),
-        Sharing::Shared(users) => format!("up to {users} users take turns in one instance"),
-    };
-    writeln!(out, "  sharing  {sharing}")?;
+    writeln!(out, "  users    {}", users(loaded))?;
+    match module.backend() {
+        Backend::CoreModule => writeln!(out, "  backend  core module, the fast one")?,
+        Backend::Component(obstacle) => {
+            writeln!(out, "  backend  component layer, the slower one, because {obstacle}")?;
+        }
+    }
     writeln!(out, "  imports  {}", module.imports().join("\n           "))?;
     for class in &loaded.plan.classes {
         describe_class(&mut out, class)?;
     }
     Ok(out)
+}
+
+/// How its users are spread over instances.
+fn users(loaded: &Loaded) -> String {
+    match loaded.plan.sharing {
+        _ if loaded.module.is_dense() => {
+            "dense: all users of a load thread side by side in one instance".to_owned()
+        }
+        Sharing::PerUser => "isolated: one instance for each user".to_owned(),
+        Sharing::Shared(users) => format!("shared: up to {users} users take turns in one instance"),
+    }
 }
 
 fn describe_class(out: &mut String, class: &UserClass) -> std::fmt::Result {

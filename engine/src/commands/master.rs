@@ -17,7 +17,7 @@ use crate::session::{self, Expected, raise_file_limit};
 
 pub(crate) fn run(args: &MasterArgs) -> Result<Exit, Failure> {
     raise_file_limit();
-    let runtime = scenario::runtime(None)?;
+    let runtime = scenario::runtime(None, false)?;
     let config = config(scenario::load(&runtime, Some(&args.scenario))?, &args.test)?;
     let (rebalance, module_bandwidth) = (!args.no_rebalance, args.module_bandwidth);
     let config = MasterConfig { rebalance, module_bandwidth, ..config };

@@ -17,7 +17,7 @@ use crate::session::{self, Expected, raise_file_limit};
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     raise_file_limit();
-    let runtime = scenario::runtime(Some(args.task_cpu_limit))?;
+    let runtime = scenario::runtime(Some(args.task_cpu_limit), args.component_layer)?;
     let loaded = scenario::load(&runtime, args.scenario.as_deref())?;
     let module = loaded.module.clone();
     let workers = worker::config(&runtime, &args.sources, None)?.with_module(module);

@@ -24,7 +24,7 @@ pub(crate) fn run(args: WorkerArgs) -> Result<Exit, Failure> {
         secure::allow_only(&args.trust)?;
         return run_several(&args);
     }
-    let runtime = scenario::runtime(Some(args.task_cpu_limit))?;
+    let runtime = scenario::runtime(Some(args.task_cpu_limit), false)?;
     let part = args.part.as_ref();
     let defaults = config(&runtime, &args.sources, part)?;
     let config = WorkerConfig {

@@ -7,6 +7,7 @@
 //! - [`module`]: a checked, compiled scenario, and what it says of itself.
 //! - [`test`](mod@test): what all users of one test on one node have in common.
 //! - [`user`]: the life of one virtual user.
+//! - `backend`: which of its two ways a scenario runs, and why.
 //! - `flat`: guests that need no component layer.
 //! - `instance`, `slot`: one guest instance; users taking turns in it. `limits`: what it may take.
 //! - `stack`: the one stack of a thread's guests. `off_stack`: waiting without holding it.
@@ -18,6 +19,7 @@
 //! futures side by side; a guest that computes is interrupted every [`runtime::SLICE`] so that its
 //! neighbours get their turn.
 
+mod backend;
 mod bindings;
 pub mod clock;
 mod convert;
@@ -40,6 +42,7 @@ mod stop;
 pub mod test;
 pub mod user;
 
+pub use backend::{Backend, Obstacle};
 pub use clock::Clock;
 pub use dense::Dense;
 pub use module::{Module, ModuleError};

@@ -14,6 +14,7 @@ use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, Linker};
 
+use crate::backend::{Backend, Obstacle};
 use crate::bindings::ScenarioPre;
 use crate::clock::Clock;
 use crate::ctx::Ctx;
@@ -103,14 +104,14 @@ enum World {
         /// By the component layer.
         layered: ScenarioPre<Ctx>,
         /// Without it, if that is possible.
-        flat: Option<FlatPre>,
+        flat: Result<FlatPre, Obstacle>,
     },
     /// `scenario-async`: any number.
     Dense {
         /// By the component layer.
         layered: ScenarioAsyncPre<dense::State>,
         /// Without it, if that is possible.
-        flat: Option<MachinePre>,
+        flat: Result<MachinePre, Obstacle>,
     },
 }
 
@@ -182,10 +183,12 @@ impl Module {
         check_exports(&component, engine)?;
         let world = link(&component, Engine::same(engine, runtime.dense_engine()));
         let mut world = world.map_err(|error| ModuleError::Misfit(chain(&error)))?;
-        match &mut world {
-            World::Isolated { flat, .. } => *flat = FlatPre::new(engine, bytes),
-            World::Dense { flat, .. } => {
-                *flat = MachinePre::new(runtime.dense_flat_engine(), bytes);
+        if !runtime.config().component_layer {
+            match &mut world {
+                World::Isolated { flat, .. } => *flat = FlatPre::new(engine, bytes),
+                World::Dense { flat, .. } => {
+                    *flat = MachinePre::new(runtime.dense_flat_engine(), bytes);
+                }
             }
         }
         let reads_bodies = reads_bodies(&component);
@@ -246,6 +249,18 @@ impl Module {
         &self.inner.runtime
     }
 
+    /// How its users run.
+    pub fn backend(&self) -> Backend {
+        let obstacle = match &self.inner.world {
+            World::Isolated { flat, .. } => flat.as_ref().err(),
+            World::Dense { flat, .. } => flat.as_ref().err(),
+        };
+        match obstacle {
+            None => Backend::CoreModule,
+            Some(obstacle) => Backend::Component(obstacle.clone()),
+        }
+    }
+
     /// Is it made for many users in one instance, all in the middle of something?
     pub fn is_dense(&self) -> bool {
         self.dense().is_some()
@@ -262,7 +277,7 @@ impl Module {
     /// The same without the component layer, if it can do without.
     pub(crate) fn flat(&self) -> Option<&FlatPre> {
         match &self.inner.world {
-            World::Isolated { flat, .. } => flat.as_ref(),
+            World::Isolated { flat, .. } => flat.as_ref().ok(),
             World::Dense { .. } => None,
         }
     }
@@ -278,7 +293,7 @@ impl Module {
     pub(crate) fn dense_flat(&self) -> Option<&MachinePre> {
         match &self.inner.world {
             World::Isolated { .. } => None,
-            World::Dense { flat, .. } => flat.as_ref(),
+            World::Dense { flat, .. } => flat.as_ref().ok(),
         }
     }
 }
@@ -354,15 +369,16 @@ fn component(runtime: &Runtime, bytes: &[u8]) -> Result<Component, ModuleError> 
         .map_err(|_| ModuleError::Invalid(first_line(&error.root_cause().to_string())))
 }
 
+/// Links it by the component layer. Whether it can do without is for others to see.
 fn link(component: &Component, dense: bool) -> wasmtime::Result<World> {
     let engine = component.engine();
     if dense {
         let pre = dense::linker(engine)?.instantiate_pre(component)?;
         let pre = ScenarioAsyncPre::new(pre);
-        return pre.map(|layered| World::Dense { layered, flat: None });
+        return pre.map(|layered| World::Dense { layered, flat: Err(Obstacle::Asked) });
     }
     let pre = linker(engine)?.instantiate_pre(component)?;
-    ScenarioPre::new(pre).map(|layered| World::Isolated { layered, flat: None })
+    ScenarioPre::new(pre).map(|layered| World::Isolated { layered, flat: Err(Obstacle::Asked) })
 }
 
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<Ctx>> {

@@ -41,6 +41,9 @@ pub struct RuntimeConfig {
     pub shared_memory_bytes_max: usize,
     /// Computing time of one call into a guest (a task, a start, a stop), in steps of [`SLICE`].
     pub call_cpu_max: Duration,
+    /// Runs every guest by the component layer, also one that could do without: for tests that
+    /// hold the two beside each other.
+    pub component_layer: bool,
 }
 
 impl Default for RuntimeConfig {
@@ -50,6 +53,7 @@ impl Default for RuntimeConfig {
             user_memory_bytes_max: 64 << 20,
             shared_memory_bytes_max: 1 << 30,
             call_cpu_max: Duration::from_secs(5),
+            component_layer: false,
         }
     }
 }

@@ -122,6 +122,11 @@ impl Test {
         if module.is_dense() && scenario.sharing != Sharing::PerUser {
             return Err(TestError::DenseSharing);
         }
+        if let Some(obstacle) = module.backend().obstacle() {
+            tracing::info!(
+                "the users run by the component layer, at a higher cost, because {obstacle}"
+            );
+        }
         let (hosts, allow) = hosts(&scenario, &settings)?;
         if let Some(only) = &client.allow_only
             && let Some((class, host)) =

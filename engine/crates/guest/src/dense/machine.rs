@@ -21,10 +21,11 @@ use super::instance::HANDLES_MAX;
 use super::interrupts::Interrupts;
 use super::tasks::Event;
 use super::users::Who;
+use crate::backend::Obstacle;
 use crate::bindings::swarm::scenario::plan as wit;
 use crate::ctx::{Ctx, Slice};
 use crate::flat::abi::{self, Abi, OUTCOME_BYTES};
-use crate::flat::{self, Structure};
+use crate::flat::{self, Exported, Structure};
 use crate::instance::CpuSpent;
 use crate::runtime::{RuntimeConfig, SLICE_EPOCHS};
 use crate::test::{Record, Test};
@@ -92,25 +93,29 @@ type Ended = wasmtime::Result<Option<(Who, End)>>;
 
 impl MachinePre {
     /// Compiles and links the component, if it is flat.
-    pub(crate) fn new(engine: &Engine, component: &[u8]) -> Option<Self> {
+    ///
+    /// # Errors
+    /// What keeps it from being flat.
+    pub(crate) fn new(engine: &Engine, component: &[u8]) -> Result<Self, Obstacle> {
         flat::prepare(engine, component, true, flat::link_concurrent, Self::link)
     }
 
-    fn link(linker: &Linker<State>, structure: &Structure<'_>) -> wasmtime::Result<Option<Self>> {
-        let entry = |name: &str| {
-            let exported = structure.exports.get(name)?;
-            Some((exported.name.clone(), exported.callback.clone()?))
+    fn link(linker: &Linker<State>, structure: &Structure<'_>) -> Result<Self, Obstacle> {
+        let entry = |name| {
+            let exported = structure.exports.get(name);
+            let entry = exported.and_then(|exported: &Exported| {
+                Some((exported.name.clone(), exported.callback.clone()?))
+            });
+            entry.ok_or(Obstacle::Export(name))
         };
-        let [Some(start), Some(run), Some(stop)] = ["start", "run", "stop"].map(entry) else {
-            return Ok(None);
-        };
-        let pre = linker.instantiate_pre(&Module::new(linker.engine(), structure.module)?)?;
-        Ok(Some(Self {
-            pre,
+        let entries = [entry("start")?, entry("run")?, entry("stop")?];
+        let module = Module::new(linker.engine(), structure.module).map_err(flat::refused)?;
+        Ok(Self {
+            pre: linker.instantiate_pre(&module).map_err(flat::refused)?,
             memory: structure.memory.clone(),
             realloc: structure.realloc.clone(),
-            entries: [start, run, stop],
-        }))
+            entries,
+        })
     }
 }
 

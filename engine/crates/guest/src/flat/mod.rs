@@ -33,9 +33,10 @@ use swarm_core::plan::Then;
 use wasmtime::{Engine, Instance, InstancePre, Linker, Module, ModuleExport, Store, TypedFunc};
 
 pub(crate) use abi::Abi;
-pub(crate) use structure::Structure;
-use structure::{Exported, Function};
+use structure::Function;
+pub(crate) use structure::{Exported, Structure};
 
+use crate::backend::Obstacle;
 use crate::ctx::Ctx;
 
 /// What the store of a flat guest holds.
@@ -59,31 +60,34 @@ impl Data for Ctx {
 /// Prepares a component, if it is flat: defines the imports of its core module, each by `define`,
 /// which says whether it knows the function, and has `link` do the rest. `concurrent`: its
 /// functions may be asynchronous.
+///
+/// # Errors
+/// What keeps it from being flat.
 pub(crate) fn prepare<T: Data, P>(
     engine: &Engine,
     component: &[u8],
     concurrent: bool,
     define: impl Fn(&mut Linker<T>, (&str, &str), &Function) -> wasmtime::Result<bool>,
-    link: impl FnOnce(&Linker<T>, &Structure<'_>) -> wasmtime::Result<Option<P>>,
-) -> Option<P> {
-    let prepare = |structure: &Structure<'_>| {
+    link: impl FnOnce(&Linker<T>, &Structure<'_>) -> Result<P, Obstacle>,
+) -> Result<P, Obstacle> {
+    structure::read(component, concurrent, |structure| {
         let mut linker = Linker::new(engine);
         linker.allow_shadowing(true);
         for import in &structure.imports {
             let at = (import.module.as_str(), import.field.as_str());
-            if !define(&mut linker, at, &import.function)? {
-                tracing::debug!("runs by the component layer: imports {:?}", import.function);
-                return Ok(None);
+            if !define(&mut linker, at, &import.function).map_err(refused)? {
+                let Function { interface, name } = import.function.clone();
+                return Err(Obstacle::Import { interface, function: name });
             }
         }
         link(&linker, structure)
-    };
-    structure::read(component, concurrent, |structure| {
-        prepare(&structure)
-            .inspect_err(|error| tracing::debug!("runs by the component layer: {error:#}"))
-            .ok()
-            .flatten()
     })
+}
+
+/// wasmtime does not take the core module, or what it is linked to.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
+pub(crate) fn refused(error: wasmtime::Error) -> Obstacle {
+    Obstacle::Refused(error.root_cause().to_string())
 }
 
 /// A flat guest, compiled and linked.
@@ -120,17 +124,19 @@ pub(crate) type Ran = Result<Then, String>;
 
 impl FlatPre {
     /// Compiles and links the component, if it is flat.
-    pub(crate) fn new(engine: &Engine, component: &[u8]) -> Option<Self> {
+    ///
+    /// # Errors
+    /// What keeps it from being flat.
+    pub(crate) fn new(engine: &Engine, component: &[u8]) -> Result<Self, Obstacle> {
         prepare(engine, component, false, waiting::link, Self::link)
     }
 
-    fn link(linker: &Linker<Ctx>, structure: &Structure<'_>) -> wasmtime::Result<Option<Self>> {
-        let Some(Exported { name, post_return, .. }) = structure.exports.get("run") else {
-            return Ok(None);
-        };
+    fn link(linker: &Linker<Ctx>, structure: &Structure<'_>) -> Result<Self, Obstacle> {
+        let Exported { name, post_return, .. } =
+            structure.exports.get("run").ok_or(Obstacle::Export("run"))?;
         let bytes = adapter::add(structure.module, name, post_return.as_deref());
-        let Some(bytes) = bytes else { return Ok(None) };
-        let module = Module::new(linker.engine(), bytes)?;
+        let bytes = bytes.ok_or(Obstacle::Export("run"))?;
+        let module = Module::new(linker.engine(), bytes).map_err(refused)?;
         let export = |name: &str| module.get_export_index(name);
         let entry = |name: &str| {
             let Exported { name, post_return, .. } = structure.exports.get(name)?;
@@ -140,21 +146,19 @@ impl FlatPre {
             };
             Some(Entry { function: export(name)?, post_return })
         };
-        let realloc = match &structure.realloc {
-            Some(name) => export(name),
-            None => None,
-        };
-        let Some(memory) = export(&structure.memory) else { return Ok(None) };
-        let entries = ["describe", "start", "run", "stop"].map(entry);
-        let run_to_end = export(adapter::RUN_TO_END);
-        let ([Some(describe), Some(start), Some(run), Some(stop)], Some(function)) =
-            (entries, run_to_end)
-        else {
-            return Ok(None);
-        };
-        let run = Entry { function, ..run };
-        let pre = linker.instantiate_pre(&module)?;
-        Ok(Some(Self { pre, memory, realloc, describe, start, run, stop }))
+        let entry = |name| entry(name).ok_or(Obstacle::Export(name));
+        let realloc = structure.realloc.as_ref().and_then(|name| export(name));
+        let memory = export(&structure.memory).ok_or(Obstacle::Shape("its memory is not found"))?;
+        let function = export(adapter::RUN_TO_END).ok_or(Obstacle::Export("run"))?;
+        Ok(Self {
+            pre: linker.instantiate_pre(&module).map_err(refused)?,
+            memory,
+            realloc,
+            describe: entry("describe")?,
+            start: entry("start")?,
+            run: Entry { function, ..entry("run")? },
+            stop: entry("stop")?,
+        })
     }
 }
 

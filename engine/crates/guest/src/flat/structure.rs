@@ -21,6 +21,8 @@ use wasmtime_environ::{
     Tunables,
 };
 
+use crate::backend::Obstacle;
+
 /// The interface of what the canonical ABI itself offers.
 pub(crate) const CANON: &str = "canon";
 
@@ -71,15 +73,13 @@ pub(crate) struct Structure<'a> {
     pub(crate) realloc: Option<String>,
 }
 
-/// What it is, or `None` when it is not flat. `concurrent`: its functions may be asynchronous.
+/// Gives `then` what it is made of, if it is flat. `concurrent`: its functions may be asynchronous.
 pub(crate) fn read<T>(
     component: &[u8],
     concurrent: bool,
-    then: impl FnOnce(Structure<'_>) -> Option<T>,
-) -> Option<T> {
-    if !may_be_flat(component) {
-        return None;
-    }
+    then: impl FnOnce(&Structure<'_>) -> Result<T, Obstacle>,
+) -> Result<T, Obstacle> {
+    check_parts(component)?;
     let scope = ScopeVec::new();
     let tunables = Tunables::default_host();
     let mut features = WasmFeatures::default();
@@ -87,14 +87,15 @@ pub(crate) fn read<T>(
     let mut validator = Validator::new_with_features(features);
     let mut types = ComponentTypesBuilder::new(&validator);
     let translator = Translator::new(&tunables, &mut validator, &mut types, &scope);
-    let (translation, modules) = translator.translate(component).ok()?;
+    let (translation, modules) =
+        translator.translate(component).map_err(|_| Obstacle::Shape("it cannot be translated"))?;
     let reader = Reader { types: &types, translation: &translation, modules: &modules, concurrent };
-    then(reader.structure()?)
+    then(&reader.structure()?)
 }
 
 /// Has it as many core modules as a flat one? Only the headers of its sections are read: language
 /// runtimes bring megabytes, which need not be translated to see that.
-fn may_be_flat(component: &[u8]) -> bool {
+fn check_parts(component: &[u8]) -> Result<(), Obstacle> {
     let (mut parser, mut rest, mut modules) = (Parser::new(0), component, 0);
     while let Ok(Chunk::Parsed { consumed, payload }) = parser.parse(rest, true) {
         let skipped = match payload {
@@ -102,14 +103,15 @@ fn may_be_flat(component: &[u8]) -> bool {
                 modules += 1;
                 unchecked_range.len()
             }
-            Payload::ComponentSection { .. } => return false,
-            Payload::End(_) => return matches!(modules, 1 | PARTS),
+            Payload::ComponentSection { .. } => return Err(Obstacle::Components),
+            Payload::End(_) if matches!(modules, 1 | PARTS) => return Ok(()),
+            Payload::End(_) => return Err(Obstacle::CoreModules(modules)),
             _ => 0,
         };
-        let Some(after) = rest.get(consumed + skipped..) else { return false };
+        let Some(after) = rest.get(consumed + skipped..) else { break };
         rest = after;
     }
-    false
+    Err(Obstacle::Shape("it is truncated"))
 }
 
 struct Reader<'a, 'data> {
@@ -131,21 +133,28 @@ impl<'a, 'data> Reader<'a, 'data> {
         &self.translation.component
     }
 
-    fn structure(&self) -> Option<Structure<'data>> {
+    fn structure(&self) -> Result<Structure<'data>, Obstacle> {
         let parts = self.parts()?;
         let (shim, main, fixup) = match parts.as_slice() {
             [main] => (None, main, None),
             [shim, main, fixup] if is_shim(shim) && is_fixup(fixup) => {
                 (Some(shim), main, Some(fixup))
             }
-            _ => return None,
+            _ => {
+                return Err(Obstacle::Shape("its core modules are not one, its shim and its fixup"));
+            }
         };
         let imports = main.module.module.imports().zip(main.arguments);
         let imports = imports.map(|((module, field, _), argument)| {
-            let function = self.function(&resolve(argument, shim, fixup)?)?;
-            Some(Import { module: module.to_owned(), field: field.to_owned(), function })
+            let behind = resolve(argument, shim, fixup);
+            let function = behind.and_then(|behind| self.function(&behind));
+            let function = function.ok_or_else(|| Obstacle::Import {
+                interface: module.to_owned(),
+                function: field.to_owned(),
+            })?;
+            Ok(Import { module: module.to_owned(), field: field.to_owned(), function })
         });
-        let imports = imports.collect::<Option<Vec<_>>>()?;
+        let imports = imports.collect::<Result<Vec<_>, Obstacle>>()?;
         let exports = self.component().exports.raw_iter();
         let functions =
             exports.filter_map(|(name, (index, _))| match &self.component().export_items[*index] {
@@ -155,27 +164,38 @@ impl<'a, 'data> Reader<'a, 'data> {
                 ),
                 _ => None,
             });
-        let exports = functions.collect::<Option<HashMap<_, _>>>()?;
-        let memory = self.memory(main)?;
-        let realloc = self.realloc(main)?;
-        Some(Structure { module: main.module.wasm, imports, exports, memory, realloc })
+        let exports = functions
+            .collect::<Option<HashMap<_, _>>>()
+            .ok_or(Obstacle::Shape("its exports are not those of its core module"))?;
+        let memory = self
+            .memory(main)
+            .ok_or(Obstacle::Shape("its functions do not share one memory of its core module"))?;
+        let realloc = self
+            .realloc(main)
+            .ok_or(Obstacle::Shape("its functions do not share one way to make room"))?;
+        Ok(Structure { module: main.module.wasm, imports, exports, memory, realloc })
     }
 
-    /// The core modules in the order in which they are instantiated; `None` when the component does
-    /// anything else.
-    fn parts(&self) -> Option<Vec<Part<'a, 'data>>> {
+    /// The core modules in the order in which they are instantiated. The component must do nothing
+    /// else.
+    fn parts(&self) -> Result<Vec<Part<'a, 'data>>, Obstacle> {
         let component = self.component();
-        if component.num_runtime_component_instances != 1
-            || component.num_resources as usize != component.imported_resources.len()
-            || !component.options.values().all(|options| self.is_plain(options))
-        {
-            return None;
+        if component.num_runtime_component_instances != 1 {
+            return Err(Obstacle::Components);
+        }
+        if component.num_resources as usize != component.imported_resources.len() {
+            return Err(Obstacle::Shape("it has resources of its own"));
+        }
+        if !component.options.values().all(|options| self.is_plain(options)) {
+            let what = "its functions have another encoding of strings, or are asynchronous where \
+                        its world has none";
+            return Err(Obstacle::Shape(what));
         }
         let mut parts = Vec::new();
         for initializer in &component.initializers {
             match initializer {
                 GlobalInitializer::InstantiateModule(InstantiateModule::Static(at, args), _) => {
-                    let index = u32::try_from(parts.len()).ok()?;
+                    let index = u32::try_from(parts.len()).expect("there are few");
                     let instance = RuntimeInstanceIndex::from_u32(index);
                     let module = &self.modules[*at];
                     parts.push(Part { instance, module, arguments: args });
@@ -185,10 +205,10 @@ impl<'a, 'data> Reader<'a, 'data> {
                 | GlobalInitializer::ExtractRealloc(_)
                 | GlobalInitializer::ExtractCallback(_)
                 | GlobalInitializer::ExtractPostReturn(_) => {}
-                _ => return None,
+                _ => return Err(Obstacle::Shape("its instantiation does more than link modules")),
             }
         }
-        Some(parts)
+        Ok(parts)
     }
 
     /// The one memory that functions are lifted and lowered with.
@@ -383,14 +403,16 @@ mod tests {
 
     #[test]
     fn the_number_of_core_modules_tells_what_cannot_be_flat() {
-        let may = |parts: &str| {
-            may_be_flat(&wat::parse_str(format!("(component {parts})")).expect("a component"))
+        let check = |parts: &str| {
+            check_parts(&wat::parse_str(format!("(component {parts})")).expect("a component"))
         };
         let module = "(core module (func (export \"f\")))";
-        assert!(may(module) && may(&module.repeat(PARTS)));
-        assert!(!may("") && !may(&module.repeat(2)) && !may(&module.repeat(PARTS + 1)));
-        assert!(!may(&format!("{module} (component)")), "a component in it");
+        assert_eq!((check(module), check(&module.repeat(PARTS))), (Ok(()), Ok(())));
+        for count in [0, 2, PARTS + 1] {
+            assert_eq!(check(&module.repeat(count)), Err(Obstacle::CoreModules(count)));
+        }
+        assert_eq!(check(&format!("{module} (component)")), Err(Obstacle::Components));
         let whole = wat::parse_str(format!("(component {module})")).expect("a component");
-        assert!(!may_be_flat(&whole[..whole.len() - 1]), "truncated");
+        assert!(matches!(check_parts(&whole[..whole.len() - 1]), Err(Obstacle::Shape(_))));
     }
 }
