@@ -8,6 +8,7 @@ use super::Data as _;
 use super::abi::{self, given, lent, text};
 use super::imports;
 use super::structure::{CANON, Function};
+use super::wasi::Wasi;
 use crate::bindings::swarm::scenario::{args, http};
 use crate::dense::Begun;
 use crate::dense::State;
@@ -67,7 +68,22 @@ pub(crate) fn link(
                 give_option(&mut guest, result, value)
             },
         )?,
-        _ => return imports::link(linker, at, function),
+        _ => match Wasi::of(function) {
+            Some(Wasi::RandomBytes(source)) => linker.func_wrap(
+                module,
+                field,
+                move |mut guest: Guest<'_>, len: u64, result: u32| {
+                    let bytes = source.bytes(guest.data_mut().ctx_mut(), len)?;
+                    give_bytes(&mut guest, result, &bytes)
+                },
+            )?,
+            // A wait in the middle of a call would be everybody's.
+            Some(Wasi::SubscribeDuration) => return Ok(false),
+            // So there is nothing that is not ready.
+            Some(Wasi::PollableReady) => linker.func_wrap(module, field, |_: u32| 1)?,
+            Some(Wasi::PollableBlock) => linker.func_wrap(module, field, |_: u32| {})?,
+            None => return imports::link(linker, at, function),
+        },
     };
     Ok(true)
 }

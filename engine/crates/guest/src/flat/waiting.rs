@@ -2,14 +2,19 @@
 //! guest's memory: calling the guest for it is a call that may wait, too. They run on the guest's
 //! stack, which others get meanwhile (`crate::stack`).
 
+use std::time::Duration;
+
+use tokio::time::Instant;
 use wasmtime::{Caller, Linker};
 
 use super::abi::{self, OUTCOME_BYTES, given, lent, number, text};
 use super::imports;
 use super::structure::Function;
+use super::wasi::{self, Wasi};
 use crate::bindings::swarm::scenario::{args, clock, http};
 use crate::ctx::Ctx;
 use crate::host::http::{Client, Outcome, Request, Response};
+use crate::off_stack::{Errand, wait_for};
 
 type Guest<'a> = Caller<'a, Ctx>;
 type Done<T = ()> = wasmtime::Result<T>;
@@ -20,8 +25,43 @@ pub(super) fn link(
     at @ (module, field): (&str, &str),
     function: &Function,
 ) -> Done<bool> {
-    match (function.interface.as_str(), function.name.as_str()) {
-        ("swarm:scenario/http@0.1.0", "[method]client.get") => linker.func_wrap_async(
+    let name = function.name.as_str();
+    match (function.interface.as_str(), name.split_once('.').unwrap_or((name, ""))) {
+        ("swarm:scenario/http@0.1.0", ("[method]client", "get" | "send" | "batch")) => {
+            client(linker, module, field, name)?;
+        }
+        ("swarm:scenario/http@0.1.0", ("[method]response", "header" | "body" | "text")) => {
+            response(linker, module, field, name)?;
+        }
+        ("swarm:scenario/clock@0.1.0", ("sleep", "")) => {
+            linker.func_wrap_async(module, field, |mut guest: Guest<'_>, (ms,): (u32,)| {
+                Box::new(async move { clock::Host::sleep(guest.data_mut(), ms).await })
+            })?;
+        }
+        ("swarm:scenario/args@0.1.0", ("get", "")) => {
+            linker.func_wrap_async(
+                module,
+                field,
+                |mut guest: Guest<'_>, (name, len, result): (u32, u32, u32)| {
+                    Box::new(async move {
+                        let name = text(&guest, name, len)?;
+                        let value = args::Host::get(guest.data_mut(), name)?;
+                        give_option(&mut guest, result, value).await
+                    })
+                },
+            )?;
+        }
+        _ => match Wasi::of(function) {
+            Some(wasi) => wasi_function(linker, module, field, wasi)?,
+            None => return imports::link(linker, at, function),
+        },
+    }
+    Ok(true)
+}
+
+fn client(linker: &mut Linker<Ctx>, module: &str, field: &str, name: &str) -> Done {
+    match name {
+        "[method]client.get" => linker.func_wrap_async(
             module,
             field,
             |mut guest: Guest<'_>, (client, url, len, result): (u32, u32, u32, u32)| {
@@ -33,7 +73,7 @@ pub(super) fn link(
                 })
             },
         )?,
-        ("swarm:scenario/http@0.1.0", "[method]client.send") => linker.func_wrap_async(
+        "[method]client.send" => linker.func_wrap_async(
             module,
             field,
             |mut guest: Guest<'_>, (client, request, result): (u32, u32, u32)| {
@@ -45,14 +85,20 @@ pub(super) fn link(
                 })
             },
         )?,
-        ("swarm:scenario/http@0.1.0", "[method]client.batch") => linker.func_wrap_async(
+        _ => linker.func_wrap_async(
             module,
             field,
             |mut guest: Guest<'_>, (client, list, len, result): (u32, u32, u32, u32)| {
                 Box::new(async move { batch(&mut guest, client, (list, len), result).await })
             },
         )?,
-        ("swarm:scenario/http@0.1.0", "[method]response.header") => linker.func_wrap_async(
+    };
+    Ok(())
+}
+
+fn response(linker: &mut Linker<Ctx>, module: &str, field: &str, name: &str) -> Done {
+    match name {
+        "[method]response.header" => linker.func_wrap_async(
             module,
             field,
             |mut guest: Guest<'_>, (response, name, len, result): (u32, u32, u32, u32)| {
@@ -63,7 +109,7 @@ pub(super) fn link(
                 })
             },
         )?,
-        ("swarm:scenario/http@0.1.0", "[method]response.body") => linker.func_wrap_async(
+        "[method]response.body" => linker.func_wrap_async(
             module,
             field,
             |mut guest: Guest<'_>, (response, result): (u32, u32)| {
@@ -74,7 +120,7 @@ pub(super) fn link(
                 })
             },
         )?,
-        ("swarm:scenario/http@0.1.0", "[method]response.text") => linker.func_wrap_async(
+        _ => linker.func_wrap_async(
             module,
             field,
             |mut guest: Guest<'_>, (response, result): (u32, u32)| {
@@ -85,25 +131,47 @@ pub(super) fn link(
                 })
             },
         )?,
-        ("swarm:scenario/clock@0.1.0", "sleep") => {
-            linker.func_wrap_async(module, field, |mut guest: Guest<'_>, (ms,): (u32,)| {
-                Box::new(async move { clock::Host::sleep(guest.data_mut(), ms).await })
-            })?
-        }
-        ("swarm:scenario/args@0.1.0", "get") => linker.func_wrap_async(
+    };
+    Ok(())
+}
+
+/// What of WASI waits, or hands over more than its result has room for.
+fn wasi_function(linker: &mut Linker<Ctx>, module: &str, field: &str, wasi: Wasi) -> Done {
+    match wasi {
+        Wasi::RandomBytes(source) => linker.func_wrap_async(
             module,
             field,
-            |mut guest: Guest<'_>, (name, len, result): (u32, u32, u32)| {
+            move |mut guest: Guest<'_>, (len, result): (u64, u32)| {
                 Box::new(async move {
-                    let name = text(&guest, name, len)?;
-                    let value = args::Host::get(guest.data_mut(), name)?;
-                    give_option(&mut guest, result, value).await
+                    let bytes = source.bytes(guest.data_mut(), len)?;
+                    give_bytes(&mut guest, result, &bytes).await
                 })
             },
         )?,
-        _ => return imports::link(linker, at, function),
+        Wasi::SubscribeDuration => {
+            linker.func_wrap(module, field, |mut guest: Guest<'_>, nanoseconds: u64| {
+                wasi::subscribe(guest.data_mut(), Duration::from_nanos(nanoseconds))
+            })?
+        }
+        Wasi::PollableReady => {
+            linker.func_wrap(module, field, |mut guest: Guest<'_>, pollable: u32| {
+                let due = wasi::due(guest.data_mut(), pollable)?;
+                Ok(u32::from(due.is_none_or(|due| due <= Instant::now())))
+            })?
+        }
+        Wasi::PollableBlock => {
+            linker.func_wrap_async(module, field, |mut guest: Guest<'_>, (pollable,): (u32,)| {
+                Box::new(async move {
+                    let Some(due) = wasi::due(guest.data_mut(), pollable)? else { return Ok(()) };
+                    let sleep = Box::pin(tokio::time::sleep_until(due));
+                    let done = wait_for(Errand::Sleep(sleep)).await;
+                    guest.data_mut().budget.resume_after(done.waited);
+                    Ok(())
+                })
+            })?
+        }
     };
-    Ok(true)
+    Ok(())
 }
 
 async fn batch(guest: &mut Guest<'_>, client: u32, (list, len): (u32, u32), result: u32) -> Done {

@@ -1,15 +1,24 @@
-//! What the standard libraries of compiled languages import of WASI 0.2 and hardly ever call: there
-//! are no arguments, no environment and no terminal, standard input is empty, and what is written
-//! to standard output and error is logged.
+//! What the standard libraries of compiled languages import of WASI 0.2: there are no arguments, no
+//! environment and no terminal, standard input is empty, and what is written to standard output and
+//! error is logged. Randomness and clocks are those of `wasmtime-wasi`, by the same functions that
+//! the component layer calls, so a guest gets the same values by either way.
 //!
-//! A guest that imports more of WASI is not flat.
+//! A guest that imports more of WASI is not flat, nor is a dense one that waits by WASI: its wait
+//! would hold up everybody on its thread.
 
 use std::pin::Pin;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use wasmtime::{Caller, Linker};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::cli::StdoutStream as _;
+use wasmtime_wasi::clocks::{WasiClocksCtxView, WasiClocksView as _};
+use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
+use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
+use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
+use wasmtime_wasi::random::WasiRandomView as _;
 
 use super::structure::Function;
 use super::{Data, abi};
@@ -22,8 +31,12 @@ type Done<T = ()> = wasmtime::Result<T>;
 const STDIN: u32 = 1;
 const STDOUT: u32 = 2;
 const STDERR: u32 = 3;
-/// The handle of whatever is always ready.
-const READY: u32 = 4;
+/// The handle of whatever is always ready: the largest one that there may be, so that no other
+/// reaches it.
+const READY: u32 = (1 << 28) - 1;
+
+/// For ever, as far as a test is concerned.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// What may be written at once.
 const WRITE_BYTES_MAX: u32 = 64 << 10;
@@ -40,6 +53,17 @@ pub(super) fn link<T: Data>(
         return Ok(false);
     }
     match (interface, function.name.as_str()) {
+        ("wasi:io/poll", "[resource-drop]pollable") => {
+            linker.func_wrap(module, field, |mut guest: Caller<'_, T>, pollable: u32| {
+                drop_pollable(guest.data_mut().ctx_mut(), pollable)
+            })?
+        }
+        ("wasi:random/random" | "wasi:random/insecure" | "wasi:random/insecure-seed", name) => {
+            return random(linker, module, field, name);
+        }
+        ("wasi:clocks/monotonic-clock" | "wasi:clocks/wall-clock", name) => {
+            return clock(linker, module, field, interface, name);
+        }
         (_, name) if interface.starts_with("wasi:") && name.starts_with("[resource-drop]") => {
             linker.func_wrap(module, field, |_: u32| {})?
         }
@@ -62,9 +86,6 @@ pub(super) fn link<T: Data>(
             let abi = abi::of(&guest)?;
             abi.write_words(guest, result, [0, 0])
         })?,
-        ("wasi:io/poll", "[method]pollable.block") => {
-            linker.func_wrap(module, field, |_: u32| {})?
-        }
         ("wasi:io/streams", method) => return streams(linker, module, field, method),
         _ => return Ok(false),
     };
@@ -100,6 +121,148 @@ fn streams<T: Data>(linker: &mut Linker<T>, module: &str, field: &str, method: &
         _ => return Ok(false),
     };
     Ok(true)
+}
+
+/// Which of WASI's two sources of randomness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    Secure,
+    Insecure,
+}
+
+impl Source {
+    /// The next bytes from it.
+    pub(super) fn bytes(self, ctx: &mut Ctx, len: u64) -> Done<Vec<u8>> {
+        match self {
+            Self::Secure => random::Host::get_random_bytes(ctx.random(), len),
+            Self::Insecure => insecure::Host::get_insecure_random_bytes(ctx.random(), len),
+        }
+    }
+}
+
+/// Functions that wait, or whose result wants room in the guest's memory: how they are linked
+/// depends on whether the guest may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wasi {
+    RandomBytes(Source),
+    SubscribeDuration,
+    PollableReady,
+    PollableBlock,
+}
+
+impl Wasi {
+    /// Is it one of them?
+    pub(super) fn of(function: &Function) -> Option<Self> {
+        let (interface, version) = function.interface.split_once('@')?;
+        if !version.starts_with("0.2.") {
+            return None;
+        }
+        match (interface, function.name.as_str()) {
+            ("wasi:random/random", "get-random-bytes") => Some(Self::RandomBytes(Source::Secure)),
+            ("wasi:random/insecure", "get-insecure-random-bytes") => {
+                Some(Self::RandomBytes(Source::Insecure))
+            }
+            ("wasi:clocks/monotonic-clock", "subscribe-duration") => Some(Self::SubscribeDuration),
+            ("wasi:io/poll", "[method]pollable.ready") => Some(Self::PollableReady),
+            ("wasi:io/poll", "[method]pollable.block") => Some(Self::PollableBlock),
+            _ => None,
+        }
+    }
+}
+
+fn random<T: Data>(linker: &mut Linker<T>, module: &str, field: &str, name: &str) -> Done<bool> {
+    match name {
+        "get-random-u64" => linker.func_wrap(module, field, |mut guest: Caller<'_, T>| {
+            random::Host::get_random_u64(guest.data_mut().ctx_mut().random())
+        })?,
+        "get-insecure-random-u64" => {
+            linker.func_wrap(module, field, |mut guest: Caller<'_, T>| {
+                insecure::Host::get_insecure_random_u64(guest.data_mut().ctx_mut().random())
+            })?
+        }
+        "insecure-seed" => {
+            linker.func_wrap(module, field, |mut guest: Caller<'_, T>, result: u32| {
+                let random = guest.data_mut().ctx_mut().random();
+                let (first, second) = insecure_seed::Host::insecure_seed(random)?;
+                give_u64s(guest, result, [first, second])
+            })?
+        }
+        _ => return Ok(false),
+    };
+    Ok(true)
+}
+
+fn clock<T: Data>(
+    linker: &mut Linker<T>,
+    module: &str,
+    field: &str,
+    interface: &str,
+    name: &str,
+) -> Done<bool> {
+    type Monotonic = fn(&mut WasiClocksCtxView<'_>) -> Done<u64>;
+    type Wall = fn(&mut WasiClocksCtxView<'_>) -> Done<Datetime>;
+    let mut monotonic = |read: Monotonic| {
+        linker.func_wrap(module, field, move |mut guest: Caller<'_, T>| {
+            read(&mut guest.data_mut().ctx_mut().clocks())
+        })?;
+        Ok(true)
+    };
+    match (interface, name) {
+        ("wasi:clocks/monotonic-clock", "now") => {
+            return monotonic(|clocks| monotonic_clock::Host::now(clocks));
+        }
+        ("wasi:clocks/monotonic-clock", "resolution") => {
+            return monotonic(|clocks| monotonic_clock::Host::resolution(clocks));
+        }
+        _ => {}
+    }
+    let mut wall = |read: Wall| {
+        linker.func_wrap(module, field, move |mut guest: Caller<'_, T>, result: u32| {
+            let time = read(&mut guest.data_mut().ctx_mut().clocks())?;
+            give_u64s(guest, result, [time.seconds, time.nanoseconds.into()])
+        })?;
+        Ok(true)
+    };
+    match (interface, name) {
+        ("wasi:clocks/wall-clock", "now") => wall(|clocks| wall_clock::Host::now(clocks)),
+        ("wasi:clocks/wall-clock", "resolution") => {
+            wall(|clocks| wall_clock::Host::resolution(clocks))
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Writes two numbers of 64 bits; or a `datetime`, whose last four bytes are padding.
+fn give_u64s<T: Data>(guest: Caller<'_, T>, at: u32, [first, second]: [u64; 2]) -> Done {
+    let abi = abi::of(&guest)?;
+    let words = [first, first >> 32, second, second >> 32];
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+    abi.write_words(guest, abi::aligned(at, 8)?, words.map(|word| word as u32))
+}
+
+/// A moment that a guest may wait for; `None` for one that never comes.
+struct Pollable(Option<Instant>);
+
+/// What becomes ready when this time is over.
+pub(super) fn subscribe(ctx: &mut Ctx, time: Duration) -> Done<u32> {
+    let pollable = ctx.table.push(Pollable(Instant::now().checked_add(time)))?;
+    Ok(abi::number(&pollable))
+}
+
+/// When a pollable is ready; `None` if it is.
+pub(super) fn due(ctx: &mut Ctx, pollable: u32) -> Done<Option<Instant>> {
+    if pollable == READY {
+        return Ok(None);
+    }
+    let far = || Instant::now() + FAR;
+    Ok(Some(ctx.table.get(&abi::lent::<Pollable>(pollable))?.0.unwrap_or_else(far)))
+}
+
+fn drop_pollable(ctx: &mut Ctx, pollable: u32) -> Done {
+    if pollable != READY {
+        ctx.table.delete(abi::given::<Pollable>(pollable))?;
+    }
+    Ok(())
 }
 
 /// Logs what is written, a line each.
