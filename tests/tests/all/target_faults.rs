@@ -39,8 +39,8 @@ fn connections_that_break() {
     let swarm = Swarm::new();
     let target = swarm.target(&[]);
     let ended = visit(&swarm, &target, &["/reset", "/close", "/garbage"], &["-u", "2"]);
-    all_failed(&ended, "/reset", "connection reset by peer");
-    all_failed(&ended, "/close", "connection closed before the response was complete");
+    all_failed(&ended, "/reset", "connection reset before the response began");
+    all_failed(&ended, "/close", "connection closed before the response began");
     all_failed(&ended, "/garbage", "malformed response head");
 }
 

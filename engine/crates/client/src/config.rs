@@ -25,6 +25,11 @@ pub struct ClientConfig {
     /// Redirects that a request follows, unless it says otherwise. Default 30; with 0 the
     /// redirecting response is the response.
     pub redirects_max: u32,
+    /// A request whose kept connection ends without a byte of an answer may have met the server
+    /// closing it. One of an idempotent method is sent again then, if the end came within the time
+    /// of the connection's TCP handshake (at most half a second) and this. Default 10 ms; `None`:
+    /// nothing is ever sent again.
+    pub resend_within: Option<Duration>,
     /// Connections of one session to one host, busy and idle. Default 6. A request that finds all
     /// busy waits.
     pub connections_per_host_max: usize,
@@ -55,6 +60,7 @@ impl Default for ClientConfig {
             head_bytes_max: 64 << 10,
             headers_max: 100,
             redirects_max: 30,
+            resend_within: Some(Duration::from_millis(10)),
             connections_per_host_max: 6,
             cookies: true,
             source_addresses: Vec::new(),

@@ -44,6 +44,15 @@ pub struct Error {
     pub elapsed: Duration,
 }
 
+/// How much of an answer was there when its connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answering {
+    /// Not a byte.
+    NotBegun,
+    /// A byte at least.
+    Begun,
+}
+
 /// An [`Error`] before its time is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -67,6 +76,35 @@ impl Fault {
             return crate::tls::fault(tls);
         }
         Self::new(ErrorKind::Connect, io_text(error))
+    }
+
+    /// What the operating system said about a connection in the middle of an exchange.
+    pub(crate) fn broken(error: &io::Error, answer: Answering) -> Self {
+        use io::ErrorKind as Kind;
+        match error.kind() {
+            _ if tls_cause(error).is_some() => Self::io(error),
+            Kind::ConnectionReset | Kind::ConnectionAborted => Self::reset(answer),
+            // Who writes after the peer has closed gets a broken pipe.
+            Kind::BrokenPipe | Kind::UnexpectedEof | Kind::WriteZero => Self::closed(answer),
+            _ => Self::io(error),
+        }
+    }
+
+    /// The server closed the connection in the middle of an exchange.
+    pub(crate) fn closed(answer: Answering) -> Self {
+        let message = match answer {
+            Answering::NotBegun => "connection closed before the response began",
+            Answering::Begun => CLOSED_EARLY,
+        };
+        Self::new(ErrorKind::Connect, message)
+    }
+
+    fn reset(answer: Answering) -> Self {
+        let message = match answer {
+            Answering::NotBegun => "connection reset before the response began",
+            Answering::Begun => "connection reset before the response was complete",
+        };
+        Self::new(ErrorKind::Connect, message)
     }
 
     /// What the operating system said when a connection to `origin` was to be made, from `source`

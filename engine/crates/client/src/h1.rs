@@ -39,7 +39,7 @@ mod message_head;
 mod remembered;
 mod scratch;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -47,6 +47,7 @@ use self::exchange::Exchange;
 use crate::config::ClientConfig;
 use crate::error::Fault;
 use crate::head::Headers;
+use crate::pool::Care;
 use crate::stream::Stream;
 
 /// Limits that all connections have in common.
@@ -99,8 +100,18 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) fault: Fault,
-    /// The server had closed the connection before it sent a byte of an answer.
-    pub(crate) unanswered: bool,
+    pub(crate) stage: Stage,
+}
+
+/// How far an exchange had come when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The connection had ended before it took a byte: the server cannot know of the request.
+    Unsent,
+    /// The connection ended without a byte of an answer: the server may have acted on the request.
+    Unanswered,
+    /// There were bytes of an answer, or it was not the connection that failed.
+    Answered,
 }
 
 /// An open connection that carries one exchange at a time. Dropping it closes it.
@@ -110,12 +121,20 @@ pub(crate) struct Connection {
     /// Nothing but the stream itself speaks against another exchange. False during an exchange,
     /// so that one that was dropped half-way leaves it so.
     reusable: bool,
+    /// How long the TCP handshake took, in microseconds.
+    handshake_us: u32,
 }
 
 impl Connection {
-    /// Takes over a stream on which nothing was sent.
-    pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, reusable: true }
+    /// Takes over a stream on which nothing was sent, and whose TCP handshake took so long.
+    pub(crate) fn new(stream: Stream, handshake: Duration) -> Self {
+        let handshake_us = u32::try_from(handshake.as_micros()).unwrap_or(u32::MAX);
+        Self { stream, reusable: true, handshake_us }
+    }
+
+    /// How long the TCP handshake took: a round trip, and what this machine had to do meanwhile.
+    pub(crate) fn handshake(&self) -> Duration {
+        Duration::from_micros(self.handshake_us.into())
     }
 
     /// Did the last exchange end so that another may follow? Costs nothing, and tells nothing about
@@ -125,10 +144,10 @@ impl Connection {
     }
 
     /// Can the connection carry another exchange, as far as is known? It cannot if the server
-    /// closed it or sent something that nobody asked for. Costs a system call only if the runtime
-    /// was told that there is something to read.
-    pub(crate) fn is_reusable(&mut self) -> bool {
-        self.reusable && self.stream.is_quiet()
+    /// closed it or sent something that nobody asked for. With [`Care::Usual`] it costs a system
+    /// call only if the runtime was told that there is something to read.
+    pub(crate) fn is_reusable(&mut self, care: Care) -> bool {
+        self.reusable && self.stream.is_quiet() && (care == Care::Usual || self.stream.is_silent())
     }
 
     /// Sends a request and reads its whole response.

@@ -31,6 +31,7 @@
 //! - `redirect`, `cookies`: what an answer changes for the next request.
 //! - `pool`, `connect`, `sources`, `ports`, `dns`, `tls`, `stream`: how a connection comes to be
 //!   and is used again.
+//! - `progress`: how far a request has come, and what it took of connections.
 //! - `deadline`: time limits of requests. `h1`: one exchange on one connection.
 //! - `error`: what can go wrong, in words that do not vary from sample to sample.
 //!
@@ -60,6 +61,7 @@ mod method;
 mod name;
 mod pool;
 mod ports;
+mod progress;
 mod redirect;
 mod session;
 mod shared;
@@ -78,6 +80,7 @@ pub use head::Headers;
 pub use message::{Phases, Request, Response};
 pub use method::Method;
 pub use name::sample_name;
+pub use progress::Progress;
 pub use session::Session;
 pub use shared::Shared;
 pub use url::{BaseUrl, BaseUrlError};

@@ -86,8 +86,8 @@ impl Response {
     }
 }
 
-/// Where the time of a request went, each summed over all its exchanges (redirects, and a retry
-/// on a fresh connection). `None` is a phase that was not needed.
+/// Where the time of a request went, each summed over all its exchanges (redirects, and those that
+/// were sent again). `None` is a phase that was not needed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Phases {
     /// Waiting for one of the session's connections to the host.

@@ -41,6 +41,16 @@ impl Method {
         }
     }
 
+    /// Do several requests with it have the effect of one (RFC 9110, 9.2.2)? A method that the
+    /// client does not know may have any effect.
+    pub(crate) fn is_idempotent(&self) -> bool {
+        match self {
+            Self::Get | Self::Head | Self::Put | Self::Delete | Self::Options => true,
+            Self::Post | Self::Patch => false,
+            Self::Other(name) => **name == *"TRACE",
+        }
+    }
+
     /// Does its request say that it has no body, where it has none?
     pub(crate) fn is_sending(&self) -> bool {
         matches!(self, Self::Post | Self::Put | Self::Patch)
@@ -80,6 +90,16 @@ impl fmt::Display for Method {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_idempotent_methods_are_those_of_rfc_9110() {
+        for name in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"] {
+            assert!(Method::from(name).is_idempotent(), "{name}");
+        }
+        for name in ["POST", "PATCH", "PROPFIND", "PURGE", "get", "trace"] {
+            assert!(!Method::from(name).is_idempotent(), "{name}");
+        }
+    }
 
     #[test]
     fn names_survive_the_way_there_and_back() {

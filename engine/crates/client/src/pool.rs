@@ -66,6 +66,16 @@ pub(crate) struct Slot<'a> {
     released: bool,
 }
 
+/// How well an idle connection is looked at before it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// By what the runtime knows of it, which costs nothing.
+    Usual,
+    /// The kernel is asked as well, for a request that will not be sent a second time: an end that
+    /// has arrived costs a new connection then, and not the request.
+    High,
+}
+
 /// A slot, and the idle connection to use, if there is one.
 pub(crate) type Taken<'a> = (Slot<'a>, Option<Connection>);
 
@@ -75,6 +85,7 @@ impl Pool {
         &'a self,
         origin: &'a Arc<Origin>,
         slots_max: usize,
+        care: Care,
     ) -> Result<Option<Taken<'a>>, Fault> {
         let mut hosts = self.lock();
         let host = hosts.host(origin)?;
@@ -82,7 +93,7 @@ impl Pool {
             return Ok(None);
         }
         host.busy += 1;
-        let idle = host.idle();
+        let idle = host.idle(care);
         drop(hosts);
         Ok(Some((Slot { pool: self, origin, released: false }, idle)))
     }
@@ -92,6 +103,7 @@ impl Pool {
         &'a self,
         origin: &'a Arc<Origin>,
         slots_max: usize,
+        care: Care,
     ) -> Result<Taken<'a>, Fault> {
         let (sender, receiver) = oneshot::channel();
         {
@@ -100,7 +112,7 @@ impl Pool {
             if host.busy < slots_max {
                 // One became free since the caller looked.
                 host.busy += 1;
-                let idle = host.idle();
+                let idle = host.idle(care);
                 drop(hosts);
                 return Ok((Slot { pool: self, origin, released: false }, idle));
             }
@@ -121,7 +133,7 @@ impl Pool {
         granted.map_err(|_closed| Fault::other("session is closed"))?;
         // The place holds nothing more: what was sent has been received.
         let slot = Slot { pool: self, origin, released: false };
-        let idle = self.lock().find(origin).and_then(Host::idle);
+        let idle = self.lock().find(origin).and_then(|host| host.idle(care));
         Ok((slot, idle))
     }
 
@@ -196,11 +208,11 @@ impl Host {
     }
 
     /// The connection that was used last and is still alive.
-    fn idle(&mut self) -> Option<Connection> {
+    fn idle(&mut self, care: Care) -> Option<Connection> {
         loop {
             let older = || self.crowd.as_mut().and_then(|crowd| crowd.idle.pop());
             let mut connection = self.idle.take().or_else(older)?;
-            if connection.is_reusable() {
+            if connection.is_reusable(care) {
                 return Some(connection);
             }
         }

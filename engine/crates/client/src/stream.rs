@@ -1,9 +1,11 @@
 //! The bytes below HTTP: plain or TLS.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -62,6 +64,16 @@ impl Stream {
             Self::Plain(_) => Poll::Ready(Ok(())),
             Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
         }
+    }
+
+    /// Whether the kernel holds neither bytes of the peer nor its end. Costs a system call, and tells
+    /// what the runtime has not been told yet: it asks the kernel between two turns of its tasks.
+    pub(crate) fn is_silent(&self) -> bool {
+        let tcp = match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+        };
+        would_block(SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]))
     }
 
     /// Whether the peer has neither closed the stream nor sent anything since the last read, as far

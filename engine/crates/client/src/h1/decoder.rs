@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::Options;
 use super::chunked::{Chunked, Piece};
 use super::message_head::{self, Framing, Head, Parsed};
-use crate::error::{CLOSED_EARLY, ErrorKind, Fault, bytes_text};
+use crate::error::{Answering, ErrorKind, Fault, bytes_text};
 use crate::head::Headers;
 
 /// Most interim responses (1xx) before the final one.
@@ -116,7 +116,7 @@ impl Decoder {
             }
             _ => {}
         }
-        Err(Fault::new(ErrorKind::Connect, CLOSED_EARLY))
+        Err(Fault::closed(Answering::Begun))
     }
 
     /// Hands over the response, which must be done.

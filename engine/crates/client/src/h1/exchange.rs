@@ -9,8 +9,9 @@ use bytes::Bytes;
 use tokio::io::ReadBuf;
 
 use super::decoder::Decoder;
-use super::{Answer, Connection, Failure, Options, Outgoing, scratch};
-use crate::error::{ErrorKind, Fault};
+use super::{Answer, Connection, Failure, Options, Outgoing, Stage, scratch};
+use crate::error::{Answering, ErrorKind, Fault};
+use crate::stream::Stream;
 
 /// What is still to do for the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +35,10 @@ pub(crate) struct Exchange<'a> {
     options: &'a Options,
     sending: Sending,
     /// Why sending ended early. Boxed: it is rare, and there may be many of these futures.
-    send_fault: Option<Box<Fault>>,
+    send_error: Option<Box<io::Error>>,
     decoder: Decoder,
+    /// Sending ended before the connection had taken a byte.
+    unsent: bool,
     has_received: bool,
     head_at: Option<Instant>,
 }
@@ -48,8 +51,12 @@ impl Future for Exchange<'_> {
         Poll::Ready(match ready!(this.poll_exchange(cx)) {
             Ok(()) => Ok(this.finish()),
             Err(fault) => {
-                let unanswered = !this.has_received && fault.kind == ErrorKind::Connect;
-                Err(Failure { fault, unanswered })
+                let stage = match fault.kind {
+                    ErrorKind::Connect if this.unsent => Stage::Unsent,
+                    ErrorKind::Connect if !this.has_received => Stage::Unanswered,
+                    _ => Stage::Answered,
+                };
+                Err(Failure { fault, stage })
             }
         })
     }
@@ -67,8 +74,9 @@ impl<'a> Exchange<'a> {
             body: request.body,
             options,
             sending: Sending::Bytes { sent: 0 },
-            send_fault: None,
+            send_error: None,
             decoder: Decoder::new(request.head_only, request.keep_body),
+            unsent: false,
             has_received: false,
             head_at: None,
         }
@@ -77,12 +85,14 @@ impl<'a> Exchange<'a> {
     /// Ready when the last byte was received.
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         if let Poll::Ready(Err(error)) = self.poll_send(cx) {
+            let took_nothing = self.sending == Sending::Bytes { sent: 0 };
             self.sending = Sending::Broken;
-            let fault = Fault::io(&error);
             if !is_hang_up(&error) {
-                return Poll::Ready(Err(fault));
+                return Poll::Ready(Err(self.broken(&error)));
             }
-            self.send_fault = Some(Box::new(fault));
+            // TLS may have handed on a part of what it did not take as a whole.
+            self.unsent = took_nothing && matches!(self.connection.stream, Stream::Plain(_));
+            self.send_error = Some(Box::new(error));
         }
         // Bounded by the limits of the decoder; the runtime's budget makes it pause in between.
         while !self.decoder.is_done() {
@@ -136,14 +146,13 @@ impl<'a> Exchange<'a> {
         scratch::with(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
             if let Err(error) = ready!(self.connection.stream.poll_read(cx, &mut buffer)) {
-                let fault =
-                    self.send_fault.take().map_or_else(|| Fault::io(&error), |fault| *fault);
-                return Poll::Ready(Err(fault));
+                let first = self.send_error.take().map_or(error, |error| *error);
+                return Poll::Ready(Err(self.broken(&first)));
             }
             if buffer.filled().is_empty() {
                 return Poll::Ready(self.end());
             }
-            self.has_received = true;
+            (self.has_received, self.unsent) = (true, false);
             let fed = self.decoder.feed(buffer.filled(), self.options);
             if self.head_at.is_none() && self.decoder.has_head() && !self.decoder.is_done() {
                 self.head_at = Some(Instant::now());
@@ -154,10 +163,17 @@ impl<'a> Exchange<'a> {
 
     /// The server closed its side.
     fn end(&mut self) -> Result<(), Fault> {
-        match self.send_fault.take() {
-            Some(fault) if !self.has_received => Err(*fault),
-            _ => self.decoder.end(self.options),
+        match self.send_error.take() {
+            _ if self.has_received => self.decoder.end(self.options),
+            Some(error) => Err(self.broken(&error)),
+            None => Err(Fault::closed(Answering::NotBegun)),
         }
+    }
+
+    /// The connection has failed.
+    fn broken(&self, error: &io::Error) -> Fault {
+        let answer = if self.has_received { Answering::Begun } else { Answering::NotBegun };
+        Fault::broken(error, answer)
     }
 }
 

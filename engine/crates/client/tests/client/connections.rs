@@ -1,4 +1,4 @@
-//! Keep-alive, stale connections, how many there are, and when they are closed.
+//! Keep-alive, how many connections there are, and when they are closed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,58 +59,6 @@ async fn an_idle_connection_that_was_closed_is_replaced() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(server.accepts(), 3);
-}
-
-/// The first connection answers once and then does `second` with the next request.
-async fn stale(second: &'static str) -> Server {
-    Server::start(move |mut peer| async move {
-        peer.request().await;
-        peer.send(&ok("first")).await;
-        if peer.index > 0 {
-            peer.closed().await;
-        } else if second == "reset" {
-            peer.reset().await;
-        } else {
-            peer.request().await;
-            peer.send(second.as_bytes()).await;
-        }
-    })
-    .await
-}
-
-#[tokio::test]
-async fn a_stale_connection_is_retried_once_on_a_new_one() {
-    for second in ["", "reset"] {
-        for method in ["GET", "POST"] {
-            let server = stale(second).await;
-            let session = server.session();
-            session.send(Request::get("/")).await.expect("first");
-            let response = session.send(Request::new(method, "/")).await.expect("retried");
-            assert_eq!(response.body, "first");
-            assert!(response.phases.connect.is_some(), "the retry connected");
-            assert_eq!(server.accepts(), 2, "{method} {second}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn nothing_is_retried_once_a_byte_has_arrived() {
-    let server = stale("H").await;
-    let session = server.session();
-    session.send(Request::get("/")).await.expect("first");
-    let error = session.send(Request::get("/")).await.expect_err("cut off");
-    assert_eq!(error.message, "connection closed before the response was complete");
-    assert_eq!(server.accepts(), 1);
-}
-
-#[tokio::test]
-async fn a_new_connection_is_not_retried() {
-    let server = Server::closing("").await;
-    let session = server.session();
-    let error = session.send(Request::get("/")).await.expect_err("no answer");
-    assert_eq!(error.kind, ErrorKind::Connect);
-    assert_eq!(error.message, "connection closed before the response was complete");
-    assert_eq!(server.accepts(), 1);
 }
 
 #[tokio::test]

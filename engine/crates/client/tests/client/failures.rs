@@ -31,7 +31,10 @@ async fn refused() {
 async fn reset() {
     let server = Server::start(Peer::reset).await;
     let error = server.session().send(Request::get("/")).await.expect_err("reset");
-    assert_eq!((error.kind, &*error.message), (ErrorKind::Connect, "connection reset by peer"));
+    assert_eq!(
+        (error.kind, &*error.message),
+        (ErrorKind::Connect, "connection reset before the response began")
+    );
 }
 
 #[tokio::test]
@@ -155,8 +158,10 @@ async fn malformed_chunks_are_a_protocol_error() {
 
 #[tokio::test]
 async fn what_is_cut_off_is_never_a_response() {
+    let error = error_of("").await;
+    assert_eq!(error.kind, ErrorKind::Connect);
+    assert_eq!(error.message, "connection closed before the response began");
     for cut in [
-        "",
         "HTTP/1.1 200 OK\r\ncontent-le",
         "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcd",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n",

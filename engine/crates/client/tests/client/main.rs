@@ -11,6 +11,7 @@ mod queue;
 mod recorded;
 mod redirects;
 mod requests;
+mod resend;
 mod server;
 mod sizes;
 mod sources;

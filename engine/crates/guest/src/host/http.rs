@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use swarm_client::{Error, ErrorKind, Method, Session};
+use swarm_client::{Error, ErrorKind, Method, Progress, Session};
 use swarm_stats::recorder::{EntryId, Sample};
 use wasmtime::component::Resource;
 
@@ -100,12 +99,13 @@ impl Drop for Sent {
 /// still waits for a connection the target will never see.
 struct InFlight<'a> {
     record: &'a Record,
-    is_sent: AtomicBool,
+    progress: Progress,
+    is_over: bool,
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        if self.is_sent.load(Ordering::Relaxed) {
+        if !self.is_over && self.progress.is_sent() {
             self.record.lock().interrupted();
         }
     }
@@ -117,9 +117,9 @@ impl Drop for InFlight<'_> {
 /// Dropped before the answer has come, it counts the request as interrupted.
 pub(crate) async fn send(session: &Session, record: Record, request: Request) -> Sent {
     let entry = entry_of(&record, session, &request);
-    let in_flight = InFlight { record: &record, is_sent: AtomicBool::new(false) };
-    let answer = session.send_noted(request.request, &in_flight.is_sent).await;
-    in_flight.is_sent.store(false, Ordering::Relaxed);
+    let mut in_flight = InFlight { record: &record, progress: Progress::new(), is_over: false };
+    let answer = session.send_noted(request.request, &in_flight.progress).await;
+    in_flight.is_over = true;
     drop(in_flight);
     Sent { result: Some(answered(&record, entry, answer)), record }
 }
