@@ -30,6 +30,7 @@ mod usage;
 use crate::children::Interrupt;
 use crate::nginx::Server;
 use crate::repository::Repository;
+use crate::setup::needs;
 use crate::{dist, folder, scenarios};
 use anyhow::{Context, Result, bail};
 use options::{HELP, Options, Part};
@@ -68,6 +69,7 @@ pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<(
         interrupt: Interrupt::listen()?,
         cores: Cores::find()?,
     };
+    needs::meet(repository, &[&needs::TASKSET])?;
     if bench.options.build {
         for name in SCENARIOS {
             scenarios::build_one(repository, name)?;

@@ -1,12 +1,9 @@
 //! What faults do to a cluster on real networks: by hand, as root, on a quiet machine.
 
 use crate::repository::Repository;
-use crate::setup::{debian, python};
+use crate::setup::{needs, python};
 use crate::{process, program, scenarios};
 use anyhow::{Result, bail};
-
-/// Programs that make hosts out of namespaces, and Debian's packages that bring them.
-const PROGRAMS: [(&str, &str); 2] = [("ip", "iproute2"), ("nft", "nftables")];
 
 /// Builds and installs what it needs and runs it. Its table is Markdown on standard output.
 pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<()> {
@@ -22,11 +19,8 @@ pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<(
 
 /// Where Locust is.
 fn prepare(repository: &Repository) -> Result<std::path::PathBuf> {
-    for (program, package) in PROGRAMS {
-        if process::find(program).is_none() {
-            debian::install(repository, &[package])?;
-        }
-    }
+    // Hosts are network namespaces.
+    needs::meet(repository, &[&needs::IP, &needs::NFT])?;
     scenarios::build_one(repository, "website")?;
     program::build(repository)?;
     python::tool(repository, &python::LOCUST)

@@ -4,6 +4,7 @@
 //! itself. What it adds goes to `target/fuzz/corpus`, what it fails at to `target/fuzz/crashes`.
 
 use crate::repository::Repository;
+use crate::setup::needs;
 use crate::{folder, process};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -243,6 +244,7 @@ pub(crate) fn command(repository: &Repository, arguments: &[String]) -> Result<(
         print!("{HELP}");
         return Ok(());
     };
+    needs::meet(repository, &[&needs::CXX])?;
     let mut rows = Vec::new();
     for (name, input_bytes_max) in options.targets {
         let target = Target::new(repository, name, input_bytes_max);

@@ -2,7 +2,7 @@
 
 use crate::children::{Child, Interrupt};
 use crate::repository::Repository;
-use crate::setup::debian;
+use crate::setup::needs;
 use crate::{folder, ports, process};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -107,15 +107,8 @@ impl Server {
 
 /// The program, installed if need be.
 fn nginx(repository: &Repository) -> Result<PathBuf> {
-    // Not everybody's PATH has the folder of daemons.
-    let find = || {
-        let daemon = PathBuf::from("/usr/sbin/nginx");
-        process::find("nginx").or_else(|| daemon.is_file().then_some(daemon))
-    };
-    if find().is_none() {
-        debian::install(repository, &["nginx-light"])?;
-    }
-    find().context("Debian's nginx-light brought no nginx")
+    needs::meet(repository, &[&needs::NGINX])?;
+    process::find("nginx").context("nginx is gone again")
 }
 
 /// A key and a certificate for 127.0.0.1, signed by itself.
@@ -123,9 +116,7 @@ fn certificate(repository: &Repository, folder: &Path) -> Result<()> {
     if folder.join("cert.pem").is_file() {
         return Ok(());
     }
-    if process::find("openssl").is_none() {
-        debian::install(repository, &["openssl"])?;
-    }
+    needs::meet(repository, &[&needs::OPENSSL])?;
     let mut openssl = process::command("openssl", folder);
     openssl.args([
         "req",

@@ -88,10 +88,12 @@ pub(crate) fn wait_for(child: &mut Child, limit: Duration) -> Result<Option<Exit
     }
 }
 
-/// Where a program is, if it is on the PATH.
+/// Where a program is, if it is on the PATH or among the daemons, whose folder is not on
+/// everybody's PATH.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
+        .chain(["/usr/sbin".into()])
         .map(|folder| folder.join(program))
         .find(|candidate| candidate.is_file())
 }

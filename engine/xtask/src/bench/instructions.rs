@@ -8,7 +8,7 @@ use super::{Bench, document};
 use crate::nginx::Server;
 use crate::process;
 use crate::scenarios;
-use crate::setup::debian;
+use crate::setup::needs;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fs;
@@ -78,9 +78,7 @@ const CASES: [Case; 6] = [
 
 /// Counts, prints the change since the last figures, and writes the new ones.
 pub(super) fn part(bench: &Bench<'_>) -> Result<()> {
-    if process::find("valgrind").is_none() {
-        debian::install(bench.repository, &["valgrind"])?;
-    }
+    needs::meet(bench.repository, &[&needs::VALGRIND])?;
     scenarios::countdown(bench.repository)?;
     build(bench)?;
     let server = bench.server()?;

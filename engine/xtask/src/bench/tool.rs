@@ -5,7 +5,7 @@
 
 use super::Bench;
 use crate::process;
-use crate::setup::{debian, peers, python};
+use crate::setup::{needs, peers, python};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -102,10 +102,8 @@ impl Tool {
         let repository = bench.repository;
         match self {
             Self::Wrk | Self::WrkLua => {
-                if process::find("wrk").is_none() {
-                    debian::install(repository, &["wrk"])?;
-                }
-                process::find("wrk").context("Debian's wrk brought no wrk")
+                needs::meet(repository, &[&needs::WRK])?;
+                process::find("wrk").context("wrk is gone again")
             }
             Self::Oha => peers::oha(repository),
             Self::Vegeta => peers::vegeta(repository),

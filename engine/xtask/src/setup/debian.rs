@@ -9,12 +9,26 @@ use std::process::Command;
 pub(crate) fn install(repository: &Repository, packages: &[&str]) -> Result<()> {
     eprintln!("installing Debian's {}", packages.join(", "));
     know(repository, packages)?;
+    if let Err(error) = try_install(repository, packages) {
+        // Lists of some weeks ago name files that their server has no more.
+        eprintln!("once more with new lists: {error:#}");
+        update(repository)?;
+        try_install(repository, packages)?;
+    }
+    Ok(())
+}
+
+fn try_install(repository: &Repository, packages: &[&str]) -> Result<()> {
     let mut command = as_root(repository)?;
     command
         .args(["apt-get", "install", "--yes", "-qq", "--no-install-recommends"])
         .args(packages)
         .env("DEBIAN_FRONTEND", "noninteractive");
     process::quiet(&mut command)
+}
+
+fn update(repository: &Repository) -> Result<()> {
+    process::quiet(as_root(repository)?.args(["apt-get", "update", "-qq"]))
 }
 
 /// Makes sure that apt knows the packages: on a fresh machine its lists are empty.
@@ -30,7 +44,7 @@ pub(super) fn know(repository: &Repository, packages: &[&str]) -> Result<()> {
     if packages.iter().all(known) {
         return Ok(());
     }
-    process::quiet(as_root(repository)?.args(["apt-get", "update", "-qq"]))
+    update(repository)
 }
 
 /// `env`, by root: the arguments are the command.

@@ -1,6 +1,6 @@
 //! npm's packages.
 
-use super::stamp;
+use super::{stamp, toolchain};
 use crate::fingerprint::Fingerprint;
 use crate::process;
 use crate::repository::Repository;
@@ -8,7 +8,7 @@ use anyhow::Result;
 
 /// Installs exactly what the folder's lock file names.
 pub(crate) fn packages(repository: &Repository, folder: &str) -> Result<()> {
-    super::require("npm", &format!("install Node 20 or later for {folder}"))?;
+    toolchain::NODE.check(repository, folder)?;
     let here = repository.path(folder);
     let mut lock = Fingerprint::new();
     lock.tree(&here.join("package-lock.json"))?;

