@@ -5,26 +5,26 @@
 //! - [`demo`]: sets up, builds, and starts a load test against a server of its own.
 //! - [`dist`]: builds what is distributed.
 //! - [`faults`]: what faults do to a cluster on real networks.
-//! - [`test`]: every check there is, in order.
+//! - [`test`]: every check there is, as [`steps`] that build on each other.
 //! - [`session`]: the acceptance at full size.
 //! - [`saturate`]: how many workers a master takes.
 //! - [`sim`]: clusters in virtual time, from seeds.
 //! - [`fuzz`]: bytes from others, given to the parts that read them.
 //! - [`scenarios`]: builds the scenarios.
 //! - [`setup`]: installs what is missing.
-//! - [`licences`], [`tidy`], [`page`]: checks that `test` runs.
+//! - [`dependencies`], [`tidy`], [`page`]: checks that `test` runs.
 //! - [`children`], [`fingerprint`], [`folder`], [`nginx`], [`ports`], [`process`], [`program`],
 //!   [`repository`]: what these need.
 
 mod bench;
 mod children;
 mod demo;
+mod dependencies;
 mod dist;
 mod faults;
 mod fingerprint;
 mod folder;
 mod fuzz;
-mod licences;
 mod nginx;
 mod page;
 mod ports;
@@ -36,6 +36,7 @@ mod scenarios;
 mod session;
 mod setup;
 mod sim;
+mod steps;
 mod test;
 mod tidy;
 
@@ -49,7 +50,8 @@ Usage: cargo xtask COMMAND
 Commands:
   demo [--web-port PORT]  build from source, start a server and a load test against it
   test [STEP...]          every check there is, or these: set-up, format, tidy, build,
-                          scenarios, tests, planted, page, lints, licences
+                          scenarios, tests, doctests, planted, page, lints, licences,
+                          advisories
   dist                    build the program that is distributed: target/distributed/swarm
   bench [PART...]         what swarm costs beside other tools; `bench --help` says more
   session [PART...]       the acceptance at full size, by hand; `session --help` says more

@@ -1,63 +1,53 @@
-//! Every check there is, one after the other; the first that fails ends the run.
+//! Every check there is. A step that fails keeps only those from running that build on it.
 
 use crate::process;
 use crate::repository::Repository;
-use crate::{licences, page, scenarios, setup, sim, tidy};
-use anyhow::{Context, Result, bail};
+use crate::setup::{needs, python, rustup};
+use crate::steps::{self, Done, Step};
+use crate::{dependencies, page, scenarios, setup, sim, tidy};
+use anyhow::{Result, bail};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-type Step = (&'static str, fn(&Repository) -> Result<()>);
-
-/// The scenarios are built for WebAssembly; their tests would have nothing to link to.
-const SCENARIO_CRATES: [&str; 7] =
-    ["bench", "bench-dense", "checkout", "dense-faults", "idle", "website", "website-dense"];
-
-const STEPS: [Step; 10] = [
-    ("set-up", setup::everything),
-    ("format", format),
-    ("tidy", tidy::check),
-    ("build", build),
-    ("scenarios", built_scenarios),
-    ("tests", tests),
-    ("planted", sim::planted),
-    ("page", page::check),
-    ("lints", lints),
-    ("licences", licences::check),
+const STEPS: [Step<Repository>; 12] = [
+    step("set-up", &[], |repository| whole(setup::everything(repository))),
+    step("format", &[], |repository| whole(format(repository))),
+    step("tidy", &[], |repository| whole(tidy::check(repository))),
+    step("build", &[], |repository| whole(build(repository))),
+    step("scenarios", &["build"], |repository| whole(built_scenarios(repository))),
+    step("tests", &["set-up", "build", "scenarios"], |repository| whole(tests(repository))),
+    step("doctests", &[], |repository| whole(doctests(repository))),
+    step("planted", &[], |repository| whole(sim::planted(repository))),
+    step("page", &[], |repository| whole(page::check(repository))),
+    step("lints", &[], |repository| whole(lints(repository))),
+    step("licences", &[], |repository| whole(dependencies::licences(repository))),
+    step("advisories", &[], dependencies::advisories),
 ];
 
-/// Runs the steps, or those that are named, and says in the end how long each took.
+const fn step(
+    name: &'static str,
+    after: &'static [&'static str],
+    run: fn(&Repository) -> Result<Done>,
+) -> Step<Repository> {
+    Step { name, after, run }
+}
+
+fn whole(outcome: Result<()>) -> Result<Done> {
+    outcome.map(|()| Done::Whole)
+}
+
+/// Runs the steps, or those that are named, and says in the end what came of each.
 pub(crate) fn command(repository: &Repository, names: &[String]) -> Result<()> {
-    let known = STEPS.map(|(name, _)| name);
+    let known = STEPS.map(|step| step.name);
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
         bail!("there is no step `{unknown}`; there are {}", known.join(", "));
     }
-    let mut times = Vec::new();
-    for (name, step) in STEPS {
-        if !names.is_empty() && !names.iter().any(|chosen| chosen == name) {
-            continue;
-        }
-        eprintln!("\n== {name}");
-        let begun = Instant::now();
-        let outcome = step(repository);
-        times.push((name, begun.elapsed()));
-        if outcome.is_err() {
-            summary(&times, Some(name));
-        }
-        outcome.with_context(|| format!("step `{name}` failed"))?;
+    let is_chosen = |name: &str| names.is_empty() || names.iter().any(|chosen| chosen == name);
+    let report = steps::run(repository, &STEPS, is_chosen);
+    print!("\n{}", report.table());
+    match report.failed().as_slice() {
+        [] => Ok(()),
+        failed => bail!("failed: {}", failed.join(", ")),
     }
-    summary(&times, None);
-    Ok(())
-}
-
-fn summary(times: &[(&str, Duration)], failed: Option<&str>) {
-    println!();
-    for (name, time) in times {
-        let mark = if failed == Some(name) { "FAILED" } else { "ok" };
-        println!("{name:<12} {:>7.1} s  {mark}", time.as_secs_f64());
-    }
-    let total: Duration = times.iter().map(|(_, time)| time).sum();
-    println!("{:<12} {:>7.1} s", "total", total.as_secs_f64());
 }
 
 fn cargo(repository: &Repository, arguments: &[&str]) -> Command {
@@ -74,6 +64,7 @@ fn of_fuzzers(repository: &Repository, arguments: &[&str]) -> Command {
 }
 
 fn format(repository: &Repository) -> Result<()> {
+    rustup::command(repository, "fmt", "rustfmt")?;
     process::run(&mut cargo(repository, &["fmt", "--all", "--check"]))?;
     process::run(&mut of_fuzzers(repository, &["fmt", "--check"]))
 }
@@ -92,18 +83,49 @@ fn built_scenarios(repository: &Repository) -> Result<()> {
     Ok(())
 }
 
+/// All but the documentation's: each in a process of its own, by `.config/nextest.toml`.
 fn tests(repository: &Repository) -> Result<()> {
-    let mut cargo = cargo(repository, &["test", "--release", "--workspace"]);
-    for name in SCENARIO_CRATES {
-        cargo.args(["--exclude", name]);
-    }
-    process::run(&mut cargo)
+    let nextest = python::tool(repository, &python::CARGO_NEXTEST)?;
+    let mut run = process::command(nextest, repository.root());
+    run.args(["nextest", "run", "--release", "--workspace"]);
+    process::run(run.args(without_scenarios(repository)?))
+}
+
+/// The examples in the documentation, which nextest cannot run.
+fn doctests(repository: &Repository) -> Result<()> {
+    let mut test = cargo(repository, &["test", "--release", "--workspace", "--doc"]);
+    process::run(test.args(without_scenarios(repository)?))
+}
+
+/// Arguments that leave the scenarios' crates out: these are built for WebAssembly, and their tests
+/// would have nothing to link to.
+fn without_scenarios(repository: &Repository) -> Result<Vec<String>> {
+    let all = scenarios::all(repository)?.into_iter();
+    let rust = all.filter(|scenario| scenario.kind == scenarios::Kind::Rust);
+    Ok(rust.flat_map(|scenario| ["--exclude".to_owned(), scenario.name]).collect())
 }
 
 /// The scenarios' crates too: they are checked as if they were for this machine. Of the fuzzers
 /// only that they can be built: clippy and what instruments them would stand in the same place.
 fn lints(repository: &Repository) -> Result<()> {
+    needs::meet(repository, &[&needs::CXX])?;
+    rustup::command(repository, "clippy", "clippy")?;
     let arguments = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
     process::run(&mut cargo(repository, &arguments))?;
     process::run(&mut of_fuzzers(repository, &["check", "--release", "--locked", "--bins"]))
+}
+
+#[cfg(test)]
+mod self_test {
+    use super::*;
+
+    #[test]
+    fn steps_build_on_those_before_them() {
+        for (index, step) in STEPS.iter().enumerate() {
+            for name in step.after {
+                let before = STEPS[..index].iter().any(|other| other.name == *name);
+                assert!(before, "`{}` builds on `{name}`, which is not before it", step.name);
+            }
+        }
+    }
 }
