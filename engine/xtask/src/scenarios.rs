@@ -122,7 +122,9 @@ fn build(repository: &Repository, scenario: &Scenario) -> Result<()> {
 /// A hash of all that goes into a component.
 fn inputs(repository: &Repository, scenario: &Scenario) -> Result<String> {
     let mut inputs = Fingerprint::new();
+    let source = borrowed_source(repository, scenario)?;
     let mut trees = vec![scenario.folder.as_str(), "wit"];
+    trees.extend(source.as_deref());
     // How it is built, and by which versions of the tools.
     trees.extend(["engine/xtask/src/scenarios", "engine/xtask/src/setup"]);
     match scenario.kind {
@@ -143,6 +145,19 @@ fn inputs(repository: &Repository, scenario: &Scenario) -> Result<String> {
     Ok(inputs.hex())
 }
 
+/// The folder of another scenario in Rust whose source is this one's, too.
+fn borrowed_source(repository: &Repository, scenario: &Scenario) -> Result<Option<String>> {
+    if scenario.kind != Kind::Rust {
+        return Ok(None);
+    }
+    let manifest = repository.path(&scenario.folder).join("Cargo.toml");
+    let manifest = fs::read_to_string(&manifest)
+        .with_context(|| format!("failed to read {}", manifest.display()))?;
+    let path = manifest.lines().find_map(|line| line.strip_prefix("path = \"../"));
+    let folder = path.and_then(|path| path.split_once('/'));
+    Ok(folder.map(|(folder, _)| format!("scenarios/{folder}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +175,18 @@ mod tests {
             .collect();
         folders.sort();
         assert_eq!(found, folders);
+    }
+
+    #[test]
+    fn a_source_that_two_scenarios_share_is_an_input_of_both() {
+        let repository = Repository::here();
+        let all = all(&repository).unwrap();
+        let source_of = |name: &str| {
+            let scenario = all.iter().find(|scenario| scenario.name == name).unwrap();
+            borrowed_source(&repository, scenario).unwrap()
+        };
+        assert_eq!(source_of("contract-dense").as_deref(), Some("scenarios/contract"));
+        assert_eq!((source_of("contract"), source_of("website-go")), (None, None));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::cell::Cell;
 use swarm_target::Counts;
 use swarm_tests::{PATIENCE, Swarm, scenario};
 
+use crate::backends::{Backend, by_either_backend};
 use crate::verdict::{Ended, FAILURES, SETTINGS, USAGE, refused, run_until, summary};
 
 /// The villain and its neighbours, all in one instance.
@@ -25,13 +26,22 @@ fn enough(counts: &Counts) -> bool {
     requests(counts, "/about") >= ENOUGH
 }
 
+by_either_backend! {
+    a_million_could_share_these_connections,
+    every_user_may_have_connections_of_its_own,
+    a_trap_costs_the_instance_and_all_start_anew,
+    a_task_without_end_is_ended_with_its_instance,
+    a_user_that_waits_for_an_answer_stops_in_time,
+    a_user_that_sleeps_in_its_task_stops_in_time,
+}
+
 /// Runs `dense-faults` until `enough` holds.
 #[track_caller]
-fn run(fault: &str, flags: &[&str], enough: impl Fn(&Counts) -> bool) -> Ended {
+fn run(backend: Backend, fault: &str, flags: &[&str], enough: impl Fn(&Counts) -> bool) -> Ended {
     let swarm = Swarm::new();
     let target = swarm.target(&[]);
     let fault = format!("fault={fault}");
-    let flags = [&FLAGS[..], &["--arg", &fault], flags].concat();
+    let flags = [&FLAGS[..], &["--arg", &fault], flags, backend].concat();
     let ended = run_until(&swarm, &target, &scenario("dense-faults"), &flags, enough);
     assert!(!ended.log.contains("panicked at engine"), "{}", ended.log);
     ended
@@ -46,11 +56,10 @@ fn all_is_accounted_for(ended: &Ended) {
     assert_eq!(ended.summary.total.num_failures, 0);
 }
 
-#[test]
-fn a_million_could_share_these_connections() {
+fn a_million_could_share_these_connections(backend: Backend) {
     const CONNECTIONS: u64 = 3;
     let open_max = Cell::new(0);
-    let ended = run("none", &["--connections", "shared:3"], |counts| {
+    let ended = run(backend, "none", &["--connections", "shared:3"], |counts| {
         open_max.set(open_max.get().max(counts.open));
         enough(counts)
     });
@@ -62,9 +71,8 @@ fn a_million_could_share_these_connections() {
     ended.agree_on("/items", USERS - 1);
 }
 
-#[test]
-fn every_user_may_have_connections_of_its_own() {
-    let ended = run("none", &["--connections", "per-user"], |counts| {
+fn every_user_may_have_connections_of_its_own(backend: Backend) {
+    let ended = run(backend, "none", &["--connections", "per-user"], |counts| {
         // The neighbours' two at a time, the villain's one.
         enough(counts) && counts.open > 2 * (USERS - 1)
     });
@@ -73,10 +81,9 @@ fn every_user_may_have_connections_of_its_own() {
     ended.agree_on("/items", USERS - 1);
 }
 
-#[test]
-fn a_trap_costs_the_instance_and_all_start_anew() {
+fn a_trap_costs_the_instance_and_all_start_anew(backend: Backend) {
     let enough = |counts: &Counts| enough(counts) && requests(counts, "/") >= 7;
-    let ended = run("trap", &["--connections", "shared:4"], enough);
+    let ended = run(backend, "trap", &["--connections", "shared:4"], enough);
     assert_eq!(ended.code, Some(FAILURES), "{}", ended.log);
     all_is_accounted_for(&ended);
     // It traps in the third run of each life.
@@ -91,10 +98,9 @@ fn a_trap_costs_the_instance_and_all_start_anew() {
     assert!(trap.is_some_and(|trap| trap.trace.contains("wasm backtrace")));
 }
 
-#[test]
-fn a_task_without_end_is_ended_with_its_instance() {
+fn a_task_without_end_is_ended_with_its_instance(backend: Backend) {
     let enough = |counts: &Counts| enough(counts) && requests(counts, "/") >= 4;
-    let ended = run("spin", &["--task-cpu-limit", "0.3"], enough);
+    let ended = run(backend, "spin", &["--task-cpu-limit", "0.3"], enough);
     assert_eq!(ended.code, Some(FAILURES), "{}", ended.log);
     all_is_accounted_for(&ended);
     assert!(ended.exceptions("computed for more than 0.3 s") >= 1);
@@ -102,12 +108,13 @@ fn a_task_without_end_is_ended_with_its_instance() {
 
 /// Ends by itself after two seconds, whatever the villain waits for.
 #[track_caller]
-fn stops_in_time(fault: &str) -> swarm_stats::report::json::Summary {
+fn stops_in_time(backend: Backend, fault: &str) -> swarm_stats::report::json::Summary {
     let swarm = Swarm::new();
     let target = swarm.target(&[]);
     let (url, fault) = (target.url(), format!("fault={fault}"));
     let flags = ["--headless", "-H", &url, "-r", "100", "-t", "2s", "-s", "0"];
-    let flags = [&flags[..], &["--json-file", "result.json", "--arg", &fault], &FLAGS].concat();
+    let flags =
+        [&flags[..], &["--json-file", "result.json", "--arg", &fault], &FLAGS, backend].concat();
     let mut run = swarm.run(&scenario("dense-faults"), &flags);
     let code = run.process.wait(PATIENCE).code();
     assert_eq!(code, Some(0), "{}", run.process.err.text());
@@ -117,14 +124,12 @@ fn stops_in_time(fault: &str) -> swarm_stats::report::json::Summary {
     summary
 }
 
-#[test]
-fn a_user_that_waits_for_an_answer_stops_in_time() {
-    assert!(stops_in_time("slow").interrupted >= 1);
+fn a_user_that_waits_for_an_answer_stops_in_time(backend: Backend) {
+    assert!(stops_in_time(backend, "slow").interrupted >= 1);
 }
 
-#[test]
-fn a_user_that_sleeps_in_its_task_stops_in_time() {
-    stops_in_time("sleep");
+fn a_user_that_sleeps_in_its_task_stops_in_time(backend: Backend) {
+    stops_in_time(backend, "sleep");
 }
 
 #[test]

@@ -7,8 +7,27 @@ use swarm_core::plan::{Scenario, Sharing, UserClass, Wait};
 use swarm_target::Counts;
 use swarm_tests::{PATIENCE, Signal, Swarm, wait_until};
 
+use crate::backends::{Backend, by_either_backend};
 use crate::guests::{Guest, error, fixed, visit};
 use crate::verdict::{Ended, FAILURES, run_until, summary};
+
+by_either_backend! {
+    a_trap_in_every_third_run,
+    a_task_without_end,
+    a_user_that_only_computes,
+    a_task_that_eats_memory,
+    a_task_that_returns_an_error,
+    a_start_that_fails,
+    a_stop_that_traps,
+    responses_that_are_never_dropped,
+    large_responses_that_are_never_dropped,
+    requests_that_are_never_sent,
+    another_host_is_not_reached,
+    a_flood_of_log_lines,
+    a_trap_in_a_shared_instance,
+    a_stop_without_end,
+    a_batch_that_is_cut_off,
+}
 
 /// Task ids of the two classes of most tests here.
 const VILLAIN: u32 = 0;
@@ -33,10 +52,11 @@ fn villain_and_neighbours(villain: &str) -> Guest {
 
 /// Runs both classes on one thread.
 #[track_caller]
-fn run(swarm: &Swarm, guest: &Guest, enough: impl Fn(&Counts) -> bool) -> Ended {
+fn run(swarm: &Swarm, backend: Backend, guest: &Guest, enough: impl Fn(&Counts) -> bool) -> Ended {
     let target = swarm.target(&[]);
     let path = guest.write(swarm, "guest");
-    let ended = run_until(swarm, &target, &path, &["-u", "4", "--threads", "1"], enough);
+    let flags = [&["-u", "4", "--threads", "1"][..], backend].concat();
+    let ended = run_until(swarm, &target, &path, &flags, enough);
     assert_eq!(ended.code, Some(FAILURES), "{}", ended.log);
     ended.agree_on("/about", ENOUGH);
     assert!(!ended.log.contains("panicked"), "{}", ended.log);
@@ -51,15 +71,15 @@ fn enough(counts: &Counts) -> bool {
     requests(counts, "/about") >= ENOUGH
 }
 
-#[test]
-fn a_trap_in_every_third_run() {
+fn a_trap_in_every_third_run(backend: Backend) {
     let swarm = Swarm::new();
     let villain = format!(
         "(if (i32.eq (global.get $runs) (i32.const 3)) (then (unreachable))) {}",
         visit("index")
     );
     let guest = villain_and_neighbours(&villain);
-    let ended = run(&swarm, &guest, |counts| enough(counts) && requests(counts, "/") >= 10);
+    let ended =
+        run(&swarm, backend, &guest, |counts| enough(counts) && requests(counts, "/") >= 10);
     ended.agree_on("/", 10);
     let (visits, traps) = (ended.requests("/"), ended.exceptions("unreachable"));
     // Two visits in each life of the instance, but for the last.
@@ -70,13 +90,13 @@ fn a_trap_in_every_third_run() {
     assert!(trace.contains("wasm backtrace"), "{trace}");
 }
 
-#[test]
-fn a_task_without_end() {
+fn a_task_without_end(backend: Backend) {
     let swarm = Swarm::new();
     let guest = villain_and_neighbours("(loop $again (br $again))");
     let target = swarm.target(&[]);
     let path = guest.write(&swarm, "guest");
     let flags = ["-u", "4", "--threads", "1", "--task-cpu-limit", "0.3"];
+    let flags = [&flags[..], backend].concat();
     let ended =
         run_until(&swarm, &target, &path, &flags, |counts| requests(counts, "/about") >= 300);
     assert_eq!(ended.code, Some(FAILURES), "{}", ended.log);
@@ -93,8 +113,7 @@ fn a_task_without_end() {
 }
 
 /// Each run is too short to be interrupted, and no rest is between them.
-#[test]
-fn a_user_that_only_computes() {
+fn a_user_that_only_computes(backend: Backend) {
     let swarm = Swarm::new();
     let villain = "(local.set $left (i32.const 3000000))
         (loop $again
@@ -103,76 +122,70 @@ fn a_user_that_only_computes() {
     let mut guest = villain_and_neighbours(&format!("{villain} {}", error("why")));
     guest.class(0).wait = Wait::None;
     let guest = guest.text("why", "on purpose");
-    let ended = run(&swarm, &guest, |counts| requests(counts, "/about") >= 300);
+    let ended = run(&swarm, backend, &guest, |counts| requests(counts, "/about") >= 300);
     let seconds = ended.summary.duration_s;
     let rate = ended.requests("/about") as f64 / seconds / f64::from(NEIGHBOURS);
     assert!(rate > 10.0, "{rate} requests a second of each neighbour");
     assert!(ended.exceptions("on purpose") > 0);
 }
 
-#[test]
-fn a_task_that_eats_memory() {
+fn a_task_that_eats_memory(backend: Backend) {
     let swarm = Swarm::new();
     let villain = "(loop $again (drop (memory.grow (i32.const 16))) (br $again))";
-    let ended = run(&swarm, &villain_and_neighbours(villain), enough);
+    let ended = run(&swarm, backend, &villain_and_neighbours(villain), enough);
     let hungry = ended.exceptions("needs more than the 64 MiB of memory");
     assert!(hungry >= 1, "{:?}", ended.summary.exceptions);
     assert_eq!(hungry, ended.exceptions(""));
 }
 
-#[test]
-fn a_task_that_returns_an_error() {
+fn a_task_that_returns_an_error(backend: Backend) {
     let swarm = Swarm::new();
     let guest = villain_and_neighbours(&format!("{} {}", visit("index"), error("why")));
     let guest = guest.text("why", "the basket is empty");
-    let ended = run(&swarm, &guest, |counts| enough(counts) && requests(counts, "/") >= 5);
+    let ended = run(&swarm, backend, &guest, |counts| enough(counts) && requests(counts, "/") >= 5);
     ended.agree_on("/", 5);
     assert_eq!(ended.exceptions("the basket is empty"), ended.requests("/"));
     assert_eq!(ended.summary.total.num_failures, 0);
 }
 
-#[test]
-fn a_start_that_fails() {
+fn a_start_that_fails(backend: Backend) {
     let swarm = Swarm::new();
     let start =
         format!("(if (i32.eqz (local.get $class)) (then {} {}))", visit("index"), error("why"));
     let guest = villain_and_neighbours(&visit("never")).start(&start);
     let guest = guest.text("never", "/never").text("why", "no such account");
-    let ended = run(&swarm, &guest, |counts| enough(counts) && requests(counts, "/") >= 2);
+    let ended = run(&swarm, backend, &guest, |counts| enough(counts) && requests(counts, "/") >= 2);
     // It is tried again, a second later.
     ended.agree_on("/", 2);
     assert_eq!(ended.exceptions("start: no such account"), ended.requests("/"));
     assert_eq!(requests(&ended.counts, "/never"), 0, "a user that has not started runs no task");
 }
 
-#[test]
-fn a_stop_that_traps() {
+fn a_stop_that_traps(backend: Backend) {
     let swarm = Swarm::new();
     let guest = villain_and_neighbours(&visit("index")).stop("(unreachable)");
     // More than the neighbours can do while users are still being started.
-    let ended = run(&swarm, &guest, |counts| requests(counts, "/about") >= 600);
+    let ended = run(&swarm, backend, &guest, |counts| requests(counts, "/about") >= 600);
     let traps = ended.exceptions("stop: ");
     assert_eq!(traps, u64::from(NEIGHBOURS + 1), "{:?}", ended.summary.exceptions);
 }
 
-#[test]
-fn responses_that_are_never_dropped() {
+fn responses_that_are_never_dropped(backend: Backend) {
     let swarm = Swarm::new();
     let villain = "(local.set $left (i32.const 500))
         (loop $again
           (drop (call $get (global.get $index) (global.get $index_len)))
           (local.set $left (i32.sub (local.get $left) (i32.const 1)))
           (br_if $again (local.get $left)))";
-    let ended = held(&swarm, villain, "/", 10_000);
+    let ended = held(&swarm, backend, villain, "/", 10_000);
     assert_eq!(ended.requests("/"), 10_000, "the limit of open responses");
     assert!(ended.exceptions("10000 responses are open; drop those") > 0);
 }
 
-#[test]
-fn large_responses_that_are_never_dropped() {
+fn large_responses_that_are_never_dropped(backend: Backend) {
     let swarm = Swarm::new();
     let villain = "(drop (call $get (global.get $large) (global.get $large_len)))";
-    let ended = held(&swarm, villain, LARGE, 7);
+    let ended = held(&swarm, backend, villain, LARGE, 7);
     let large = ended.requests(LARGE);
     assert_eq!(large, 7, "the first that are more than 64 MiB");
     assert!(ended.exceptions("more than 64 MiB: drop those") > 0);
@@ -180,10 +193,10 @@ fn large_responses_that_are_never_dropped() {
 
 /// A villain that holds responses, until it is refused more of them.
 #[track_caller]
-fn held(swarm: &Swarm, villain: &str, path: &str, most: u64) -> Ended {
+fn held(swarm: &Swarm, backend: Backend, villain: &str, path: &str, most: u64) -> Ended {
     let guest = villain_and_neighbours(villain).text("large", LARGE);
     let about = std::cell::Cell::new(0);
-    let ended = run(swarm, &guest, |counts| {
+    let ended = run(swarm, backend, &guest, |counts| {
         // The neighbours' next requests are counted from when the limit was reached.
         if requests(counts, path) < most {
             about.set(requests(counts, "/about"));
@@ -195,8 +208,7 @@ fn held(swarm: &Swarm, villain: &str, path: &str, most: u64) -> Ended {
     ended
 }
 
-#[test]
-fn requests_that_are_never_sent() {
+fn requests_that_are_never_sent(backend: Backend) {
     let swarm = Swarm::new();
     let villain = "(loop $again
         (call $request.body
@@ -204,20 +216,19 @@ fn requests_that_are_never_sent() {
             (global.get $index) (global.get $index_len))
           (i32.const 0) (i32.const 60000))
         (br $again))";
-    let ended = run(&swarm, &villain_and_neighbours(villain), enough);
+    let ended = run(&swarm, backend, &villain_and_neighbours(villain), enough);
     assert!(ended.exceptions("open requests and responses hold more than 64 MiB") > 0);
     assert_eq!(requests(&ended.counts, "/"), 0);
 }
 
-#[test]
-fn another_host_is_not_reached() {
+fn another_host_is_not_reached(backend: Backend) {
     let swarm = Swarm::new();
     let other = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     other.set_nonblocking(true).expect("a listener can do without waiting");
     let address = other.local_addr().expect("it is bound");
     let guest = villain_and_neighbours(&format!("{} {}", visit("other"), visit("index")))
         .text("other", &format!("http://{address}/secret"));
-    let ended = run(&swarm, &guest, |counts| enough(counts) && requests(counts, "/") >= 5);
+    let ended = run(&swarm, backend, &guest, |counts| enough(counts) && requests(counts, "/") >= 5);
     ended.agree_on("/", 5);
     let nobody = other.accept().expect_err("nobody connects");
     assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
@@ -227,8 +238,7 @@ fn another_host_is_not_reached() {
     assert_eq!((failures.len(), count), (1, ended.requests("/")));
 }
 
-#[test]
-fn a_flood_of_log_lines() {
+fn a_flood_of_log_lines(backend: Backend) {
     let swarm = Swarm::new();
     let villain = "(local.set $left (i32.const 20000))
         (loop $again
@@ -238,7 +248,7 @@ fn a_flood_of_log_lines() {
     let guest = villain_and_neighbours(&format!("{villain} {} {}", visit("index"), error("why")))
         .text("line", "one more line")
         .text("why", "on purpose");
-    let ended = run(&swarm, &guest, |counts| enough(counts) && requests(counts, "/") >= 3);
+    let ended = run(&swarm, backend, &guest, |counts| enough(counts) && requests(counts, "/") >= 3);
     ended.agree_on("/", 3);
     assert!(ended.log.contains("log lines in one second left out"), "{}", ended.log);
     let kept = ended.log.lines().filter(|line| line.contains("one more line")).count();
@@ -247,8 +257,7 @@ fn a_flood_of_log_lines() {
 }
 
 /// Users of one instance: what one of them does to it is made good for the others.
-#[test]
-fn a_trap_in_a_shared_instance() {
+fn a_trap_in_a_shared_instance(backend: Backend) {
     let swarm = Swarm::new();
     let class = |name: &str, users, id| -> UserClass { fixed(name, users, id) };
     let classes = vec![class("Villain", 1, VILLAIN), class("Neighbour", NEIGHBOURS, NEIGHBOUR)];
@@ -256,7 +265,7 @@ fn a_trap_in_a_shared_instance() {
     let run_body =
         format!("(if (i32.eqz (local.get $task)) (then (unreachable))) {}", visit("about"));
     let guest = Guest::planned(plan).text("about", "/about").run(&run_body);
-    let ended = run(&swarm, &guest, enough);
+    let ended = run(&swarm, backend, &guest, enough);
     assert!(ended.exceptions("unreachable") > 0);
     assert_eq!(
         ended.exceptions("unreachable"),
@@ -266,14 +275,14 @@ fn a_trap_in_a_shared_instance() {
     );
 }
 
-#[test]
-fn a_stop_without_end() {
+fn a_stop_without_end(backend: Backend) {
     let swarm = Swarm::new();
     let guest = villain_and_neighbours(&visit("index"));
     let guest = guest.stop("(loop $again (br_if $again (i32.eqz (local.get $user))))");
     let target = swarm.target(&[]);
     let path = guest.write(&swarm, "guest");
     let flags = ["-u", "4", "--threads", "1", "--task-cpu-limit", "0.3"];
+    let flags = [&flags[..], backend].concat();
     let ended = run_until(&swarm, &target, &path, &flags, |counts| {
         enough(counts) && requests(counts, "/") >= 5
     });
@@ -285,8 +294,7 @@ fn a_stop_without_end() {
 
 /// Of a batch one request is answered, as many as there are connections to a host are not, and the
 /// others wait for these.
-#[test]
-fn a_batch_that_is_cut_off() {
+fn a_batch_that_is_cut_off(backend: Backend) {
     const REQUESTS: u64 = 12;
     const CONNECTIONS: u64 = 6;
     let swarm = Swarm::new();
@@ -311,7 +319,7 @@ fn a_batch_that_is_cut_off() {
     let guest = texts.iter().fold(guest, |guest, (name, text)| guest.text(name, text));
     let (target, path) = (swarm.target(&[]), guest.write(&swarm, "guest"));
     let flags = ["--headless", "-u", "1", "-s", "0", "--json-file", "result.json"];
-    let mut run = swarm.run(&path, &[&flags[..], &["-H", &target.url()]].concat());
+    let mut run = swarm.run(&path, &[&flags[..], &["-H", &target.url()], backend].concat());
     wait_until("every connection is in use", PATIENCE, || {
         requests(&target.counts(), "/hang") == CONNECTIONS
     });

@@ -10,7 +10,7 @@ use swarm_tests::{PATIENCE, Process, Signal, Swarm, scenario};
 
 /// Where compiled modules stay from one run of the tests to the next: a language's whole runtime
 /// takes a while to compile.
-const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/languages");
+pub(crate) const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/languages");
 
 /// Runs a scenario, or the embedded one, for a few seconds: its exit code and its result.
 #[track_caller]

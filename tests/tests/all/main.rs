@@ -1,5 +1,6 @@
 //! Tests of the real binary, `target/release/swarm`: run `cargo build --release` first.
 
+mod backends;
 mod bad_scenarios;
 mod bad_settings;
 mod cluster;

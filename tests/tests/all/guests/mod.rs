@@ -17,6 +17,8 @@ use wit_parser::Resolve;
 
 const TEMPLATE: &str = include_str!("template.wat");
 const WIT: &str = include_str!("../../../../wit/scenario.wit");
+/// The world of guests that import more than `scenario` has.
+const WASI_WIT: &str = include_str!("wasi.wit");
 
 /// The version in [`WIT`] and [`TEMPLATE`].
 const VERSION: &str = "@0.1.0";
@@ -31,6 +33,7 @@ const PAGE: usize = 0x1_0000;
 pub(crate) struct Guest {
     plan: Scenario,
     texts: Vec<(String, String)>,
+    imports: String,
     describe: String,
     start: String,
     run: String,
@@ -47,9 +50,9 @@ impl Guest {
 
     /// Of this plan, sound or not.
     pub(crate) fn planned(plan: Scenario) -> Self {
-        let [describe, start, run, stop] = [const { String::new() }; 4];
+        let [imports, describe, start, run, stop] = [const { String::new() }; 5];
         let (texts, version) = (Vec::new(), VERSION);
-        Self { plan, texts, describe, start, run, stop, pages: 1, version }
+        Self { plan, texts, imports, describe, start, run, stop, pages: 1, version }
     }
 
     /// One class, whose users GET these URLs in turn, over and over, with a short rest.
@@ -74,6 +77,11 @@ impl Guest {
     pub(crate) fn text(mut self, name: &str, text: &str) -> Self {
         self.texts.push((name.to_owned(), text.to_owned()));
         self
+    }
+
+    /// Imports beside those of the template, as WebAssembly text: of `wasi.wit`, and of the contract.
+    pub(crate) fn imports(self, imports: &str) -> Self {
+        Self { imports: imports.to_owned(), ..self }
     }
 
     /// What `describe` does before it returns the plan.
@@ -115,7 +123,7 @@ impl Guest {
     /// Its bytes.
     #[track_caller]
     pub(crate) fn component(&self) -> Vec<u8> {
-        component(&self.core(), self.version)
+        component(&self.core(), self.version, !self.imports.is_empty())
     }
 
     /// The bytes of its core module.
@@ -142,6 +150,7 @@ impl Guest {
         let places = [
             ("{pages}", pages.as_str()),
             ("{heap}", &heap),
+            ("{imports}", &self.imports),
             ("{globals}", &globals),
             ("{data}", &data),
             ("{describe}", &self.describe),
@@ -195,12 +204,17 @@ fn data(at: usize, bytes: &[u8]) -> String {
     text + "\")\n"
 }
 
-/// Wraps a core module as a component of the world `scenario`.
+/// Wraps a core module as a component of the world `scenario`, or of the one in `wasi.wit`.
 #[track_caller]
-fn component(module: &[u8], version: &str) -> Vec<u8> {
+fn component(module: &[u8], version: &str, with_wasi: bool) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let package = resolve.push_source("scenario.wit", &WIT.replace(VERSION, version));
-    let world = package.and_then(|package| resolve.select_world(&[package], Some("scenario")));
+    let mut package = resolve.push_source("scenario.wit", &WIT.replace(VERSION, version));
+    let mut world = "scenario";
+    if with_wasi {
+        package = package.and_then(|_| resolve.push_source("wasi.wit", WASI_WIT));
+        world = "with-wasi";
+    }
+    let world = package.and_then(|package| resolve.select_world(&[package], Some(world)));
     let world = world.expect("the contract is sound");
     let mut module = module.to_vec();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)

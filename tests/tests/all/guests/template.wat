@@ -23,6 +23,7 @@
   (import "swarm:scenario/log@0.1.0" "log"
     (func $log (param $level i32) (param $message i32) (param $message_len i32)))
   (import "swarm:scenario/clock@0.1.0" "sleep" (func $sleep (param $ms i32)))
+{imports}
 
   ;; 0x00 result of describe, 0x20 of `client.get` and `client.batch`, 0x40 of start and run; 0x50
   ;; up to 12 requests of a batch; 0x80 clients by user; 0x100 plan and texts.

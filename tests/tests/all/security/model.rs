@@ -16,9 +16,14 @@ fn functions(folder: &Path, found: &mut BTreeSet<String>) {
             functions(&entry, found);
         } else if name.ends_with(".rs") {
             let text = std::fs::read_to_string(&entry).expect("sources are texts");
-            let mut is_test = false;
+            let (mut is_test, mut in_list) = (false, false);
             for line in text.lines().map(str::trim) {
-                if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+                if line == "by_either_backend! {" {
+                    in_list = true;
+                } else if in_list {
+                    in_list = line != "}";
+                    found.insert(line.trim_end_matches(',').to_owned());
+                } else if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
                     is_test = true;
                 } else if let Some(name) = line.split("fn ").nth(1).filter(|_| is_test) {
                     found.insert(name.split('(').next().unwrap_or_default().to_owned());

@@ -141,7 +141,9 @@ impl<'a, 'data> Reader<'a, 'data> {
                 (Some(shim), main, Some(fixup))
             }
             _ => {
-                return Err(Obstacle::Shape("its core modules are not one, its shim and its fixup"));
+                return Err(Obstacle::Shape(
+                    "its core modules are not one, its shim and its fixup",
+                ));
             }
         };
         let imports = main.module.module.imports().zip(main.arguments);
