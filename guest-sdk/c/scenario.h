@@ -322,10 +322,13 @@ extern void swarm_scenario_http_method_request_name(swarm_scenario_http_borrow_r
 extern void swarm_scenario_http_method_request_timeout(swarm_scenario_http_borrow_request_t self, swarm_scenario_http_ms_t ms);
 extern void swarm_scenario_http_method_request_redirects(swarm_scenario_http_borrow_request_t self, uint32_t limit);
 extern uint16_t swarm_scenario_http_method_response_status(swarm_scenario_http_borrow_response_t self);
+// Value of a header, whatever its case; several lines of the name are joined with `, `.
 extern bool swarm_scenario_http_method_response_header(swarm_scenario_http_borrow_response_t self, scenario_string_t *name, scenario_string_t *ret);
+// As it was sent: a content coding such as gzip is not taken off.
 extern void swarm_scenario_http_method_response_body(swarm_scenario_http_borrow_response_t self, scenario_list_u8_t *ret);
+// The body; what is not UTF-8 is replaced.
 extern void swarm_scenario_http_method_response_text(swarm_scenario_http_borrow_response_t self, scenario_string_t *ret);
-// Milliseconds.
+// Milliseconds from the call to the last byte.
 extern double swarm_scenario_http_method_response_elapsed(swarm_scenario_http_borrow_response_t self);
 extern void swarm_scenario_http_method_response_fail(swarm_scenario_http_borrow_response_t self, scenario_string_t *reason);
 extern void swarm_scenario_http_method_response_succeed(swarm_scenario_http_borrow_response_t self);

@@ -2127,6 +2127,7 @@ pub mod swarm {
             }
             impl Response {
                 #[allow(unused_unsafe, clippy::all)]
+                /// Value of a header, whatever its case; several lines of the name are joined with `, `.
                 #[allow(async_fn_in_trait)]
                 pub fn header(&self, name: &str) -> ::core::option::Option<_rt::String> {
                     unsafe {
@@ -2190,6 +2191,7 @@ pub mod swarm {
             }
             impl Response {
                 #[allow(unused_unsafe, clippy::all)]
+                /// As it was sent: a content coding such as gzip is not taken off.
                 #[allow(async_fn_in_trait)]
                 pub fn body(&self) -> _rt::Vec<u8> {
                     unsafe {
@@ -2230,6 +2232,7 @@ pub mod swarm {
             }
             impl Response {
                 #[allow(unused_unsafe, clippy::all)]
+                /// The body; what is not UTF-8 is replaced.
                 #[allow(async_fn_in_trait)]
                 pub fn text(&self) -> _rt::String {
                     unsafe {
@@ -2269,7 +2272,7 @@ pub mod swarm {
             }
             impl Response {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Milliseconds.
+                /// Milliseconds from the call to the last byte.
                 #[allow(async_fn_in_trait)]
                 pub fn elapsed(&self) -> f64 {
                     unsafe {

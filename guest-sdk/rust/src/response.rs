@@ -48,25 +48,28 @@ impl Response {
         self.status() < STATUS_FAILED
     }
 
-    /// The first header of this name, in any case.
+    /// The value of this header, whatever its case. When the answer has several lines of the name,
+    /// their values are joined with `, `.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
         self.inner.header(name)
     }
 
-    /// The body, decoded.
+    /// The body as it was sent: a content coding such as gzip is not taken off. An answer has none
+    /// unless the request asked for it with `accept-encoding`.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
         self.inner.body()
     }
 
-    /// The body as text.
+    /// The body as text: what is not UTF-8 is replaced by U+FFFD.
     #[must_use]
     pub fn text(&self) -> String {
         self.inner.text()
     }
 
-    /// From when the request was due to its last byte.
+    /// From the call to the last byte of the answer: waiting for a connection, name lookup,
+    /// handshakes and redirects included.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         crate::clock::duration(self.inner.elapsed())
