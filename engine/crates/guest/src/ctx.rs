@@ -161,3 +161,22 @@ pub(crate) enum Slice {
     Yield,
     Spent,
 }
+
+#[cfg(test)]
+mod tests {
+    use swarm_stats::Limits;
+
+    use super::*;
+    use crate::bindings::swarm::scenario::http::HostResponse;
+    use crate::clock::Clock;
+
+    #[test]
+    fn dropping_a_response_that_is_not_there_is_no_response_less() {
+        let record = Record::new(Limits::default(), Arc::new(Clock::new()));
+        let mut ctx = Ctx::new(None, record, 1 << 20, &RuntimeConfig::default(), 0);
+        for number in [0, 7, u32::MAX] {
+            assert!(HostResponse::drop(&mut ctx, Resource::new_own(number)).is_err());
+        }
+        assert_eq!(ctx.responses_open, 0);
+    }
+}

@@ -415,10 +415,12 @@ impl wit::HostResponse for Ctx {
         self.judge(&response, None)
     }
 
-    fn drop(&mut self, response: Resource<Response>) -> Trappable<()> {
-        self.forget(response.rep());
+    fn drop(&mut self, handle: Resource<Response>) -> Trappable<()> {
+        let number = handle.rep();
+        // First of all: a handle that the guest does not have is no response less.
+        let mut response = self.table.delete(handle)?;
+        self.forget(number);
         self.responses_open -= 1;
-        let mut response = self.table.delete(response)?;
         self.limits.release(response.response.body.len());
         response.settle(&self.record);
         Ok(())
