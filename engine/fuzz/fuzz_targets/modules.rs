@@ -31,6 +31,7 @@ fn engines() -> &'static Runtime {
             user_memory_bytes_max: MEMORY_BYTES_MAX,
             shared_memory_bytes_max: MEMORY_BYTES_MAX,
             call_cpu_max: CALL_CPU_MAX,
+            component_layer: false,
         };
         Runtime::new(config).expect("the engine's settings are sound")
     })

@@ -5,9 +5,11 @@
 //! - [`conversation`]: messages of the protocol in a row.
 //! - `rpc`: either end of a connection between master and worker.
 //! - `reports`: statistics of hostile workers. `journal`: a damaged state directory.
+//! - [`puppet`]: guests that do what they are told. `guests`: those, told by hostile bytes.
 //! - `modules`: scenario files. `http_api`: the page's port. `client`: answers of a target.
 
 pub mod conversation;
+pub mod puppet;
 
 /// A runtime in virtual time: what waits for a time gets there when nothing else is to be done.
 ///

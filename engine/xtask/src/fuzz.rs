@@ -17,7 +17,7 @@ Usage: cargo xtask fuzz [TARGET...] [OPTIONS]
        cargo xtask fuzz TARGET --replay FILE
        cargo xtask fuzz [TARGET...] --keep
 
-Targets (all unless named): rpc, reports, modules, journal, http_api, client
+Targets (all unless named): rpc, reports, modules, guests, journal, http_api, client
 
 Options:
   --minutes M    how long each of them runs (10)
@@ -29,10 +29,11 @@ The first build takes minutes: the compiler of guests is part of it. No other to
 ";
 
 /// Names, and the longest input of each in bytes.
-const TARGETS: [(&str, u32); 6] = [
+const TARGETS: [(&str, u32); 7] = [
     ("rpc", 16 << 10),
     ("reports", 16 << 10),
     ("modules", 32 << 10),
+    ("guests", 1 << 10),
     ("journal", 4 << 10),
     ("http_api", 4 << 10),
     ("client", 4 << 10),

@@ -132,6 +132,13 @@ impl Instance {
         Ok(Self { store, guest, seat })
     }
 
+    /// Puts orders into the guest's memory.
+    #[cfg(fuzzing)]
+    pub(crate) fn give_orders(&mut self, orders: &[u8]) {
+        let abi = self.store.data().abi.expect("the guest is a core module");
+        abi.write(&mut self.store, crate::fuzz::ORDERS - 4, orders).expect("it has room for them");
+    }
+
     fn renew(&mut self) {
         self.store.data_mut().budget.renew();
         self.store.set_epoch_deadline(SLICE_EPOCHS);

@@ -13,6 +13,7 @@
 //! - `stack`: the one stack of a thread's guests. `off_stack`: waiting without holding it.
 //! - [`dense`]: the users of a thread in one instance, as the world `scenario-async` allows.
 //! - `host`: the functions that a guest imports. `sessions`: whose connections they use.
+//! - `fuzz`: guests as fuzzers want them, for builds of fuzzers alone.
 //! - `rehearsal`: instances as idle users have them, made to be measured.
 //!
 //! Everything here runs on the caller's thread. A load thread runs thousands of [`user::run`]
@@ -26,6 +27,8 @@ mod convert;
 mod ctx;
 pub mod dense;
 mod flat;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod host;
 mod instance;
 mod limits;

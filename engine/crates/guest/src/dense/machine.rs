@@ -177,6 +177,13 @@ impl Machine {
         })
     }
 
+    /// Puts orders into the guest's memory.
+    #[cfg(fuzzing)]
+    pub(super) fn give_orders(&mut self, orders: &[u8]) {
+        let at = crate::fuzz::ORDERS - 4;
+        self.abi.write(&mut self.store, at, orders).expect("it has room for them");
+    }
+
     /// Calls under way.
     pub(super) fn len(&self) -> usize {
         self.store.data().tasks.len()

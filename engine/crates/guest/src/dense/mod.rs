@@ -19,6 +19,8 @@
 mod bindings;
 mod calls;
 mod driver;
+#[cfg(fuzzing)]
+mod fuzz;
 mod host;
 mod instance;
 mod interrupts;
@@ -32,6 +34,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 pub(crate) use bindings::ScenarioAsyncPre;
+#[cfg(fuzzing)]
+pub(crate) use fuzz::run_orders;
 pub(crate) use host::{Begun, State};
 pub(crate) use instance::{describe, linker, settings};
 pub(crate) use machine::MachinePre;
