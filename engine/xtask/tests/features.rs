@@ -17,10 +17,11 @@ const SELECTIONS: [&[&str]; 4] = [
 fn features(selection: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
     let mut tree = Command::new(env!("CARGO"));
     tree.args(["tree", "--locked", "--prefix", "none", "-f", "{p}|{f}"]).args(selection);
-    let output = tree.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).output().unwrap();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let output = tree.current_dir(root).output().expect("cargo is here, for it built this");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut features = BTreeMap::<_, BTreeSet<_>>::new();
-    for line in String::from_utf8(output.stdout).unwrap().lines() {
+    for line in String::from_utf8(output.stdout).expect("names are text").lines() {
         if let Some((package, list)) = line.split_once('|') {
             let list = list.trim_end_matches(" (*)").to_owned();
             features.entry(package.to_owned()).or_default().insert(list);

@@ -79,7 +79,8 @@ impl Guest {
         self
     }
 
-    /// Imports beside those of the template, as WebAssembly text: of `wasi.wit`, and of the contract.
+    /// Imports beside those of the template, as WebAssembly text: of `wasi.wit`, and of the
+    /// contract.
     pub(crate) fn imports(self, imports: &str) -> Self {
         Self { imports: imports.to_owned(), ..self }
     }

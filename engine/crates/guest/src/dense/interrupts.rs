@@ -1,5 +1,5 @@
-//! Users whose requests are given up: a guest's call cannot be ended from outside, but what it waits
-//! for can.
+//! Users whose requests are given up: a guest's call cannot be ended from outside, but what it
+//! waits for can.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
