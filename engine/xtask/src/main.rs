@@ -63,7 +63,7 @@ Commands:
                           clusters in virtual time, one for each seed
   fuzz [TARGET...]        hostile bytes, for minutes; `fuzz --help` says more
   scenarios [NAME...]     build the scenarios, or these, to target/scenarios/NAME.wasm
-  setup                   install all that the above need
+  setup                   install all that the tests need
 
 Each command installs what it needs and says so; nothing is done twice.
 What is installed for this repository alone goes to target/tools.

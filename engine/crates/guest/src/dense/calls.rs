@@ -78,7 +78,7 @@ async fn start(
     session: Arc<Session>,
 ) -> wasmtime::Result<Result<(), String>> {
     let client = accessor.with(|mut access| {
-        let client = Client { session, stay: who.stay };
+        let client = Client { session, who };
         access.get().ctx.table.push(client)
     });
     let client: Resource<Client> = client?;

@@ -168,9 +168,9 @@ impl<T: FnMut(Told)> Driver<T> {
         loop {
             let now = clock.now();
             self.take_commands(inbox);
-            for stay in self.overdue(now) {
-                interrupts.interrupt(stay);
-                machine.interrupt(stay);
+            for who in self.overdue(now) {
+                interrupts.interrupt(who.stay);
+                machine.interrupt(who);
             }
             let mut begun = 0;
             while begun < BEGUN_MAX
@@ -239,7 +239,7 @@ impl<T: FnMut(Told)> Driver<T> {
         loop {
             let now = clock.now();
             self.take_commands(inbox);
-            self.overdue(now).into_iter().for_each(|stay| interrupts.interrupt(stay));
+            self.overdue(now).into_iter().for_each(|who| interrupts.interrupt(who.stay));
             while calls.len() < CALLS_MAX
                 && let Some(call) = self.next_call(now)
             {
@@ -319,8 +319,8 @@ impl<T: FnMut(Told)> Driver<T> {
     }
 
     /// Who is to be interrupted, as their limit has passed. Gives up those that were before.
-    fn overdue(&mut self, now: Duration) -> Vec<u32> {
-        let mut stays = Vec::new();
+    fn overdue(&mut self, now: Duration) -> Vec<Who> {
+        let mut all = Vec::new();
         while let Some(who) = self.users.pop_overdue(now + TIMER_BIAS) {
             let Some(user) = self.users.get(who) else { continue };
             let leaving = user.phase == Phase::Leaving;
@@ -330,13 +330,13 @@ impl<T: FnMut(Told)> Driver<T> {
                 self.gone(who);
                 continue;
             }
-            stays.push(who.stay);
+            all.push(who);
             self.users.limit(who, now + INTERRUPT_MAX);
             if leaving {
                 self.exception("stop: took longer than it may", "");
             }
         }
-        stays
+        all
     }
 
     /// The next call that is due.

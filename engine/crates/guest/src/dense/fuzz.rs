@@ -50,7 +50,7 @@ async fn live(
     for count in 0..HAPPENINGS_MAX {
         if count == INTERRUPTED_AT {
             interrupts.interrupt(all[0].stay);
-            machine.interrupt(all[0].stay);
+            machine.interrupt(all[0]);
         }
         let Ok(happened) = tokio::time::timeout(PATIENCE, machine.next()).await else { break };
         if let Some((who, _)) = machine.happened(happened)? {

@@ -14,6 +14,7 @@ use wasmtime_wasi::{WasiCtxView, WasiView};
 use super::bindings::swarm::scenario::{clock_async, http_async};
 use super::interrupts::Interrupts;
 use super::tasks::Tasks;
+use super::users::Who;
 use crate::bindings::swarm::scenario::clock::Host as _;
 use crate::bindings::swarm::scenario::http as wit;
 use crate::ctx::Ctx;
@@ -75,8 +76,8 @@ impl WasiView for State {
 #[expect(unreachable_pub, reason = "named by the generated bindings")]
 pub struct Client {
     pub(super) session: Arc<Session>,
-    /// The user's stay, see `users`.
-    pub(super) stay: u32,
+    /// The user.
+    pub(super) who: Who,
 }
 
 /// What an exchange needs once it has left the store.
@@ -94,7 +95,7 @@ impl Sender {
             session: Arc::clone(&client.session),
             record: state.ctx.record.clone(),
             interrupts: Arc::clone(&state.interrupts),
-            stay: client.stay,
+            stay: client.who.stay,
         })
     }
 
@@ -168,13 +169,14 @@ impl State {
             return self.begin(None, result, async move { Done::Refused(error) });
         }
         let client = self.ctx.table.get(client)?;
-        let (session, stay) = (Arc::clone(&client.session), client.stay);
+        let (session, who) = (Arc::clone(&client.session), client.who);
+        let stay = who.stay;
         let record = self.ctx.record.clone();
         if self.interrupts.include(stay) {
             let sent = Sent::given_up(record);
             return self.begin(None, result, async move { Done::Answer(stay, sent) });
         }
-        self.begin(Some(stay), result, async move {
+        self.begin(Some(who), result, async move {
             Done::Answer(stay, send(&session, record, request).await)
         })
     }
@@ -207,12 +209,12 @@ impl State {
 
     fn begin(
         &mut self,
-        stay: Option<u32>,
+        of: Option<Who>,
         result: u32,
         work: impl Future<Output = Done> + Send + 'static,
     ) -> Begun {
         let (abort, registration) = AbortHandle::new_pair();
-        let (number, told) = self.tasks.begin_subtask(stay, result, abort)?;
+        let (number, told) = self.tasks.begin_subtask(of, result, abort)?;
         let work = Abortable::new(work, registration);
         let record = self.ctx.record.clone();
         self.begun.push(Box::pin(async move {

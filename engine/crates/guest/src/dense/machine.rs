@@ -190,8 +190,8 @@ impl Machine {
     }
 
     /// The requests of this user are given up.
-    pub(super) fn interrupt(&mut self, stay: u32) {
-        self.store.data_mut().tasks.abort_of(stay);
+    pub(super) fn interrupt(&mut self, who: Who) {
+        self.store.data_mut().tasks.abort_of(who);
     }
 
     /// Waits until something has happened that a task waits for.
@@ -232,7 +232,7 @@ impl Machine {
     }
 
     fn introduce(&mut self, call: Active, user: &wit::User, session: Arc<Session>) -> Ended {
-        let client = Client { session, stay: call.who.stay };
+        let client = Client { session, who: call.who };
         let client = self.store.data_mut().ctx.table.push(client)?;
         let number = self.enter(call);
         let parameters = (user.id, user.class, user.seed, abi::number(&client));

@@ -7,7 +7,8 @@
 use std::collections::VecDeque;
 
 use futures_util::future::AbortHandle;
-use hashbrown::HashMap;
+
+use super::users::Who;
 
 /// Tells a guest that nothing has happened.
 const EVENT_NONE: u32 = 0;
@@ -71,10 +72,10 @@ struct Subtask {
     /// Where its result goes in the guest's memory.
     result: u32,
     /// Whose it is, if it ends with its user.
-    stay: Option<u32>,
-    /// The next one and the one before that end with this user; 0 for none.
-    next_of_user: u32,
-    previous_of_user: u32,
+    of: Option<Who>,
+    /// The next one and the one before in the list of its user's place; 0 for none.
+    next_of_place: u32,
+    previous_of_place: u32,
     abort: AbortHandle,
 }
 
@@ -131,9 +132,10 @@ pub(crate) struct Tasks {
     tasks: Table<Task>,
     subtasks: Table<Subtask>,
     sets: Table<Set>,
-    /// The first of the subtasks that end with the user of this stay. The others follow as a list:
-    /// when thousands of users are stopped at once, each costs what it has begun and no more.
-    first_of_user: HashMap<u32, u32>,
+    /// By the place of a user the first of the subtasks that end with it; 0 for none. The others
+    /// follow as a list: when thousands of users are stopped at once, each costs what it has begun
+    /// and no more.
+    first_of_place: Vec<u32>,
     /// Whose turn it is.
     current: u32,
 }
@@ -185,59 +187,69 @@ impl Tasks {
         Err(RuleError::NotAsked.into())
     }
 
-    /// An import has been begun: its number, and what the guest is told of it. `stay`: whose it is,
+    /// An import has been begun: its number, and what the guest is told of it. `of`: whose it is,
     /// if it is to be given up when its user is interrupted.
     pub(super) fn begin_subtask(
         &mut self,
-        stay: Option<u32>,
+        of: Option<Who>,
         result: u32,
         abort: AbortHandle,
     ) -> wasmtime::Result<(u32, u32)> {
         if self.subtasks.len() >= SUBTASKS_MAX {
             return Err(RuleError::TooMany.into());
         }
+        let next_of_place = of.map_or(0, |who| self.first_of(who));
         let number = self.subtasks.insert(Subtask {
             set: 0,
             done: false,
             told: false,
             result,
-            stay,
-            next_of_user: 0,
-            previous_of_user: 0,
+            of,
+            next_of_place,
+            previous_of_place: 0,
             abort,
         });
-        if let Some(stay) = stay
-            && let Some(first) = self.first_of_user.insert(stay, number)
-        {
-            self.subtasks.get(first).expect("lists have what is there").previous_of_user = number;
-            self.subtasks.get(number)?.next_of_user = first;
+        if let Some(Who { place, .. }) = of {
+            let place = place as usize;
+            if self.first_of_place.len() <= place {
+                self.first_of_place.resize(place + 1, 0);
+            }
+            self.first_of_place[place] = number;
+            if let Ok(next) = self.subtasks.get(next_of_place) {
+                next.previous_of_place = number;
+            }
         }
         Ok((number, STARTED | number << 4))
     }
 
-    /// Gives up what this user has begun and waits for. Returns how many subtasks were looked at.
-    pub(super) fn abort_of(&mut self, stay: u32) -> usize {
-        let mut looked_at = 0;
-        let mut number = self.first_of_user.get(&stay).copied().unwrap_or(0);
+    fn first_of(&self, who: Who) -> u32 {
+        self.first_of_place.get(who.place as usize).copied().unwrap_or(0)
+    }
+
+    /// Gives up what this user has begun and waits for. Returns how many subtasks were looked at:
+    /// besides its own at most what is left of those who had its place before.
+    pub(super) fn abort_of(&mut self, who: Who) -> usize {
+        let (mut looked_at, mut number) = (0, self.first_of(who));
         while let Ok(subtask) = self.subtasks.get(number) {
-            subtask.abort.abort();
+            if subtask.of == Some(who) {
+                subtask.abort.abort();
+            }
             looked_at += 1;
-            number = subtask.next_of_user;
+            number = subtask.next_of_place;
         }
         looked_at
     }
 
-    /// Takes a subtask out of the list of its user.
+    /// Takes a subtask out of the list that it is in.
     fn unlink(&mut self, subtask: &Subtask) {
-        let Some(stay) = subtask.stay else { return };
-        let Subtask { next_of_user: next, previous_of_user: previous, .. } = *subtask;
+        let Some(Who { place, .. }) = subtask.of else { return };
+        let Subtask { next_of_place: next, previous_of_place: previous, .. } = *subtask;
         if let Ok(next) = self.subtasks.get(next) {
-            next.previous_of_user = previous;
+            next.previous_of_place = previous;
         }
         match self.subtasks.get(previous) {
-            Ok(previous) => previous.next_of_user = next,
-            Err(_) if next == 0 => drop(self.first_of_user.remove(&stay)),
-            Err(_) => drop(self.first_of_user.insert(stay, next)),
+            Ok(previous) => previous.next_of_place = next,
+            Err(_) => self.first_of_place[place as usize] = next,
         }
     }
 
@@ -335,7 +347,9 @@ mod tests {
     use super::*;
 
     fn subtask(tasks: &mut Tasks) -> u32 {
-        let (number, packed) = tasks.begin_subtask(Some(7), 64, AbortHandle::new_pair().0).unwrap();
+        let (number, packed) = tasks
+            .begin_subtask(Some(Who { place: 7, stay: 9 }), 64, AbortHandle::new_pair().0)
+            .unwrap();
         assert_eq!(packed, STARTED | number << 4);
         number
     }
@@ -393,15 +407,17 @@ mod tests {
     #[test]
     fn giving_up_what_a_user_has_begun_looks_at_nothing_else() {
         const USERS: u32 = 5_000;
+        let who = |place: u32| Who { place, stay: 7 * place };
         let mut tasks = Tasks::default();
         tasks.begin();
         let mut handles = Vec::new();
-        let mut begin = |tasks: &mut Tasks, stay| {
+        let mut begin = |tasks: &mut Tasks, of| {
             let (abort, registration) = AbortHandle::new_pair();
             handles.push((abort.clone(), registration));
-            tasks.begin_subtask(stay, 64, abort).unwrap().0
+            tasks.begin_subtask(of, 64, abort).unwrap().0
         };
-        let all: Vec<_> = (0..3 * USERS).map(|n| begin(&mut tasks, Some(n % USERS))).collect();
+        let all = (0..3 * USERS).map(|n| begin(&mut tasks, Some(who(n % USERS))));
+        let all: Vec<_> = all.collect();
         let nobodys = begin(&mut tasks, None);
         // Of each user one of three is done with: its first, its second or its last.
         for user in 0..USERS {
@@ -410,9 +426,9 @@ mod tests {
             tasks.drop_subtask(gone).unwrap();
         }
         for user in 0..USERS {
-            assert_eq!(tasks.abort_of(user), 2, "user {user}");
+            assert_eq!(tasks.abort_of(who(user)), 2, "user {user}");
         }
-        assert_eq!(tasks.abort_of(USERS), 0, "nobody");
+        assert_eq!(tasks.abort_of(who(USERS)), 0, "nobody");
         let given_up = handles.iter().filter(|(abort, _)| abort.is_aborted()).count();
         assert_eq!(given_up, 2 * USERS as usize);
         for number in all.into_iter().chain([nobodys]) {
@@ -421,7 +437,19 @@ mod tests {
                 tasks.drop_subtask(number).unwrap();
             }
         }
-        assert!(tasks.first_of_user.is_empty(), "nothing is left of anybody");
+        assert!(tasks.first_of_place.iter().all(|&first| first == 0), "nothing is left");
+    }
+
+    #[test]
+    fn what_is_left_of_another_user_is_not_given_up_with_the_one_in_its_place() {
+        let (before, after) = (Who { place: 3, stay: 1 }, Who { place: 3, stay: 2 });
+        let mut tasks = Tasks::default();
+        tasks.begin();
+        let pairs = [AbortHandle::new_pair(), AbortHandle::new_pair()];
+        tasks.begin_subtask(Some(before), 64, pairs[0].0.clone()).unwrap();
+        tasks.begin_subtask(Some(after), 64, pairs[1].0.clone()).unwrap();
+        tasks.abort_of(after);
+        assert!(!pairs[0].0.is_aborted() && pairs[1].0.is_aborted());
     }
 
     #[test]

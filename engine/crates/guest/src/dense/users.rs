@@ -13,7 +13,7 @@ use swarm_core::choice::Cursor;
 /// Names a user as long as it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Who {
-    place: u32,
+    pub(super) place: u32,
     /// Counts users that came. It comes round after four billion, long after the timers of the
     /// one that had it before are gone.
     pub(super) stay: u32,
