@@ -66,8 +66,9 @@ impl Stream {
         }
     }
 
-    /// Whether the kernel holds neither bytes of the peer nor its end. Costs a system call, and tells
-    /// what the runtime has not been told yet: it asks the kernel between two turns of its tasks.
+    /// Whether the kernel holds neither bytes of the peer nor its end. Costs a system call, and
+    /// tells what the runtime has not been told yet: it asks the kernel between two turns of its
+    /// tasks.
     pub(crate) fn is_silent(&self) -> bool {
         let tcp = match self {
             Self::Plain(tcp) => tcp,
