@@ -2,6 +2,8 @@
 //! own. It is for the tests of the whole: by whichever backend it runs, and whether its users have
 //! an instance each or share one, the same figures must come out.
 
+#![allow(unexpected_cfgs, reason = "only contract-dense, of the same source, has `dense`")]
+
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
 
