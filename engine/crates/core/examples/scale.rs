@@ -82,7 +82,7 @@ impl World {
         self.master.join(self.now, connection, info).0.expect("the id is new");
         let mut agent = Agent::new(2, Duration::from_secs(30));
         agent.set_module_ready(true);
-        agent.registered(self.now);
+        agent.registered(self.now, self.now);
         self.agents.push(decides.then_some(agent));
         self.beat(connection);
     }

@@ -107,7 +107,8 @@ pub struct Agent {
     grace: Duration,
     /// What the master's clock may be ahead or behind of what this worker takes it for.
     clock_error: Duration,
-    /// When users that move have their turns, as last told, in microseconds of the master's clock.
+    /// When users that move have their turns, in microseconds of the master's clock: for those whose
+    /// next start or stop here is that of their move, and for a while after it.
     turns: BTreeMap<u32, u64>,
     /// Users of the order that ended by their own wish.
     finished: IdSet,
@@ -139,12 +140,14 @@ impl Agent {
         }
     }
 
-    /// The master has accepted this worker. Its numbers of orders begin anew. Whose lease is over
-    /// stops first: a process that stood still may come here before it looks at its clock.
-    pub fn registered(&mut self, now: Duration) -> Vec<Action> {
+    /// The master has accepted the request to join that left at `sent`. Its numbers of orders begin
+    /// anew. Whose lease is over stops first: a process that stood still may come here before it
+    /// looks at its clock. For the same reason the new lease begins at `sent`: the master may have
+    /// accepted this worker long ago and have given its users away since.
+    pub fn registered(&mut self, now: Duration, sent: Duration) -> Vec<Action> {
         let mut actions = self.check_link(now);
         actions.retain(|action| *action != Action::Redial);
-        self.link = Link::Up { answered: now };
+        self.link = Link::Up { answered: sent.min(now) };
         if let Some(order) = &mut self.order
             && !planted!(OldNumbers)
         {
@@ -233,10 +236,11 @@ impl Agent {
     }
 
     /// Takes an order, when the master's clock shows `master_ms`. One that is not newer than the
-    /// last is ignored.
+    /// last is ignored, and so is one that comes after the lease is over.
     pub fn order(&mut self, now: Duration, master_ms: u64, order: Order) -> Vec<Action> {
-        let Link::Up { .. } = self.link else { return Vec::new() };
-        let mut actions = Vec::new();
+        // A process that stood still may come here before it looks at its clock.
+        let mut actions = self.check_link(now);
+        let Link::Up { .. } = self.link else { return actions };
         let mut spread = Duration::from_millis(order.spread_ms);
         let before = match self.order.take() {
             Some(last) if order.number <= last.number => {
@@ -251,7 +255,7 @@ impl Agent {
                 last.users
             }
             _ => {
-                actions = self.stop_all(now, Duration::ZERO);
+                actions.extend(self.stop_all(now, Duration::ZERO));
                 self.finished = IdSet::new();
                 self.fallen = IdSet::new();
                 Vec::new()
@@ -294,8 +298,10 @@ impl Agent {
         let nobody = IdSet::new();
         for ClassUsers { class, ids } in before {
             let left = ids.difference(of_class(&order.users, *class).unwrap_or(&nobody));
-            let leaving = left.difference(&sent_on.through);
-            leaving.iter().for_each(|id| self.users.leave(now, id, now + turn(id, spread)));
+            for id in left.difference(&sent_on.through).iter() {
+                self.users.leave(now, id, now + turn(id, spread));
+                self.forget_turn(id, sent_on);
+            }
             self.finished.remove_all(&left);
             self.fallen.remove_all(&left);
         }
@@ -322,10 +328,19 @@ impl Agent {
             let start_us = moves.start_ms.saturating_mul(1000);
             for id in moves.ids.iter() {
                 let Some(&turn) = self.turns.get(&id).filter(|&&turn| turn < start_us) else {
+                self.forget_turn(id, sent_on);
                     continue;
                 };
                 if self.users.is_leaving(id) {
                     sent_on.away.insert(id);
+    /// A user starts or stops by the present order: not by an earlier move any more, unless it is one
+    /// that stays as it was told.
+    fn forget_turn(&mut self, id: u32, sent_on: &SentOn) {
+        if !sent_on.away.contains(id) {
+            self.turns.remove(&id);
+        }
+    }
+
                 } else if held.contains(id)
                     && turn >= master_ms * 1000
                     && !order.users.iter().any(|class| class.ids.contains(id))
@@ -363,12 +378,12 @@ impl Agent {
                     continue;
                 }
                 let go = at.saturating_sub(self.clock_error);
-                let earlier = self.turns.insert(id, turn_us);
+                let earlier = self.turns.get(&id).copied();
                 if let Some(earlier) = earlier.filter(|_| sent_on.through.contains(id)) {
                     let start = self.users.pass(id, local(earlier) + gap, go);
                     starts.extend(start.map(Action::Start));
-                } else {
-                    self.users.shift(id, go, come);
+                } else if !self.users.shift(id, go, come) {
+                    continue;
                 }
             }
         }
@@ -386,6 +401,7 @@ impl Agent {
         let users = &self.order.as_ref()?.users;
         let class = users.iter().find(|class| class.ids.contains(id))?.class;
         if finished {
+                self.turns.insert(id, turn_us);
             self.finished.insert(id);
         } else if let Some(at) = ended.again {
             return self.users.restart(now, id, class, at).map(Action::Start);

@@ -269,6 +269,9 @@ impl Cluster {
             actions.push(Action::Notice(format!("worker {}: {warning}", worker.info().id)));
         }
         if worker.order_is_current(&beat) {
+        } else if first && worker.leaving {
+            // It has no place, and confirms what it is told all the same.
+            self.rebalance = true;
             let news = beat.finished.difference(&worker.retired);
             worker.retired.insert_all(&news);
             if !news.is_empty() {

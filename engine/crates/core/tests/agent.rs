@@ -35,7 +35,7 @@ fn order(number: u64, users: &IdSet) -> Order {
 fn agent(shards: usize) -> Agent {
     let mut agent = Agent::new(shards, 30 * SECOND);
     agent.set_module_ready(true);
-    agent.registered(Duration::ZERO);
+    agent.registered(Duration::ZERO, Duration::ZERO);
     agent
 }
 
@@ -113,11 +113,34 @@ fn a_connection_that_closes_is_silence_unless_nobody_listens() {
 fn a_worker_that_stood_still_beyond_its_lease_stops_before_it_joins() {
     let mut agent = busy();
     agent.closed(2 * SECOND);
-    assert!(stops(&agent.registered(10 * SECOND)));
+    assert!(stops(&agent.registered(10 * SECOND, 10 * SECOND)));
     assert_eq!(agent.status(true).order_taken, 0);
     let mut agent = busy();
     agent.closed(2 * SECOND);
-    assert_eq!(agent.registered(3 * SECOND), []);
+    assert_eq!(agent.registered(3 * SECOND, 3 * SECOND), []);
+}
+
+/// The master took this worker in, and has given its users away while it stood still.
+#[test]
+fn a_worker_that_stood_still_while_it_joined_has_no_lease_any_more() {
+    let joined = |now| {
+        let mut agent = busy();
+        agent.closed(2 * SECOND);
+        agent.refused(3 * SECOND);
+        assert_eq!(agent.registered(now, 3 * SECOND), []);
+        agent
+    };
+    let late = 3 * SECOND + LEASE + TICK;
+    let mut agent = joined(late);
+    let actions = agent.order(late, 0, Order { spread_ms: 0, ..order(1, &ids([3, 4])) });
+    assert!(stops(&actions) && actions.contains(&Action::Redial), "{actions:?}");
+    assert!(!actions.iter().any(|action| matches!(action, Action::Start(_))), "{actions:?}");
+
+    let mut agent = joined(late);
+    let actions = agent.tick(late);
+    assert!(stops(&actions) && actions.contains(&Action::Redial), "{actions:?}");
+    let mut agent = joined(3 * SECOND + LEASE);
+    assert_eq!(agent.tick(3 * SECOND + LEASE), []);
 }
 
 #[test]
@@ -418,6 +441,25 @@ fn a_user_that_is_sent_on_once_more_still_leaves_at_its_first_turn() {
 fn whom_the_first_order_of_a_connection_leaves_out_stops_at_once() {
     let mut agent = busy();
     agent.closed(SECOND);
-    agent.registered(SECOND);
+    agent.registered(SECOND, SECOND);
     assert!(stops(&agent.order(SECOND, 1000, order(1, &ids([4])))));
 }
+/// User 3 has come by a move, is ramped down and given to another worker before it has stopped: it
+/// stops at its turn in that move. Its turn in the first one is long over, and says nothing.
+#[test]
+fn a_user_that_leaves_slowly_and_then_by_a_move_leaves_at_its_turn() {
+    let mut agent = agent(1);
+    let moves = |start_ms| vec![Moves { start_ms, spread_ms: 0, ids: ids([3]) }];
+    agent.order(Duration::ZERO, 0, Order { moves: moves(100), ..order(1, &ids([3, 4])) });
+    let mut now = SECOND;
+    agent.answered(now);
+    agent.tick(now);
+    agent.user_started(3);
+    agent.user_started(4);
+    // Its turn within these 10 s comes after more than eight.
+    agent.order(now, 1000, Order { spread_ms: 10_000, ..order(2, &ids([4])) });
+    agent.order(now, 1000, Order { moves: moves(1100), ..order(3, &ids([4])) });
+    now += Duration::from_millis(100);
+    assert!(stops(&agent.tick(now)));
+}
+

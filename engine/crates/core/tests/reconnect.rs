@@ -42,7 +42,7 @@ impl Pair {
         joined.expect("it may join");
         self.agents[w].0 = connection;
         self.agents[w].1.set_module_ready(true);
-        self.agents[w].1.registered(now);
+        self.agents[w].1.registered(now, now);
         self.obey(now, actions);
         self.beat(now, w);
     }
@@ -142,7 +142,7 @@ fn a_test_is_not_over_before_a_worker_that_is_back_has_stopped() {
     pair.obey(SECOND, orders);
     pair.master.join(SECOND, 3, info(1, 2)).0.expect("it may join");
     pair.agents[1].0 = 3;
-    pair.agents[1].1.registered(SECOND);
+    pair.agents[1].1.registered(SECOND, SECOND);
     let beat = pair.sign_of_life(SECOND, 1);
     let actions = pair.master.heartbeat(SECOND, 3, beat);
     assert!(!actions.contains(&Action::Ended));

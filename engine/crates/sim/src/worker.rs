@@ -280,7 +280,7 @@ impl World {
         let trip = now.saturating_sub(process.dialled);
         process.synchronise(now, master_ms, trip);
         process.trip = 2 * trip;
-        let actions = process.agent.registered(now);
+        let actions = process.agent.registered(now, process.dialled);
         process.agent.set_module_ready(true);
         self.obey(w, actions);
         self.beat(w);

@@ -220,8 +220,9 @@ impl Users {
         }
     }
 
-    /// A user that moves: it stops at `go` if it goes, and starts at `come` if it comes.
-    pub(super) fn shift(&mut self, id: u32, go: Duration, come: Duration) {
+    /// A user that moves: it stops at `go` if it goes, and starts at `come` if it comes. False if it
+    /// does neither.
+    pub(super) fn shift(&mut self, id: u32, go: Duration, come: Duration) -> bool {
         match self.get(id) {
             Some(user) if user.again => {
                 self.returns.insert(id, come);
@@ -230,8 +231,9 @@ impl Users {
                 self.schedule_start(id, user.class, come);
             }
             Some(user) if user.is_leaving() && user.alive => self.schedule_stop(id, user, go),
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
     /// Is it to be stopped, and was not told yet?

@@ -230,8 +230,10 @@ impl Worker {
     pub(super) fn order_done(&self) -> bool {
         let Some(_) = self.connection else { return !self.awaited };
         if self.order == 0 {
-            // Nothing by this connection yet. What it did by the one before it has not confirmed.
-            return !(self.unsure && self.ordered.is_some() && self.takes_orders());
+            // Nothing by this connection yet. What it did by the one before it has not confirmed,
+            // and as long as it has said nothing it may have samples left.
+            let may_confirm = self.beat.is_none() || self.takes_orders();
+            return !(self.unsure && self.ordered.is_some() && may_confirm);
         }
         self.beat.as_ref().is_some_and(|beat| beat.order_done >= self.order)
     }
@@ -299,9 +301,10 @@ impl Worker {
 
     pub(super) fn ordered(&mut self, number: u64, test: u32, users: Vec<ClassUsers>) {
         let left = self.gives_away(test, &users);
-        for (order, ids) in &mut self.unheard {
+        // Also who comes back stays among them. The worker may still run that user by the earlier
+        // order, and the others are told when it moves by this one.
+        for (order, _) in &mut self.unheard {
             *order = if *order == 0 { number } else { *order };
-            users.iter().for_each(|class| ids.remove_all(&class.ids));
         }
         self.unheard.push((number, left));
         self.unheard.retain(|(_, ids)| !ids.is_empty());

@@ -175,7 +175,7 @@ impl World {
         if joined.is_ok() {
             node.connection = Some(connection);
             node.redial_at = None;
-            let stops = node.agent.registered(self.now);
+            let stops = node.agent.registered(self.now, self.now);
             node.agent.set_module_ready(true);
             node.next_beat = self.now;
             self.obey_agent(id, stops);

@@ -92,7 +92,7 @@ impl Control {
         let error = now.saturating_sub(began);
         self.agent.synchronised(error);
         self.trip = 2 * error;
-        let actions = self.agent.registered(now);
+        let actions = self.agent.registered(now, began);
         self.apply(now, actions);
         let events = self.events.clone();
         let watched = Rc::clone(&session);
