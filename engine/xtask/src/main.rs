@@ -59,7 +59,7 @@ Commands:
                           by hand and as root; `faults --help` says more
   saturate [journal] [WORKERS...]
                           how many workers a master takes, by hand
-  sim [--from SEED] [--seeds N] [--seconds S] [--jobs J]
+  sim [--from SEED | --fresh] [--seeds N] [--seconds S] [--jobs J] [--lines L]
                           clusters in virtual time, one for each seed
   fuzz [TARGET...]        hostile bytes, for minutes; `fuzz --help` says more
   scenarios [NAME...]     build the scenarios, or these, to target/scenarios/NAME.wasm

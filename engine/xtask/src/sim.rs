@@ -22,6 +22,14 @@ fn commit(repository: &Repository) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
+/// Seeds of each run of all checks that no run before has had. A tenth of a second each.
+const FRESH_SEEDS: u32 = 3_000;
+
+/// Simulates clusters of seeds that no run before has had; the first of them is printed.
+pub(crate) fn fresh(repository: &Repository) -> Result<()> {
+    command(repository, &["--fresh".to_owned(), "--seeds".to_owned(), FRESH_SEEDS.to_string()])
+}
+
 /// Each of the faults that are planted for it has to be found.
 pub(crate) fn planted(repository: &Repository) -> Result<()> {
     let mut cargo = process::command("cargo", repository.root());

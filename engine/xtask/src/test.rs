@@ -8,7 +8,7 @@ use crate::{dependencies, page, scenarios, setup, sim, tidy};
 use anyhow::{Result, bail};
 use std::process::Command;
 
-const STEPS: [Step<Repository>; 12] = [
+const STEPS: [Step<Repository>; 13] = [
     step("set-up", &[], |repository| whole(setup::everything(repository))),
     step("format", &[], |repository| whole(format(repository))),
     step("tidy", &[], |repository| whole(tidy::check(repository))),
@@ -17,6 +17,7 @@ const STEPS: [Step<Repository>; 12] = [
     step("tests", &["set-up", "build", "scenarios"], |repository| whole(tests(repository))),
     step("doctests", &[], |repository| whole(doctests(repository))),
     step("planted", &[], |repository| whole(sim::planted(repository))),
+    step("simulated", &[], |repository| whole(sim::fresh(repository))),
     step("page", &[], |repository| whole(page::check(repository))),
     step("lints", &[], |repository| whole(lints(repository))),
     step("licences", &[], |repository| whole(dependencies::licences(repository))),

@@ -91,12 +91,23 @@ impl Seen {
     }
 }
 
+/// Lines of the log that a failure shows, unless it is told otherwise.
+pub const LOG_LINES: usize = 80;
+
 /// Simulates the cluster of `seed` for `time`, and until it has settled after that.
 ///
 /// # Errors
 /// The first rule that does not hold.
 pub fn run(seed: u64, time: Duration) -> Result<Seen, Box<Failure>> {
-    let mut world = World::new(seed);
+    run_logged(seed, time, LOG_LINES)
+}
+
+/// As [`run`]; a failure shows so many lines of the log.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_logged(seed: u64, time: Duration, log_lines: usize) -> Result<Seen, Box<Failure>> {
+    let mut world = World::new(seed, log_lines);
     Schedule::new(seed, time).play(&mut world)?;
     Ok(world.seen())
 }

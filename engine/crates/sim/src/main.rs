@@ -3,33 +3,43 @@
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use swarm_sim::{Failure, Seen, run};
+use swarm_sim::{Failure, LOG_LINES, Seen, run_logged};
 
 const HELP: &str = "\
-Usage: cargo xtask sim [--from SEED] [--seeds N] [--seconds S] [--jobs J]
+Usage: cargo xtask sim [--from SEED | --fresh] [--seeds N] [--seconds S] [--jobs J] [--lines L]
 
 Simulates a cluster for each of N seeds (100) from SEED (0) on, S seconds each (200), on J threads
-(1), and ends with the first rule that does not hold.
+(1), and ends with the first rule that does not hold and the L lines (80) of the log before it. With
+--fresh the first seed is drawn from the time of day, so that each run simulates other clusters.
 ";
+
+/// Seeds between the first ones of two fresh runs that begin a second apart.
+const FRESH_SEEDS: u64 = 1_000_000;
 
 struct Arguments {
     from: u64,
     seeds: u64,
     seconds: u64,
     jobs: u64,
+    lines: u64,
 }
 
 fn parse(arguments: &[String]) -> Result<Arguments, String> {
-    let mut parsed = Arguments { from: 0, seeds: 100, seconds: 200, jobs: 1 };
+    let mut parsed = Arguments { from: 0, seeds: 100, seconds: 200, jobs: 1, lines: LOG_LINES as u64 };
     let mut rest = arguments.iter();
     while let Some(name) = rest.next() {
+        if name == "--fresh" {
+            parsed.from = fresh_seed();
+            continue;
+        }
         let value = match name.as_str() {
             "--from" => &mut parsed.from,
             "--seeds" => &mut parsed.seeds,
             "--seconds" => &mut parsed.seconds,
             "--jobs" => &mut parsed.jobs,
+            "--lines" => &mut parsed.lines,
             other => return Err(format!("there is no option `{other}`; `--help` names them")),
         };
         let text = rest.next().ok_or_else(|| format!("{name} needs a number"))?;
@@ -39,6 +49,12 @@ fn parse(arguments: &[String]) -> Result<Arguments, String> {
         return Err("--jobs 0: choose at least 1".to_owned());
     }
     Ok(parsed)
+}
+
+/// The first of seeds that no run before has had, unless it began in the same second.
+fn fresh_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_secs().saturating_mul(FRESH_SEEDS)
 }
 
 /// Runs the seeds; the failure of the lowest seed that has one.
@@ -54,7 +70,9 @@ fn simulate(arguments: &Arguments) -> (Seen, u64, Option<Box<Failure>>) {
                     if seed >= end || found.lock().is_ok_and(|found| found.2.is_some()) {
                         return;
                     }
-                    let result = run(seed, Duration::from_secs(arguments.seconds));
+                    let lines = usize::try_from(arguments.lines).unwrap_or(usize::MAX);
+                    let time = Duration::from_secs(arguments.seconds);
+                    let result = run_logged(seed, time, lines);
                     let mut found = found.lock().expect("nobody panics with it");
                     match result {
                         Ok(seen) => {
@@ -88,6 +106,7 @@ fn main() -> ExitCode {
         }
     };
     let begun = Instant::now();
+    println!("{} seeds from {} on", arguments.seeds, arguments.from);
     let (seen, seeds, failure) = simulate(&arguments);
     let (took, seconds) = (begun.elapsed().as_secs_f64(), seen.seconds());
     println!(

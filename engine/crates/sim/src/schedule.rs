@@ -36,6 +36,13 @@ const LARGE: Size =
 /// One seed of so many is a large cluster: it takes as long as some fifty small ones.
 const LARGE_EVERY: u64 = 100;
 
+/// Of so many things that happen one is a flurry.
+const FLURRY_EVERY: u8 = 4;
+
+/// Longest pauses between two changes of a flurry, in milliseconds: within the lead of a rebalance,
+/// and within its spread.
+const FLURRY_PAUSES_MS: [u64; 2] = [60, 900];
+
 /// Without any fault the cluster is in order after this long, the ramp apart: an attempt to connect
 /// (5 s) and a pause (2 s), a silent worker (3 s), who does not come back to a restarted master
 /// (5 s), users that move (1.25 s) or finish their tasks (3 s), and reports that wait.
@@ -74,7 +81,11 @@ impl Schedule {
         self.load(world);
         while Duration::from_micros(world.now_us) < self.time {
             for _ in 0..self.rng.usize(1..=5) {
-                self.befall(world);
+                if self.rng.u8(0..FLURRY_EVERY) == 0 {
+                    self.flurry(world)?;
+                } else {
+                    self.befall(world);
+                }
                 self.wait(world, 4000)?;
             }
             self.heal(world);
@@ -92,6 +103,42 @@ impl Schedule {
     fn wait(&mut self, world: &mut World, max_ms: u64) -> Result {
         let ms = if self.rng.u8(0..4) == 0 { self.rng.u64(0..60) } else { self.rng.u64(0..max_ms) };
         world.run(Duration::from_millis(ms))
+    }
+
+    /// Workers come and go and the load changes while the users of the change before are still on
+    /// their way.
+    fn flurry(&mut self, world: &mut World) -> Result {
+        for _ in 0..self.rng.usize(3..=7) {
+            world.seen.faults += 1;
+            world.disturb(BACK_AFTER_CLOSE_US);
+            match self.rng.u8(0..10) {
+                0..=2 => self.come(world),
+                3..=5 => self.leave(world),
+                6..=7 => self.load(world),
+                8 => self.kill(world),
+                _ => self.break_connection(world),
+            }
+            let pause_max_ms = FLURRY_PAUSES_MS[self.rng.usize(0..FLURRY_PAUSES_MS.len())];
+            world.run(Duration::from_millis(self.rng.u64(0..pause_max_ms)))?;
+        }
+        Ok(())
+    }
+
+    /// A worker comes, on a machine that had one or on a new one.
+    fn come(&mut self, world: &mut World) {
+        if world.workers.iter().any(|worker| worker.process.is_none()) && self.rng.bool() {
+            self.boot(world);
+        } else {
+            self.add_worker(world);
+        }
+    }
+
+    fn leave(&mut self, world: &mut World) {
+        let worker = self.some_worker(world);
+        if let Some(w) = worker.filter(|&w| world.workers[w].frozen.is_none()) {
+            world.note(&format!("worker {w} leaves"));
+            world.leave(w);
+        }
     }
 
     fn add_worker(&mut self, world: &mut World) {
@@ -139,14 +186,7 @@ impl Schedule {
             9 => self.boot_master(world),
             10 | 11 => self.load(world),
             12 => world.stop(),
-            13 => {
-                if let Some(w) =
-                    self.some_worker(world).filter(|&w| world.workers[w].frozen.is_none())
-                {
-                    world.note(&format!("worker {w} leaves"));
-                    world.leave(w);
-                }
-            }
+            13 => self.leave(world),
             _ => self.end_users(world),
         }
     }

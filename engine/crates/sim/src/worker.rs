@@ -269,6 +269,7 @@ impl World {
 
     fn registered(&mut self, w: usize, connection: u64, master_ms: u64) {
         let now_us = self.now_us;
+        self.note(&format!("worker {w} has joined by connection {connection}"));
         let process = self.process(w);
         let now = process.local(now_us);
         process.dialling = None;
@@ -382,6 +383,7 @@ impl World {
 
     /// The process ends by itself.
     fn gone(&mut self, w: usize) {
+        self.note(&format!("worker {w} ends"));
         self.bury(w);
         self.workers[w].process = None;
     }

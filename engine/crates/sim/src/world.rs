@@ -26,9 +26,6 @@ const NEW_MASTER_US: u64 = 10_000_000;
 /// that is cut off or was refused by the machine of a dead master, its ticks, the way.
 const STOP_MAX_US: u64 = 4_500_000;
 
-/// Lines of the log that a failure shows.
-const LOG_MAX: usize = 80;
-
 /// What happens at some time. Workers' events name the process they are for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -99,11 +96,13 @@ pub struct World {
     pub(crate) check: Check,
     pub(crate) seen: Seen,
     log: VecDeque<String>,
+    /// The most of them that are kept.
+    log_lines: usize,
     failure: Option<Box<Failure>>,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, log_lines: usize) -> Self {
         let mut world = Self {
             seed,
             rng: fastrand::Rng::with_seed(seed),
@@ -129,6 +128,7 @@ impl World {
             check: Check::default(),
             seen: Seen::default(),
             log: VecDeque::new(),
+            log_lines,
             failure: None,
         };
         world.after(CHECK_US, Event::Check);
@@ -183,7 +183,7 @@ impl World {
 
     /// Something that whoever looks for a fault wants to know.
     pub(crate) fn note(&mut self, text: &str) {
-        if self.log.len() >= LOG_MAX {
+        if self.log.len() >= self.log_lines.max(1) {
             self.log.pop_front();
         }
         self.log.push_back(format!("{:>8.3} s  {text}", self.now_us as f64 / 1e6));
