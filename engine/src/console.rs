@@ -2,7 +2,7 @@
 
 use swarm_stats::report::json::Summary;
 use swarm_stats::report::table::{self, Progress, Rates};
-use swarm_web::view::View;
+use swarm_web::view::{TestState, View};
 
 /// A progress line each so many ticks of a second.
 const TICKS_PER_LINE: u32 = 2;
@@ -12,7 +12,7 @@ const TICKS_PER_LINE: u32 = 2;
 pub(crate) struct Console {
     ticks: u32,
     notices: usize,
-    last_state: &'static str,
+    last_state: Option<TestState>,
 }
 
 impl Console {
@@ -22,9 +22,8 @@ impl Console {
             tracing::warn!("{}", notice.text);
         }
         self.notices = view.notices.len();
-        let busy = matches!(view.state, "spawning" | "running" | "stopping");
-        let changed = view.state != self.last_state;
-        self.last_state = view.state;
+        let busy = view.state.is_busy();
+        let changed = self.last_state.replace(view.state) != Some(view.state);
         self.ticks += 1;
         if (busy && self.ticks.is_multiple_of(TICKS_PER_LINE))
             || (changed && view.test_start_ms.is_some())
@@ -32,7 +31,7 @@ impl Console {
             let start_ms = view.test_start_ms.unwrap_or(view.now_ms);
             let progress = Progress {
                 elapsed_ms: view.now_ms.saturating_sub(start_ms),
-                state: view.state,
+                state: view.state.name(),
                 users: view.user_count,
             };
             print!("{}", table::progress(&progress, &view.stats));

@@ -4,7 +4,8 @@
 //! # Layout
 //! - `cli`: flags as typed, then as checked.
 //! - `commands`: one file for each subcommand.
-//! - `scenario`: reading and compiling a scenario, or taking the embedded one.
+//! - `scenario`: reading and compiling a scenario, or taking the embedded one. `source`: files that
+//!   have to be compiled first.
 //! - `secure`: tokens and certificates, and who may come in.
 //! - `session`: a master's life around its test: page, headless runs, interrupts.
 //! - `processes`: several processes as one.
@@ -22,6 +23,7 @@ mod processes;
 mod scenario;
 mod secure;
 mod session;
+mod source;
 
 pub use cli::Cli;
 use exit::{Exit, Failure};
@@ -33,6 +35,12 @@ use exit::{Exit, Failure};
 /// started.
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
     logging::start(cli.log_level);
+    for note in &cli.notes {
+        match note {
+            cli::Note::Info(text) => tracing::info!("{text}"),
+            cli::Note::Warning(text) => tracing::warn!("{text}"),
+        }
+    }
     match cli.command {
         cli::Command::Run(args) => commands::run::run(&args),
         cli::Command::Master(args) => commands::master::run(&args),

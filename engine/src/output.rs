@@ -37,7 +37,7 @@ impl Files {
     /// Brings the CSV files up to date. To be called once a second.
     pub(crate) fn tick(&mut self, view: &View) {
         let Some(csv) = &mut self.csv else { return };
-        if !matches!(view.state, "spawning" | "running" | "stopping") {
+        if !view.state.is_busy() {
             return;
         }
         self.ticks += 1;

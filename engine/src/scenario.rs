@@ -12,6 +12,7 @@ use swarm_guest::module::MODULE_BYTES_MAX;
 use swarm_guest::{Module, Runtime, RuntimeConfig};
 
 use crate::exit::{Exit, Failure, OrExit};
+use crate::source;
 
 /// The scenario that runs when none is given: `scenarios/website`, compiled.
 const WEBSITE: &[u8] = include_bytes!("../assets/website.wasm");
@@ -63,6 +64,9 @@ pub(crate) fn load(runtime: &Runtime, path: Option<&Path>) -> Result<Loaded, Fai
         None => ("website (embedded)".to_owned(), WEBSITE.into()),
     };
     let doing = || format!("cannot use the scenario {name}");
+    if let Some(what) = path.and_then(|path| source::describe(path, &bytes)) {
+        return Err(anyhow::anyhow!(what)).or_exit(Exit::Scenario, doing);
+    }
     let module = Module::compile(runtime, &bytes).or_exit(Exit::Scenario, doing)?;
     let questions = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let questions = questions.or_exit(Exit::Internal, || "set up a thread".to_owned())?;

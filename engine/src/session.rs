@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use swarm_node::journal::Found;
 use swarm_node::master::{Master, Outcome};
-use swarm_web::view::{Answer, Command, Control, SwarmRequest, View};
+use swarm_web::view::{Answer, Command, Control, SwarmRequest, TestState, View};
 use swarm_web::{WebOptions, serve};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -151,7 +151,7 @@ async fn until_done(
         if !args.headless {
             return std::future::pending().await;
         }
-        wait_for(control, |view| view.state == "stopped").await;
+        wait_for(control, |view| view.state == TestState::Stopped).await;
         Ok(None)
     };
     tokio::select! {
@@ -169,10 +169,7 @@ async fn wait_for(control: &Control, wanted: impl Fn(&View) -> bool) {
 }
 
 async fn wait_for_workers(control: &Control, expected: Expected) -> Result<(), Failure> {
-    let able = |view: &View| {
-        let able = ["ready", "spawning", "running", "stopping"];
-        view.workers.iter().filter(|worker| able.contains(&worker.state)).count()
-    };
+    let able = |view: &View| view.workers.iter().filter(|worker| worker.state.is_able()).count();
     let wanted = expected.workers as usize;
     let there = wait_for(control, |view| able(view) >= wanted);
     if expected.max_wait.is_zero() {
@@ -202,7 +199,7 @@ async fn start(control: &Control, args: &TestArgs) -> Result<(), Failure> {
 
 /// Stops the test and waits for its end; a second interrupt does not wait.
 async fn stop(control: &Control) -> Option<Exit> {
-    let busy = |view: &View| matches!(view.state, "spawning" | "running" | "stopping");
+    let busy = |view: &View| view.state.is_busy();
     if !busy(&control.view.borrow()) {
         return None;
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_core::message::{
-    ClassUsers, Digest, Heartbeat, Order, Room, Settings, WorkerInfo, WorkerState,
+    ClassUsers, Digest, Heartbeat, Order, Refusal, Room, Settings, WorkerInfo, WorkerState,
 };
 use swarm_stats::delta::{Delta, Report};
 use swarm_wire::{
@@ -120,10 +120,10 @@ impl MasterHandler for Master {
         _conn: u64,
         info: WorkerInfo,
         worker: WorkerHandle,
-    ) -> Result<Accepted, String> {
+    ) -> Result<Accepted, Refusal> {
         assert!(self.joined.borrow().is_none(), "a connection is one worker's");
         if info.id.starts_with('!') {
-            return Err("not this one".to_owned());
+            return Err(Refusal::lasting("not this one"));
         }
         self.joined.replace(Some(worker));
         Ok(Accepted {

@@ -1,6 +1,15 @@
 //! Flags as typed. Locust's names where the meaning is the same; each also as `SWARM_...` in the
 //! environment.
+//!
+//! # Layout
+//! - this file: the flags. `secure`: those that say who may come in. `values`: checks of values.
+//! - `parse`: from words to flags. `environment`: the words that variables stand for.
+//! - `advice`: what to do instead. `help`: how the help is arranged.
 
+mod advice;
+mod environment;
+mod help;
+mod parse;
 pub(crate) mod secure;
 mod values;
 
@@ -12,8 +21,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use swarm_core::message::Connections;
 
 use crate::processes::Part;
+pub(crate) use parse::Note;
 use secure::{CertsArgs, EntryArgs, PageArgs, TrustArgs};
-use values::{Sources, argument, rate, seconds, users};
+use values::{Sources, argument, item, rate, seconds, users};
 
 /// A WebAssembly-scripted, distributed HTTP load engine.
 #[derive(Debug, Parser)]
@@ -26,6 +36,10 @@ pub struct Cli {
     #[arg(short = 'L', long = "loglevel", global = true, env = "SWARM_LOGLEVEL")]
     #[arg(value_enum, default_value = "info", ignore_case = true)]
     pub(crate) log_level: LogLevel,
+
+    /// What its operator should know of it.
+    #[arg(skip)]
+    pub(crate) notes: Vec<Note>,
 }
 
 /// What to do.
@@ -90,21 +104,23 @@ pub(crate) struct TestArgs {
     pub(crate) stop_timeout: Duration,
 
     /// Run only tasks with one of these tags.
-    #[arg(short = 'T', long, env = "SWARM_TAGS", value_delimiter = ',', value_name = "TAG,...")]
+    #[arg(short = 'T', long, env = "SWARM_TAGS", value_delimiter = ',', value_parser = item)]
+    #[arg(value_name = "TAG,...")]
     pub(crate) tags: Vec<String>,
 
     /// Do not run tasks with one of these tags.
     #[arg(short = 'E', long, env = "SWARM_EXCLUDE_TAGS", value_delimiter = ',')]
-    #[arg(value_name = "TAG,...")]
+    #[arg(value_parser = item, value_name = "TAG,...")]
     pub(crate) exclude_tags: Vec<String>,
 
-    /// What the scenario's `args.get(NAME)` answers.
-    #[arg(long = "arg", env = "SWARM_ARGS", value_delimiter = ';', value_parser = argument)]
-    #[arg(value_name = "NAME=VALUE")]
+    /// What the scenario's `args.get(NAME)` answers; one argument each time that it is given. The
+    /// variable has one NAME=VALUE a line. A flag replaces the variable's value of the same name.
+    #[arg(long = "arg", env = "SWARM_ARGS", value_parser = argument, value_name = "NAME=VALUE")]
     pub(crate) args: Vec<(String, String)>,
 
     /// Hosts besides the target that scenarios may reach.
-    #[arg(long, env = "SWARM_ALLOW_HOST", value_delimiter = ',', value_name = "HOST[:PORT],...")]
+    #[arg(long, env = "SWARM_ALLOW_HOST", value_delimiter = ',', value_parser = item)]
+    #[arg(value_name = "HOST[:PORT],...")]
     pub(crate) allow_host: Vec<String>,
 
     /// Seed of all randomness of the test, to repeat it. Random unless given.
@@ -257,7 +273,7 @@ pub(crate) struct WorkerArgs {
     pub(crate) master_grace: Duration,
 
     /// Name of this worker, unique among the master's. Default: HOSTNAME_RANDOM.
-    #[arg(long, env = "SWARM_WORKER_ID")]
+    #[arg(long, env = "SWARM_WORKER_ID", value_parser = values::worker_id)]
     pub(crate) id: Option<String>,
 
     /// Most users that this worker takes.

@@ -72,7 +72,7 @@ pub(crate) struct TrustArgs {
     /// The only hosts that users on this worker may reach, whatever the master says: its target
     /// and its own --allow-host count for nothing then.
     #[arg(long, env = "SWARM_WORKER_ALLOW_HOST", value_delimiter = ',')]
-    #[arg(value_name = "HOST[:PORT],...")]
+    #[arg(value_parser = super::values::item, value_name = "HOST[:PORT],...")]
     pub(crate) allow_host: Vec<String>,
 }
 
@@ -85,6 +85,7 @@ pub(crate) struct CertsArgs {
 
     /// Names and addresses by which workers dial the master, and browsers its page.
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', required = true)]
+    #[arg(value_parser = super::values::item)]
     pub(crate) master_host: Vec<String>,
 
     /// Days that the certificates of master and workers are valid.

@@ -4,16 +4,12 @@ use std::net::IpAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
+use swarm_core::limits::{RATE_MAX, RATE_MIN, USERS_MAX, check_worker_id};
 use swarm_core::message::{Connections, WEIGHT_MAX};
+use swarm_core::pace::check_rate;
 use swarm_guest::runtime::SLICE;
 
 use crate::processes::PROCESSES_MAX;
-
-/// Most users of a test.
-const USERS_MAX: u32 = 10_000_000;
-
-/// Most users to start in a second.
-const RATE_MAX: f64 = 1_000_000.0;
 
 /// Most connections to a host that the users of a load thread share.
 const CONNECTIONS_MAX: u32 = 10_000;
@@ -44,8 +40,8 @@ pub(super) fn weight(text: &str) -> Result<u32, String> {
 
 pub(super) fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
-        Ok(rate) if rate > 0.0 && rate <= RATE_MAX => Ok(rate),
-        _ => Err(format!("give a number of users a second above 0, at most {RATE_MAX}")),
+        Ok(rate) if check_rate(rate).is_ok() => Ok(rate),
+        _ => Err(format!("give a number of users a second above 0, from {RATE_MIN} to {RATE_MAX}")),
     }
 }
 
@@ -111,6 +107,7 @@ const SOURCES_MAX: u32 = 4096;
 pub(crate) struct Sources(pub(crate) Vec<IpAddr>);
 
 pub(super) fn sources(text: &str) -> Result<Sources, String> {
+    let text = text.trim();
     let wrong = || "write ADDRESS, FIRST-LAST or ADDRESS/BITS".to_owned();
     let address = |text: &str| text.parse::<IpAddr>().map_err(|_| wrong());
     if let Some((base, bits)) = text.split_once('/') {
@@ -198,8 +195,22 @@ pub(super) fn cpu_limit(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn argument(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+/// An item of a list, without the spaces around it.
+pub(super) fn item(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("an item of the list is empty".to_owned()),
+        item => Ok(item.to_owned()),
+    }
+}
+
+pub(super) fn worker_id(text: &str) -> Result<String, String> {
+    check_worker_id(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
 use swarm_core::message::Settings;
+use swarm_core::validate::unknown_tags;
 use swarm_guest::test;
 use swarm_node::journal::Journal;
 use swarm_node::master::{Master, MasterConfig, StartError, Workers};
@@ -21,6 +22,9 @@ pub(crate) fn run(args: &MasterArgs) -> Result<Exit, Failure> {
     let config = config(scenario::load(&runtime, Some(&args.scenario))?, &args.test)?;
     let (rebalance, module_bandwidth) = (!args.no_rebalance, args.module_bandwidth);
     let config = MasterConfig { rebalance, module_bandwidth, ..config };
+    if args.expect_workers > 1 && !args.test.headless && !args.test.autostart {
+        tracing::warn!("--expect-workers waits for nobody without --headless or --autostart");
+    }
     let (entry, page) = (secure::entry(args)?, secure::page(&args.test)?);
     let journal = args.state_dir.as_deref().map(|dir| open(dir, &config)).transpose()?;
     let files = Files::open(&args.test)?;
@@ -64,6 +68,10 @@ pub(super) fn config(loaded: Loaded, args: &TestArgs) -> Result<MasterConfig, Fa
         insecure: args.insecure,
         connections: args.connections,
     };
+    settings.check().map_err(|error| Failure::new(Exit::Settings, error))?;
+    for tag in unknown_tags(&loaded.plan, args.tags.iter().chain(&args.exclude_tags)) {
+        tracing::warn!("no task has the tag `{tag}` (--tags, --exclude-tags)");
+    }
     test::check_connections(&loaded.module, &settings)
         .map_err(|error| Failure::new(Exit::Settings, error))?;
     match test::check(&loaded.plan, &settings) {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
 use rustix::process::Signal;
+use swarm_core::limits::check_worker_id;
 use swarm_guest::Runtime;
 use swarm_node::worker::{MasterAddress, Trust, Worker, WorkerConfig, WorkerEnd};
 
@@ -22,6 +23,11 @@ pub(crate) fn run(args: WorkerArgs) -> Result<Exit, Failure> {
         source_addresses(&args.sources)?;
         secure::trust(&args.trust, &args.master_host)?;
         secure::allow_only(&args.trust)?;
+        let id = args.id.as_deref().unwrap_or_default();
+        let last = Part { index: args.processes - 1, count: args.processes, of: id.to_owned() };
+        check_worker_id(&part_id(&last)).or_exit(Exit::Usage, || {
+            format!("no ids for {} processes of --id {id:?}", args.processes)
+        })?;
         return run_several(&args);
     }
     let runtime = scenario::runtime(Some(args.task_cpu_limit), false)?;
@@ -43,6 +49,9 @@ pub(crate) fn run(args: WorkerArgs) -> Result<Exit, Failure> {
     let worker = worker.or_exit(Exit::Internal, || "start the load threads".to_owned())?;
     match waiting()?.block_on(attend(worker, part.is_some())) {
         WorkerEnd::Quit | WorkerEnd::Left => Ok(Exit::Success),
+        WorkerEnd::Unreported(reason) => {
+            Err(Failure::new(Exit::SamplesMissing, anyhow::anyhow!(reason)))
+        }
         WorkerEnd::Refused(reason) => {
             let error = anyhow::anyhow!("the master refused this worker: {reason}");
             Err(Failure::new(Exit::Refused, error))

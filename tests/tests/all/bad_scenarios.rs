@@ -23,7 +23,7 @@ fn files_that_are_no_wasm() {
     let cases: [(&str, &[u8], &str); 7] = [
         ("empty.wasm", b"", "empty"),
         ("text.wasm", b"users: 10\n", "magic number"),
-        ("script.py", b"from locust import HttpUser\n", "magic number"),
+        ("script", b"from locust import HttpUser\n", "magic number"),
         ("scenario.wat", b"(component)", "WebAssembly text"),
         ("comment.wat", b";; a scenario\n(component)", "WebAssembly text"),
         ("random.wasm", &random, "magic number"),
@@ -32,6 +32,21 @@ fn files_that_are_no_wasm() {
     for (name, bytes, part) in cases {
         swarm.file(name, bytes);
         is_refused(&swarm, name, &[part]);
+    }
+}
+
+#[test]
+fn sources_that_have_to_be_compiled() {
+    let swarm = Swarm::new();
+    let cases: [(&str, &[u8], &[&str]); 4] = [
+        ("locustfile.py", b"from locust import HttpUser\n", &["a locustfile", "website-py"]),
+        ("scenario.py", b"import wit_world\n", &["Python source", "website-py"]),
+        ("scenario.js", b"export const run = 1;\n", &["JavaScript source", "website-js"]),
+        ("scenario.ts", b"export const run = 1;\n", &["TypeScript source", "website-js"]),
+    ];
+    for (name, bytes, parts) in cases {
+        swarm.file(name, bytes);
+        is_refused(&swarm, name, parts);
     }
 }
 

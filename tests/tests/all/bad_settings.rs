@@ -81,7 +81,90 @@ fn flags_that_do_not_exist() {
     run_is_refused(&swarm, &["--autostart"], USAGE, &["--autostart", "--headless"]);
     run_is_refused(&swarm, &["--arg", "nameless"], USAGE, &["NAME=VALUE"]);
     refused(&swarm, &["walk"], USAGE, &["walk"]);
-    refused(&swarm, &["master"], USAGE, &["SCENARIO"]);
+    refused(&swarm, &["master"], USAGE, &["SCENARIO", "`swarm run` has a scenario of its own"]);
+}
+
+#[test]
+fn flags_of_other_tools() {
+    let swarm = swarm_with_scenario();
+    let cases: [(&[&str], &str); 5] = [
+        (&["--html", "report.html"], "--json-file FILE"),
+        (&["--locustfile", "locustfile.py"], "swarm run SCENARIO.wasm"),
+        (&["--config", "locust.conf"], "environment variable"),
+        (&["--vus", "10"], "--users N"),
+        (&["--expect-workers", "2"], "`swarm master`"),
+    ];
+    for (flags, part) in cases {
+        run_is_refused(&swarm, flags, USAGE, &[flags[0], part]);
+    }
+    run_is_refused(&swarm, &["-u", "-5"], USAGE, &["'-5'", "--users", "from 1 to 10000000"]);
+}
+
+#[test]
+fn ids_that_no_worker_can_have() {
+    let swarm = Swarm::new();
+    let long = "x".repeat(257);
+    for (id, part) in [("", "empty"), ("a\nb", "control characters"), (&long, "at most 256 bytes")]
+    {
+        refused(&swarm, &["worker", "--id", id], USAGE, &["--id", part]);
+    }
+    let long = "x".repeat(255);
+    refused(&swarm, &["worker", "--id", &long, "--processes", "2"], USAGE, &["--id", "256 bytes"]);
+}
+
+/// Settings that no order could carry to a worker.
+#[test]
+fn more_than_workers_can_be_told() {
+    let swarm = swarm_with_scenario();
+    let host = ["-H", "http://127.0.0.1:1"];
+    let names: Vec<String> = (0..10_001).map(|n| format!("--arg=n{n}=")).collect();
+    let names = names.iter().map(String::as_str);
+    let flags: Vec<&str> = host.into_iter().chain(names).collect();
+    run_is_refused(&swarm, &flags, SETTINGS, &["10001 arguments", "at most 10000"]);
+    let twice = [&host[..], &["--arg", "a=1", "--arg", "a=2"]].concat();
+    run_is_refused(&swarm, &twice, SETTINGS, &["argument `a` is given twice"]);
+}
+
+/// The longest argument that the system lets anybody give arrives at the users, in one process and
+/// in a cluster.
+#[test]
+fn long_arguments_reach_the_users() {
+    // A word of a command has at most 128 KiB.
+    let long = format!("--arg=long={}", "x".repeat(128 * 1024 - 20));
+    let swarm = swarm_with_scenario();
+    let target = swarm.target(&[]);
+    let flags = ["-H", &target.url(), "--arg", "short=a;b=c", &long];
+    let run = swarm.run("sound.wasm".as_ref(), &flags);
+    run.page().start(2, 10.0);
+    target.wait_for_requests(4);
+    drop(run);
+
+    let master = swarm.master("sound.wasm".as_ref(), &flags);
+    let _worker = swarm.worker(&master, &[]);
+    master.page().wait_for_workers(1);
+    target.take_counts();
+    master.page().start(2, 10.0);
+    target.wait_for_requests(4);
+}
+
+/// What the environment says that nobody reads, and what is read for want of anything else.
+#[test]
+fn variables_of_the_environment_are_told() {
+    let swarm = swarm_with_scenario();
+    let target = swarm.target(&[]);
+    let mut command = swarm.command(&["run", "sound.wasm", "--web-port", "0"]);
+    command.env("SWARM_USER", "5").env("SWARM_USERS", "").env("SWARM_HEADLESS", "yes");
+    command.env("LOCUST_HOST", target.url()).env("LOCUST_USERS", "3").env("LOCUST_SPAWN_RATE", "9");
+    command.env("LOCUST_RUN_TIME", "2s").env("LOCUST_LOCUSTFILE", "locustfile.py");
+    let mut process = Process::spawn("run", command);
+    let code = process.wait(PATIENCE).code();
+    let said = process.err.text();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(target.counts().connections, 3 + 1, "a connection each, and the one that asks");
+    let read = "LOCUST_HOST, LOCUST_RUN_TIME, LOCUST_SPAWN_RATE, LOCUST_USERS";
+    for part in [read, "not understood: LOCUST_LOCUSTFILE", "is SWARM_USERS meant?"] {
+        assert!(said.contains(part), "{part:?} is not in:\n{said}");
+    }
 }
 
 #[test]

@@ -31,6 +31,13 @@ pub const LEASE: Duration = Duration::from_millis(2500);
 /// apart, and one whose first packet is lost takes 1 s more.
 pub const REFUSAL_LEASE: Duration = Duration::from_secs(4);
 
+/// A worker that leaves has this long to hand over its users and samples. Whoever told it to end
+/// may kill it after 10 s, as `docker stop` does.
+pub const LEAVE_MAX: Duration = Duration::from_secs(7);
+
+/// A worker that leaves waits for its master for this long when that is not there.
+pub const LEAVE_ALONE_MAX: Duration = Duration::from_secs(4);
+
 /// A user that moves or is ramped down may finish its task for this long, also when the stop
 /// timeout of the test is shorter: a rebalance must not cut off requests.
 pub const MOVE_GRACE: Duration = Duration::from_secs(2);
@@ -45,6 +52,10 @@ const HANDOVER_GAP: Duration = Duration::from_millis(20);
 /// are much alike. One that knows it worse, as after it stood still while it joined, lets users go
 /// and come that much earlier and later.
 const CLOCK_ERROR_MAX: Duration = Duration::from_millis(50);
+
+/// Most runs of ids of finished users that a heartbeat tells. The next ones follow when the master
+/// has heard of these.
+pub const FINISHED_RUNS_MAX: usize = 100_000;
 
 /// Turns are remembered for this long after they have come.
 const TURNS_KEPT_MS: u64 = 5_000;
@@ -107,8 +118,8 @@ pub struct Agent {
     grace: Duration,
     /// What the master's clock may be ahead or behind of what this worker takes it for.
     clock_error: Duration,
-    /// When users that move have their turns, in microseconds of the master's clock: for those whose
-    /// next start or stop here is that of their move, and for a while after it.
+    /// When users that move have their turns, in microseconds of the master's clock: for those
+    /// whose next start or stop here is that of their move, and for a while after it.
     turns: BTreeMap<u32, u64>,
     /// Users of the order that ended by their own wish.
     finished: IdSet,
@@ -176,6 +187,11 @@ impl Agent {
     /// The connection has ended, whoever ended it.
     pub fn closed(&mut self, now: Duration) -> Vec<Action> {
         let Link::Up { answered } = self.link else { return Vec::new() };
+        if self.leaving {
+            // Nobody takes the users over any more.
+            self.link = Link::Idle;
+            return self.stop_all(now, MOVE_GRACE);
+        }
         if now.saturating_sub(answered) > LEASE {
             // As after a freeze: the master has given the users away before it closed.
             self.link = Link::Idle;
@@ -312,7 +328,16 @@ impl Agent {
             for id in come.iter() {
                 let goes_first = sent_on.away.contains(id);
                 self.users.want(id, *class, at(id), goes_first);
+                self.forget_turn(id, sent_on);
             }
+        }
+    }
+
+    /// A user starts or stops by the present order: not by an earlier move any more, unless it is
+    /// one that stays as it was told.
+    fn forget_turn(&mut self, id: u32, sent_on: &SentOn) {
+        if !sent_on.away.contains(id) {
+            self.turns.remove(&id);
         }
     }
 
@@ -328,19 +353,10 @@ impl Agent {
             let start_us = moves.start_ms.saturating_mul(1000);
             for id in moves.ids.iter() {
                 let Some(&turn) = self.turns.get(&id).filter(|&&turn| turn < start_us) else {
-                self.forget_turn(id, sent_on);
                     continue;
                 };
                 if self.users.is_leaving(id) {
                     sent_on.away.insert(id);
-    /// A user starts or stops by the present order: not by an earlier move any more, unless it is one
-    /// that stays as it was told.
-    fn forget_turn(&mut self, id: u32, sent_on: &SentOn) {
-        if !sent_on.away.contains(id) {
-            self.turns.remove(&id);
-        }
-    }
-
                 } else if held.contains(id)
                     && turn >= master_ms * 1000
                     && !order.users.iter().any(|class| class.ids.contains(id))
@@ -385,6 +401,7 @@ impl Agent {
                 } else if !self.users.shift(id, go, come) {
                     continue;
                 }
+                self.turns.insert(id, turn_us);
             }
         }
         starts
@@ -401,7 +418,6 @@ impl Agent {
         let users = &self.order.as_ref()?.users;
         let class = users.iter().find(|class| class.ids.contains(id))?.class;
         if finished {
-                self.turns.insert(id, turn_us);
             self.finished.insert(id);
         } else if let Some(at) = ended.again {
             return self.users.restart(now, id, class, at).map(Action::Start);
@@ -430,7 +446,7 @@ impl Agent {
             order_done: if done { number } else { 0 },
             order_taken: number,
             users: self.users.alive().collect(),
-            finished: self.finished.clone(),
+            finished: self.finished.runs().take(FINISHED_RUNS_MAX).collect(),
             ..Heartbeat::new(state)
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //! - this file: the events, and the life of a test.
-//! - `members`: who goes, and how that is noticed.
+//! - `members`: who comes and goes, and how that is noticed.
 //! - [`memory`]: what outlives the master's process; `awaiting`: the workers of the one before.
 //! - `orders`: what workers are told; `motion`: who moves between them, and when.
 //! - `look`: how things are, for those who only look.
@@ -23,7 +23,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch::{ClassShare, Dispatcher};
-use crate::message::{Digest, Heartbeat, Order, Settings, WorkerInfo, WorkerState};
+use crate::limits::USERS_MAX;
+use crate::message::{Digest, Heartbeat, Order, Settings, WorkerState};
 use crate::pace::Ramp;
 pub use awaiting::AWAIT_MAX;
 use motion::Motion;
@@ -88,9 +89,11 @@ pub struct Load {
 }
 
 /// Where a test is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum State {
     /// No test yet.
+    #[default]
     Ready,
     /// Users are being started or ended on the way to the target.
     Spawning,
@@ -100,6 +103,29 @@ pub enum State {
     Stopping,
     /// The test has ended.
     Stopped,
+}
+
+impl State {
+    /// Its name, for people and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Spawning => "spawning",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Is a test under way?
+    pub fn is_busy(self) -> bool {
+        matches!(self, Self::Spawning | Self::Running | Self::Stopping)
+    }
+
+    /// Do users run, or are they about to?
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Spawning | Self::Running)
+    }
 }
 
 #[derive(Debug)]
@@ -119,7 +145,7 @@ struct Test {
 impl Test {
     /// Its users run, or are about to.
     fn is_live(&self) -> bool {
-        matches!(self.state, State::Spawning | State::Running)
+        self.state.is_live()
     }
 
     /// Nobody is being ended but to start elsewhere.
@@ -191,63 +217,6 @@ impl Cluster {
         }
     }
 
-    /// A worker wants to join by a new connection. Its index, or why it may not. Its protocol has
-    /// been compared before: of another one not even the rest of `info` would be known.
-    ///
-    /// # Errors
-    /// The reason, for the operator of the worker.
-    pub fn join(
-        &mut self,
-        now: Duration,
-        connection: u64,
-        info: WorkerInfo,
-    ) -> (Result<u32, String>, Vec<Action>) {
-        let mut actions = Vec::new();
-        let index = match self.by_id.get(&info.id).copied() {
-            Some(index) => {
-                let worker = &self.workers[index];
-                if worker.is_ahead_of(&info) {
-                    return (Err("a later attempt of it was first".to_owned()), actions);
-                }
-                if let Some(old) = worker.connection() {
-                    if worker.info().stream == info.stream {
-                        self.reconnects(index, old, &mut actions);
-                    } else if worker.broken {
-                        let why = Some("its connection broke");
-                        self.part(now, index, why, &mut actions);
-                        self.rebalance = true;
-                    } else {
-                        let reason = format!(
-                            "a worker with the id {} is connected already: give each its own id",
-                            info.id
-                        );
-                        return (Err(reason), actions);
-                    }
-                }
-                index
-            }
-            None if self.workers.len() >= WORKERS_MAX => {
-                return (Err(format!("{WORKERS_MAX} workers have joined already")), actions);
-            }
-            None => {
-                self.by_id.insert(info.id.clone(), self.workers.len());
-                self.workers.push(Worker::new(info.clone()));
-                self.workers.len() - 1
-            }
-        };
-        let awaited = self.workers[index].awaited;
-        if awaited && self.workers[index].info().stream != info.stream {
-            self.give_up(now, index, "another process has taken its place", &mut actions);
-        }
-        self.workers[index].join(now, connection, info);
-        self.workers[index].awaited = false;
-        self.touch(index);
-        // What was given to it by an earlier master is told again.
-        self.rebalance |= awaited;
-        self.connections.insert(connection, index);
-        (Ok(u32::try_from(index).expect("bounded by WORKERS_MAX")), actions)
-    }
-
     /// A sign of life.
     pub fn heartbeat(&mut self, now: Duration, connection: u64, beat: Heartbeat) -> Vec<Action> {
         let mut actions = Vec::new();
@@ -269,9 +238,6 @@ impl Cluster {
             actions.push(Action::Notice(format!("worker {}: {warning}", worker.info().id)));
         }
         if worker.order_is_current(&beat) {
-        } else if first && worker.leaving {
-            // It has no place, and confirms what it is told all the same.
-            self.rebalance = true;
             let news = beat.finished.difference(&worker.retired);
             worker.retired.insert_all(&news);
             if !news.is_empty() {
@@ -282,6 +248,7 @@ impl Cluster {
             }
         }
         let able = beat.problem.is_none()
+            && !worker.is_unreachable()
             && !matches!(beat.state, WorkerState::Preparing | WorkerState::Leaving);
         worker.leaving = beat.state == WorkerState::Leaving;
         let first = worker.beat().is_none();
@@ -302,6 +269,9 @@ impl Cluster {
             worker.seat(&mut self.dispatcher, connections);
             self.rebalance = true;
             self.touch(index);
+        } else if first && worker.leaving {
+            // It has no place, and confirms what it is told all the same.
+            self.rebalance = true;
         }
         self.users_max = self.users_max.max(self.users());
         self.settle(now, &mut actions);
@@ -322,6 +292,10 @@ impl Cluster {
     pub fn start(&mut self, now: Duration, load: Load) -> Result<Vec<Action>, String> {
         let mut actions = Vec::new();
         let ramp = Ramp::new(now, load.spawn_rate).map_err(|error| error.to_string())?;
+        load.settings.check().map_err(|error| error.to_string())?;
+        if load.users > USERS_MAX {
+            return Err(format!("{} users are asked for; {USERS_MAX} are the most", load.users));
+        }
         match &mut self.test {
             Some(test) if test.state == State::Stopping => {
                 return Err("the last test is still stopping; wait until it has stopped".to_owned());

@@ -7,7 +7,8 @@
 //! - [`dispatch`]: the placement of users on workers; [`pace`]: how fast it ramps.
 //! - [`cluster`], [`agent`]: what a master and a worker do when.
 //! - [`admission`], [`attempts`], [`bucket`]: who may come in, and how much anybody may ask.
-//! - [`bandwidth`]: how many bytes may pass in a second.
+//! - [`bandwidth`]: how many bytes may pass in a second. [`backoff`]: when to try again.
+//! - [`limits`]: how much may be asked for.
 //! - [`span`]: spans of time as people write them. [`token`]: secrets that are good enough.
 //! - [`ids`]: sets of user ids, as runs.
 //! - [`message`]: what master and workers tell each other, as plain data.
@@ -33,12 +34,14 @@ macro_rules! planted {
 pub mod admission;
 pub mod agent;
 pub mod attempts;
+pub mod backoff;
 pub mod bandwidth;
 pub mod bucket;
 pub mod choice;
 pub mod cluster;
 pub mod dispatch;
 pub mod ids;
+pub mod limits;
 pub mod message;
 pub mod pace;
 pub mod plan;

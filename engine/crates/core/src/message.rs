@@ -52,6 +52,33 @@ impl WorkerInfo {
     }
 }
 
+/// Why a master does not let a worker join.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// One sentence for the worker's operator.
+    pub reason: String,
+    /// It may be otherwise in a while, though nobody changes a setting: the worker shall try again.
+    pub temporary: bool,
+}
+
+impl Refusal {
+    /// One that holds until somebody changes a setting.
+    pub fn lasting(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), temporary: false }
+    }
+
+    /// One that may hold for a while only.
+    pub fn temporary(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), temporary: true }
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self::lasting(reason)
+    }
+}
+
 /// Largest weight of a worker.
 pub const WEIGHT_MAX: u32 = 1_000;
 

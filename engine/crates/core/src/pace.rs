@@ -7,8 +7,8 @@ use thiserror::Error;
 /// Lowest rate, in users a second: one user in 11 days.
 pub const RATE_MIN: f64 = 1e-6;
 
-/// Highest rate, in users a second.
-pub const RATE_MAX: f64 = 1e9;
+/// Highest rate, in users a second: all that a test can have.
+pub const RATE_MAX: f64 = 1e7;
 
 /// Most steps that are due at once. After a longer halt the ramp goes on from there, later than
 /// planned, instead of bursting.
@@ -142,16 +142,13 @@ mod tests {
 
     #[test]
     fn impossible_rates_are_refused() {
-        for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-9, 1e10] {
+        for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-9, 1e8] {
             assert!(check_rate(rate).is_err(), "rate {rate}");
             let (users, wait) = users_per_step(rate);
             assert!(users > 0 && wait > Duration::ZERO, "rate {rate}");
         }
         let message = check_rate(0.0).unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "spawn rate is 0 users a second: choose one from 0.000001 to 1000000000"
-        );
+        assert_eq!(message, "spawn rate is 0 users a second: choose one from 0.000001 to 10000000");
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod tags;
 use std::collections::BTreeSet;
 
 pub use error::{Place, PlanError};
-pub use tags::select;
+pub use tags::{select, unknown_tags};
 
 use crate::plan::{Action, Order, Population, Scenario, Sharing, Task, TaskSet, UserClass, Wait};
 

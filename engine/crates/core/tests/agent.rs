@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::collection::btree_set;
 use proptest::prelude::*;
-use swarm_core::agent::{Action, Agent, LEASE, REFUSAL_LEASE};
+use swarm_core::agent::{Action, Agent, FINISHED_RUNS_MAX, LEASE, REFUSAL_LEASE};
 use swarm_core::cluster::AWAIT_MAX;
 use swarm_core::ids::IdSet;
 use swarm_core::message::{ClassUsers, Moves, Order, Settings, WorkerState};
@@ -107,6 +107,34 @@ fn a_connection_that_closes_is_silence_unless_nobody_listens() {
     assert!(REFUSAL_LEASE < AWAIT_MAX);
     assert_eq!(agent.tick(3 * SECOND + REFUSAL_LEASE), []);
     assert!(stops(&agent.tick(3 * SECOND + REFUSAL_LEASE + TICK)));
+}
+
+/// There is nobody who would take its users over.
+#[test]
+fn a_worker_that_leaves_ends_its_users_when_the_master_goes() {
+    let mut agent = busy();
+    assert_eq!(agent.leave(SECOND), []);
+    assert!(stops(&agent.closed(2 * SECOND)));
+    assert_eq!(agent.tick(3 * SECOND), []);
+}
+
+/// A heartbeat that is too long to be sent would be silence.
+#[test]
+fn a_heartbeat_names_finished_users_as_far_as_it_can() {
+    let mut agent = agent(1);
+    let users = u32::try_from(2 * FINISHED_RUNS_MAX + 2).unwrap();
+    let order = Order { spread_ms: 0, ..order(1, &ids(0..users)) };
+    agent.order(Duration::ZERO, 0, order);
+    while agent.status(true).state == WorkerState::Spawning {
+        (0..users).for_each(|id| agent.user_started(id));
+        agent.tick(SECOND);
+    }
+    for id in (0..users).step_by(2) {
+        assert_eq!(agent.user_ended(SECOND, id, true), None);
+    }
+    let finished = agent.status(true).finished;
+    assert_eq!(finished.run_count(), FINISHED_RUNS_MAX);
+    assert!(finished.contains(0));
 }
 
 #[test]
@@ -436,14 +464,6 @@ fn a_user_that_is_sent_on_once_more_still_leaves_at_its_first_turn() {
     assert!(stops(&agent.tick(first_turn)));
 }
 
-/// While it was cut off its users were given to others, and run there.
-#[test]
-fn whom_the_first_order_of_a_connection_leaves_out_stops_at_once() {
-    let mut agent = busy();
-    agent.closed(SECOND);
-    agent.registered(SECOND, SECOND);
-    assert!(stops(&agent.order(SECOND, 1000, order(1, &ids([4])))));
-}
 /// User 3 has come by a move, is ramped down and given to another worker before it has stopped: it
 /// stops at its turn in that move. Its turn in the first one is long over, and says nothing.
 #[test]
@@ -463,3 +483,11 @@ fn a_user_that_leaves_slowly_and_then_by_a_move_leaves_at_its_turn() {
     assert!(stops(&agent.tick(now)));
 }
 
+/// While it was cut off its users were given to others, and run there.
+#[test]
+fn whom_the_first_order_of_a_connection_leaves_out_stops_at_once() {
+    let mut agent = busy();
+    agent.closed(SECOND);
+    agent.registered(SECOND, SECOND);
+    assert!(stops(&agent.order(SECOND, 1000, order(1, &ids([4])))));
+}

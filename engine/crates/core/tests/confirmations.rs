@@ -61,7 +61,11 @@ impl Master {
 
     fn last_order(&self, connection: u64) -> &Order {
         let orders = self.orders.iter().rev();
-        orders.clone().find(|(to, _)| *to == connection).map(|(_, order)| order).expect("it was told")
+        orders
+            .clone()
+            .find(|(to, _)| *to == connection)
+            .map(|(_, order)| order)
+            .expect("it was told")
     }
 
     /// The worker of a connection has done all that it was told.

@@ -4,7 +4,8 @@ use swarm_core::plan::{
     Action, Order, Population, Scenario, Sharing, Task, TaskSet, UserClass, Wait,
 };
 use swarm_core::validate::{
-    CLASSES_MAX, MARKOV_TASKS_MAX, NAME_BYTES_MAX, SETS_MAX, TAGS_MAX, TASKS_MAX, select, validate,
+    CLASSES_MAX, MARKOV_TASKS_MAX, NAME_BYTES_MAX, SETS_MAX, TAGS_MAX, TASKS_MAX, select,
+    unknown_tags, validate,
 };
 
 fn task(id: u32, tags: &[&str]) -> Task {
@@ -206,6 +207,15 @@ fn who_enters_must_get_to_a_task() {
     let root = set("root", Order::Weighted, vec![task(1, &[]), enter(1, &[])]);
     let message = endless(vec![root, sequence("trap", vec![enter(1, &[])])]);
     assert!(message.contains("set 1 \"trap\""), "{message}");
+}
+
+#[test]
+fn tags_that_no_task_has_are_found() {
+    let tasks = vec![task(1, &["buy", "fast"]), task(2, &[])];
+    let classes = vec![class("A", vec![set("root", Order::Weighted, tasks)])];
+    let scenario = Scenario { classes, sharing: Sharing::PerUser };
+    let given = ["buy", "nothing", "Buy"].map(ToOwned::to_owned);
+    assert_eq!(unknown_tags(&scenario, given.iter()), ["nothing", "Buy"]);
 }
 
 fn selected(tags: &[&str], exclude: &[&str]) -> Result<Scenario, String> {

@@ -3,14 +3,16 @@
 //! # Layout
 //! - this file: the settings, the thread, its end.
 //! - `control`: the loop that owns everything; all events pass through it, one after the other.
-//! - `dial`: reaching a master and registering.
+//! - `dial`: reaching a master and registering; `joining`: when that is tried again.
 //! - `prepare`: from a digest to a compiled module; `fetch`: its bytes, from the master.
 
 mod control;
 mod dial;
 mod fetch;
+mod joining;
 mod prepare;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -113,6 +115,15 @@ pub enum MasterAddress {
     InProcess(mpsc::Sender<DuplexStream>),
 }
 
+impl fmt::Display for MasterAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } => write!(f, "the master at {host}:{port}"),
+            Self::InProcess(_) => write!(f, "the master"),
+        }
+    }
+}
+
 /// How a worker ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerEnd {
@@ -120,6 +131,8 @@ pub enum WorkerEnd {
     Quit,
     /// Told to leave; its users and samples are handed over.
     Left,
+    /// Told to leave; its last samples could not be handed over. Why.
+    Unreported(String),
     /// The master does not take it. Why.
     Refused(String),
     /// Whoever answers is not the master that this worker trusts. Why.

@@ -27,7 +27,8 @@ struct Arguments {
 }
 
 fn parse(arguments: &[String]) -> Result<Arguments, String> {
-    let mut parsed = Arguments { from: 0, seeds: 100, seconds: 200, jobs: 1, lines: LOG_LINES as u64 };
+    let mut parsed =
+        Arguments { from: 0, seeds: 100, seconds: 200, jobs: 1, lines: LOG_LINES as u64 };
     let mut rest = arguments.iter();
     while let Some(name) = rest.next() {
         if name == "--fresh" {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use swarm_core::agent::{Agent, HEARTBEAT_INTERVAL};
+use swarm_core::agent::{Agent, HEARTBEAT_INTERVAL, LEAVE_ALONE_MAX, LEAVE_MAX};
+use swarm_core::backoff::Backoff;
 use swarm_core::cluster::NO_TEST;
 use swarm_core::message::{Order, WorkerInfo};
 use swarm_stats::delta::Delta;
@@ -20,10 +21,7 @@ pub(crate) const MASTER_GRACE: Duration = Duration::from_secs(30);
 const TICK_MS: u64 = 20;
 const BUSY_TICK_MS: u64 = 5;
 const CHANGE_INTERVAL_MS: u64 = 100;
-const LEAVE_MAX: Duration = Duration::from_secs(10);
 const CONNECT_MAX_US: u64 = 5_000_000;
-const PAUSE_MIN_US: u64 = 200_000;
-const PAUSE_MAX_US: u64 = 2_000_000;
 const PART_MAX: PartMax = PartMax { rows: 2_000, bytes: 8 << 20 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +68,9 @@ pub(crate) struct Process {
     dialling: Option<u64>,
     /// When that began.
     dialled: Duration,
-    attempts: u32,
+    backoff: Backoff,
+    /// Since when there is no master.
+    alone_since: Option<Duration>,
     beating: bool,
     beat_again: bool,
     pub(crate) reporting: bool,
@@ -172,7 +172,8 @@ impl World {
             session: None,
             dialling: None,
             dialled: Duration::ZERO,
-            attempts: 0,
+            backoff: Backoff::new(self.rng.u64(..)),
+            alone_since: Some(Duration::ZERO),
             beating: false,
             beat_again: false,
             reporting: false,
@@ -246,10 +247,10 @@ impl World {
     fn dial_failed(&mut self, w: usize) {
         let process = self.process(w);
         process.dialling = None;
-        let pause = PAUSE_MIN_US << process.attempts.min(10);
-        process.attempts += 1;
+        let pause = process.backoff.pause();
         let number = process.number;
-        self.after(pause.min(PAUSE_MAX_US), Event::Dial(w, number));
+        let pause_us = u64::try_from(pause.as_micros()).expect("seconds");
+        self.after(pause_us, Event::Dial(w, number));
     }
 
     pub(crate) fn dial_timed_out(&mut self, w: usize, connection: u64) {
@@ -268,13 +269,13 @@ impl World {
     }
 
     fn registered(&mut self, w: usize, connection: u64, master_ms: u64) {
-        let now_us = self.now_us;
         self.note(&format!("worker {w} has joined by connection {connection}"));
+        let now_us = self.now_us;
         let process = self.process(w);
         let now = process.local(now_us);
         process.dialling = None;
         process.session = Some(connection);
-        process.attempts = 0;
+        process.alone_since = None;
         process.reporting = false;
         process.beating = false;
         process.last_order = 0;
@@ -314,6 +315,7 @@ impl World {
             Message::Answer { sent_us, master_ms } => {
                 let sent = Duration::from_micros(sent_us);
                 process.agent.answered(sent);
+                process.backoff.reset();
                 let trip = now.saturating_sub(sent);
                 if trip <= process.trip {
                     process.trip = trip;
@@ -370,15 +372,13 @@ impl World {
     }
 
     fn disconnected(&mut self, w: usize) {
+        let now_us = self.now_us;
         let process = self.process(w);
         process.session = None;
         process.reporting = false;
         process.beating = false;
-        if self.process(w).leaving_since.is_some() {
-            self.gone(w);
-        } else {
-            self.dial_failed(w);
-        }
+        process.alone_since = Some(process.local(now_us));
+        self.dial_failed(w);
     }
 
     /// The process ends by itself.
@@ -408,7 +408,11 @@ impl World {
         let process = self.process(w);
         if let Some(since) = process.leaving_since {
             let done = process.agent.users() == 0 && process.flushed();
-            if done || now.saturating_sub(since) > LEAVE_MAX {
+            let leaving = now.saturating_sub(since);
+            let alone = process.alone_since.map(|since| now.saturating_sub(since).min(leaving));
+            let too_long =
+                leaving > LEAVE_MAX || alone.is_some_and(|alone| alone > LEAVE_ALONE_MAX);
+            if done || too_long {
                 if let Some(connection) = process.session.take() {
                     if done {
                         self.send_up(connection, Message::Leave);

@@ -109,12 +109,13 @@ impl Outbox {
         }
     }
 
-    /// Drops the oldest report, which can't be delivered. The gap in the numbers tells the master.
-    pub fn give_up_first(&mut self) {
-        if let Some(first) = self.waiting.pop_front() {
-            self.bytes -= first.bytes;
-        }
+    /// Drops the oldest report, which cannot be delivered, and returns it. The gap in the numbers
+    /// tells the master, once a later report has arrived.
+    pub fn give_up_first(&mut self) -> Option<Report> {
         self.first_sent = false;
+        let first = self.waiting.pop_front()?;
+        self.bytes -= first.bytes;
+        Some(first.report)
     }
 
     /// Does the master have all of them?

@@ -17,7 +17,8 @@ use swarm_stats::snapshot::{
     Snapshot, TimesMs,
 };
 use swarm_web::view::{
-    Answer, ClassView, Command, Control, Notice, SwarmRequest, View, WorkerView,
+    Answer, ClassView, Command, Control, Notice, SwarmRequest, TestState, View, WorkerPhase,
+    WorkerView,
 };
 use swarm_web::{WebOptions, serve};
 use tokio::net::TcpListener;
@@ -60,9 +61,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// What a worker does in a test that is there.
+fn phase(state: TestState) -> WorkerPhase {
+    match state {
+        TestState::Ready | TestState::Stopped => WorkerPhase::Ready,
+        TestState::Spawning => WorkerPhase::Spawning,
+        TestState::Running => WorkerPhase::Running,
+        TestState::Stopping => WorkerPhase::Stopping,
+    }
+}
+
 /// A master that only pretends.
 struct Fake {
-    state: &'static str,
+    state: TestState,
     now_s: u64,
     test_start_s: Option<u64>,
     target: SwarmRequest,
@@ -78,7 +89,7 @@ impl Fake {
     fn new(names: u32, workers: u32) -> Self {
         let target = SwarmRequest { user_count: 50, spawn_rate: 5.0, host: None, run_time_s: None };
         let mut fake = Self {
-            state: "ready",
+            state: TestState::Ready,
             now_s: 0,
             test_start_s: None,
             target,
@@ -105,7 +116,7 @@ impl Fake {
                 let _ = answer.send(self.swarm(&request));
             }
             Command::Stop(answer) => {
-                self.state = "stopping";
+                self.state = TestState::Stopping;
                 let _ = answer.send(Ok("Test stopped".into()));
             }
             Command::Reset(answer) => {
@@ -119,14 +130,14 @@ impl Fake {
         if request.host.as_ref().is_some_and(|host| host.contains("refuse")) {
             return Err("no worker is ready: start one with `swarm worker`".into());
         }
-        if matches!(self.state, "ready" | "stopped") {
+        if matches!(self.state, TestState::Ready | TestState::Stopped) {
             self.reset();
             self.test_start_s = Some(self.now_s);
             self.notices.clear();
         }
         let host = request.host.clone().or(self.target.host.take());
         self.target = SwarmRequest { host, ..request.clone() };
-        self.state = "spawning";
+        self.state = TestState::Spawning;
         Ok("Swarming started".into())
     }
 
@@ -139,21 +150,22 @@ impl Fake {
         self.now_s += 1;
         let rate = u32::try_from(whole(self.target.spawn_rate.max(1.0))).unwrap_or(u32::MAX);
         match self.state {
-            "spawning" | "running" => {
+            TestState::Spawning | TestState::Running => {
                 let wanted = self.target.user_count;
                 self.users = if self.users < wanted {
                     wanted.min(self.users.saturating_add(rate))
                 } else {
                     wanted.max(self.users.saturating_sub(rate))
                 };
-                self.state = if self.users == wanted { "running" } else { "spawning" };
+                self.state =
+                    if self.users == wanted { TestState::Running } else { TestState::Spawning };
                 self.load();
             }
-            "stopping" => {
+            TestState::Stopping => {
                 self.users = 0;
-                self.state = "stopped";
+                self.state = TestState::Stopped;
             }
-            _ => {}
+            TestState::Ready | TestState::Stopped => {}
         }
     }
 
@@ -225,7 +237,7 @@ impl Fake {
                 WorkerView {
                     id: format!("worker-{index:04}"),
                     index,
-                    state: if gone { "lost" } else { self.state },
+                    state: if gone { WorkerPhase::Lost } else { phase(self.state) },
                     module_percent: None,
                     user_count: if gone { 0 } else { self.users / there.max(1) },
                     cpu_usage: if gone { 0.0 } else { cpu(busy, self.noise()) },
@@ -266,7 +278,7 @@ impl Fake {
             seconds: self.seconds.clone(),
             entries: entries.into_iter().cloned().collect(),
             total,
-            interrupted: if self.state == "stopped" { 3 } else { 0 },
+            interrupted: if self.state == TestState::Stopped { 3 } else { 0 },
             names_overflowed: 0,
             lateness_ms: (num_requests > 0).then_some((0.021, 0.84, 3.7)),
         }

@@ -2,14 +2,13 @@
 
 use axum::http::StatusCode;
 use serde_json::Value;
+use swarm_core::limits::{RATE_MAX, RATE_MIN, USERS_MAX};
+use swarm_core::pace::check_rate;
 use swarm_core::span;
 use url::{Url, form_urlencoded};
 
 use crate::error::Refusal;
 use crate::view::{SwarmRequest, View};
-
-/// Most users that the page lets anybody ask for.
-pub const USERS_MAX: u32 = 10_000_000;
 
 /// Longest base URL accepted, in bytes.
 pub const HOST_BYTES_MAX: usize = 2_048;
@@ -89,7 +88,7 @@ impl Fields {
     /// `view` says whether this edits a running test: an edit that does not name a run time keeps
     /// the present one, as in Locust; an empty run time takes it away.
     pub(crate) fn check(&self, view: &View) -> Result<SwarmRequest, Refusal> {
-        let editing = matches!(view.state, "spawning" | "running");
+        let editing = view.state.is_live();
         let run_time_s = match self.run_time.as_deref().map(str::trim) {
             None if editing => view.run_time_s,
             None | Some("") => None,
@@ -127,12 +126,13 @@ fn users(text: Option<&str>) -> Result<u32, Refusal> {
 
 fn rate(text: Option<&str>) -> Result<f64, Refusal> {
     let text = text.unwrap_or_default().trim();
-    let range = "must be a number of users a second above 0";
+    let range =
+        format!("must be a number of users a second above 0, from {RATE_MIN} to {RATE_MAX}");
     if text.is_empty() {
         return Err(Refusal::bad_input(format!("spawn rate is missing: it {range}")));
     }
     match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        Ok(rate) if check_rate(rate).is_ok() => Ok(rate),
         _ => Err(Refusal::bad_input(format!("spawn rate {range}, not `{}`", shown(text)))),
     }
 }
@@ -159,6 +159,7 @@ fn host(text: Option<&str>) -> Result<Option<String>, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::TestState;
 
     fn form(body: &str) -> Result<SwarmRequest, Refusal> {
         checked(body, &View::default())
@@ -198,12 +199,12 @@ mod tests {
 
     #[test]
     fn an_edit_keeps_the_run_time_that_it_does_not_name() {
-        let view = View { state: "running", run_time_s: Some(60), ..View::default() };
+        let view = View { state: TestState::Running, run_time_s: Some(60), ..View::default() };
         let run_time = |body| checked(body, &view).map(|request| request.run_time_s);
         assert_eq!(run_time("user_count=1&spawn_rate=1"), Ok(Some(60)));
         assert_eq!(run_time("user_count=1&spawn_rate=1&run_time="), Ok(None));
         assert_eq!(run_time("user_count=1&spawn_rate=1&run_time=90"), Ok(Some(90)));
-        let view = View { state: "stopped", run_time_s: Some(60), ..View::default() };
+        let view = View { state: TestState::Stopped, run_time_s: Some(60), ..View::default() };
         let request = checked("user_count=1&spawn_rate=1", &view).unwrap();
         assert_eq!(request.run_time_s, None, "a new test starts without the old run time");
     }

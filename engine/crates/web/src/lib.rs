@@ -52,6 +52,6 @@ mod routes;
 pub mod server;
 pub mod view;
 
-pub use fields::{HOST_BYTES_MAX, USERS_MAX};
+pub use fields::HOST_BYTES_MAX;
 pub use login::LoginToken;
 pub use server::{WebError, WebOptions, serve};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use swarm_stats::snapshot::{EntrySnapshot, Snapshot};
 
-use crate::view::{View, WorkerView};
+use crate::view::{TestState, View, WorkerPhase, WorkerView};
 
 /// Most rows of one table in an answer; the CSV files have all.
 pub(crate) const ROWS_MAX: usize = 500;
@@ -23,7 +23,7 @@ pub(crate) struct Requests<'a> {
     /// From 0 to 1.
     fail_ratio: f64,
     current_response_time_percentiles: CurrentPercentiles,
-    state: &'static str,
+    state: TestState,
     user_count: u32,
     workers: Vec<WorkerRow<'a>>,
     worker_count: usize,
@@ -142,7 +142,7 @@ struct CurrentPercentiles {
 #[derive(Debug, Serialize)]
 struct WorkerRow<'a> {
     id: &'a str,
-    state: &'static str,
+    state: WorkerPhase,
     user_count: u32,
     cpu_usage: f32,
     memory_usage: u64,
@@ -217,7 +217,7 @@ impl<'a> Tasks<'a> {
 
 /// Workers that are there.
 pub(crate) fn worker_count(view: &View) -> usize {
-    let there = |worker: &&WorkerView| !matches!(worker.state, "missing" | "lost");
+    let there = |worker: &&WorkerView| worker.state != WorkerPhase::Lost;
     view.workers.iter().filter(there).count()
 }
 

@@ -4,9 +4,36 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+pub use swarm_core::cluster::State as TestState;
 use swarm_stats::lateness::WorkerLateness;
 use swarm_stats::snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
+
+/// What a worker is doing, as the page shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkerPhase {
+    /// Fetching or compiling the module.
+    Preparing,
+    /// Has the module, runs no user.
+    Ready,
+    /// Starting users.
+    Spawning,
+    /// Running all its users.
+    Running,
+    /// Ending users.
+    Stopping,
+    /// Not there any more.
+    Lost,
+}
+
+impl WorkerPhase {
+    /// Can it run users?
+    #[must_use]
+    pub fn is_able(self) -> bool {
+        matches!(self, Self::Ready | Self::Spawning | Self::Running | Self::Stopping)
+    }
+}
 
 /// One worker as the page shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -15,8 +42,8 @@ pub struct WorkerView {
     pub id: String,
     /// Its number: stable and 0-based for the master's life.
     pub index: u32,
-    /// `preparing`, `ready`, `spawning`, `running`, `stopping`, `missing` or `lost`.
-    pub state: &'static str,
+    /// What it is doing.
+    pub state: WorkerPhase,
     /// How much of the module has gone to it while it fetches that, in percent.
     pub module_percent: Option<u32>,
     /// Users alive on it.
@@ -44,8 +71,8 @@ pub struct ClassView {
 /// The master at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct View {
-    /// `ready`, `spawning`, `running`, `stopping`, `stopped`.
-    pub state: &'static str,
+    /// Where the test is.
+    pub state: TestState,
     /// Name of the scenario's file.
     pub scenario: String,
     /// Base URL of the target.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use swarm_core::message::{Digest, Heartbeat, Order, WorkerInfo};
+use swarm_core::message::{Digest, Heartbeat, Order, Refusal, WorkerInfo};
 use swarm_stats::Histogram;
 use swarm_stats::delta::{Delta, EntryDelta, Report};
 use swarm_wire::{
@@ -27,7 +27,7 @@ struct Master {
 }
 
 impl MasterHandler for Master {
-    async fn register(&self, _: u64, _: WorkerInfo, _: WorkerHandle) -> Result<Accepted, String> {
+    async fn register(&self, _: u64, _: WorkerInfo, _: WorkerHandle) -> Result<Accepted, Refusal> {
         Ok(Accepted { master_time_ms: 0, worker_index: 0, version: String::new(), module: None })
     }
 

@@ -82,6 +82,9 @@ struct Registration {
     refused @0 :Text;
     accepted @1 :Accepted;
   }
+
+  # With `refused`: it may be otherwise in a while, so the worker tries again.
+  temporary @2 :Bool;
 }
 
 struct Accepted {

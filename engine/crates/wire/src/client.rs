@@ -8,7 +8,7 @@ use std::io;
 use std::rc::Rc;
 
 use capnp_rpc::new_client;
-use swarm_core::message::{Digest, Heartbeat, Order, WorkerInfo};
+use swarm_core::message::{Digest, Heartbeat, Order, Refusal, WorkerInfo};
 use swarm_stats::delta::Report;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -37,7 +37,8 @@ pub trait WorkerHandler: 'static {
 /// returns.
 ///
 /// # Errors
-/// [`ConnectError::Refused`] with the master's reason; [`ConnectError::Wire`] when the connection
+/// [`ConnectError::Refused`] or [`ConnectError::RefusedForNow`] with the master's reason;
+/// [`ConnectError::Wire`] when the connection
 /// ends, the other side is no master, or does not answer within [`REGISTER_TIMEOUT`]. Dropping
 /// the future closes the connection.
 ///
@@ -113,7 +114,12 @@ async fn register(
     let answer = end.call(request.send().promise).await?;
     let registration = malformed(malformed(answer.get())?.get_registration())?;
     match info::read_registration(registration).map_err(WireError::Answer)? {
-        Registration::Refused(reason) => Err(ConnectError::Refused(reason)),
+        Registration::Refused(Refusal { reason, temporary: false }) => {
+            Err(ConnectError::Refused(reason))
+        }
+        Registration::Refused(Refusal { reason, temporary: true }) => {
+            Err(ConnectError::RefusedForNow(reason))
+        }
         Registration::Accepted(client, accepted, proof) => {
             let known = |secret: &Secret| {
                 info::join(info, secret, &master_nonce).is_masters(&secret.token, &proof)

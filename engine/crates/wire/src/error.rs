@@ -60,9 +60,12 @@ pub enum WireError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The master does not want this worker. Trying again unchanged may be of no use.
+    /// The master does not take this worker, and will not until somebody changes a setting.
     #[error("refused by the master: {0}")]
     Refused(String),
+    /// The master does not take this worker now. Trying again in a while may help.
+    #[error("refused by the master for now: {0}")]
+    RefusedForNow(String),
     /// This worker does not take orders from whoever answers. Why.
     #[error("not the master that this worker trusts: {0}")]
     Untrusted(String),

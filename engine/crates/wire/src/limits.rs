@@ -1,5 +1,6 @@
 //! What one side accepts from the other. Both sides check: the sender so that its error names
-//! the field before anything is sent, the receiver because it trusts nobody.
+//! the field before anything is sent, the receiver because it trusts nobody. What an operator may
+//! ask for (the settings of a test, the id of a worker) has its limits in [`swarm_core::limits`].
 
 use std::time::Duration;
 
@@ -54,8 +55,6 @@ pub const MODULE_CHUNKS_QUEUED_MAX: usize = 8;
 /// Bytes of the largest module.
 pub const MODULE_BYTES_MAX: u64 = 1 << 30;
 
-/// Bytes of a worker's id.
-pub const WORKER_ID_BYTES_MAX: usize = 256;
 /// Bytes of a program version.
 pub const VERSION_BYTES_MAX: usize = 256;
 /// Threads of a worker.
@@ -72,10 +71,6 @@ pub const ORDER_USERS_MAX: u64 = 10_000_000;
 pub const ORDER_RUNS_MAX: u32 = 1_000_000;
 /// Rebalances that one order tells of.
 pub const ORDER_MOVES_MAX: u32 = 1_000;
-/// Items in each list of the settings.
-pub const SETTINGS_LIST_MAX: u32 = 10_000;
-/// Bytes of each text in the settings.
-pub const SETTINGS_TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// (method, name) pairs in one report.
 pub const REPORT_ENTRIES_MAX: u32 = 10_000;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use capnp_rpc::new_client;
 use ring::hmac;
-use swarm_core::message::{Digest, Heartbeat, WorkerInfo};
+use swarm_core::message::{Digest, Heartbeat, Refusal, WorkerInfo};
 use swarm_stats::delta::Report;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
@@ -23,6 +23,7 @@ use crate::auth::{Nonce, Secret};
 use crate::codec::info::{Reply, read_proof, read_worker, write_accepted, write_refused};
 use crate::driver::Driver;
 use crate::end::End;
+use crate::error::WireError;
 use crate::generated::swarm_capnp::{master, registration, worker, worker_info};
 use crate::limits::REGISTER_TIMEOUT;
 use crate::network::Allowance;
@@ -35,13 +36,22 @@ use session::SessionServer;
 /// A future that is still running when the connection ends is dropped; [`MasterHandler::closed`]
 /// follows, so whatever a call has begun can be undone there.
 pub trait MasterHandler: 'static {
-    /// A worker of the right protocol wants to join. An error is the reason for refusing it.
+    /// A worker of the right protocol wants to join.
+    ///
+    /// # Errors
+    /// Why it may not.
     fn register(
         &self,
         conn: u64,
         info: WorkerInfo,
         worker: WorkerHandle,
-    ) -> impl Future<Output = Result<Accepted, String>>;
+    ) -> impl Future<Output = Result<Accepted, Refusal>>;
+
+    /// An order cannot be sent to the worker, or the worker cannot take it: the same users in
+    /// another order would fare no better.
+    fn undeliverable(&self, conn: u64, order: u64, error: &WireError) {
+        tracing::warn!(conn, order, %error, "an order cannot be delivered");
+    }
 
     /// Who is on this connection has not proved that it knows the token; it is refused.
     fn unproven(&self, conn: u64) {
@@ -107,31 +117,36 @@ where
     let closing = Closing { handler: Rc::clone(&handler), conn, end: end.clone() };
     let allowance = Allowance::unregistered();
     let (registered, registration) = oneshot::channel();
-    let context = Rc::new(Context { handler, conn, end: end.clone() });
+    let context = Rc::new(Context { handler, conn, end });
     let master: master::Client = new_client(MasterServer {
-        context,
+        context: Rc::clone(&context),
         allowance: Rc::clone(&allowance),
         secret,
         challenged: RefCell::new(None),
         asked: Cell::new(false),
         registered: Cell::new(Some(registered)),
     });
-    let driver = Driver::server(stream, master.client, allowance, &end);
+    let driver = Driver::server(stream, master.client, allowance, &context.end);
     async move {
         // Dropped last: when `closed` is called, the connection is closed.
         let _closing = closing;
         tokio::select! {
             biased;
             () = driver.run() => {}
-            () = deliver_orders(registration, &end) => {}
+            () = deliver_orders(registration, &context) => {}
         }
     }
 }
 
 /// Waits for the registration, then sends orders. Ends never: the driver decides.
-async fn deliver_orders(registration: oneshot::Receiver<Registered>, end: &End) {
+async fn deliver_orders<H: MasterHandler>(
+    registration: oneshot::Receiver<Registered>,
+    context: &Context<H>,
+) {
+    let Context { handler, conn, end } = context;
+    let failed = |order, error: &WireError| handler.undeliverable(*conn, order, error);
     match tokio::time::timeout(REGISTER_TIMEOUT, registration).await {
-        Ok(Ok(Registered { worker, client })) => worker.deliver(&client).await,
+        Ok(Ok(Registered { worker, client })) => worker.deliver(&client, failed).await,
         Ok(Err(_)) => {}
         Err(_) => {
             end.set(&format!("no worker has registered within {} s", REGISTER_TIMEOUT.as_secs()));
@@ -192,9 +207,14 @@ impl<H: MasterHandler> master::Server for MasterServer<H> {
         let params = params.get()?;
         let mut answer = results.get().init_registration();
         let accepted = self.accept(params.get_info()?, params.get_worker(), answer.reborrow());
-        if let Err(reason) = accepted.await {
-            tracing::warn!(conn = self.context.conn, %reason, "worker refused");
-            write_refused(&reason, answer);
+        if let Err(refusal) = accepted.await {
+            let Refusal { reason, temporary } = &refusal;
+            if *temporary {
+                tracing::info!(conn = self.context.conn, %reason, "worker refused for now");
+            } else {
+                tracing::warn!(conn = self.context.conn, %reason, "worker refused");
+            }
+            write_refused(&refusal, answer);
         }
         Ok(())
     }
@@ -213,19 +233,19 @@ impl<H: MasterHandler> master::Server for MasterServer<H> {
 }
 
 impl<H: MasterHandler> MasterServer<H> {
-    /// Registers a worker and writes the answer. An error is the reason for refusing it.
+    /// Registers a worker and writes the answer.
     async fn accept(
         &self,
         info: worker_info::Reader<'_>,
         client: capnp::Result<worker::Client>,
         answer: registration::Builder<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         let protocol = version::common(info)?;
         let proof = self.check_secret(info)?;
         let info = read_worker(info).map_err(|error| format!("info.{error}"))?;
         let client = client.map_err(|error| format!("worker is malformed: {error}"))?;
         if self.asked.replace(true) {
-            return Err("this connection has asked to register before".to_owned());
+            return Err(Refusal::lasting("this connection has asked to register before"));
         }
         let Context { handler, conn, end } = &*self.context;
         let worker = WorkerHandle::new(end.clone());
@@ -283,7 +303,8 @@ impl master::Server for Refusing {
         _params: master::RegisterParams,
         mut results: master::RegisterResults,
     ) -> Result<(), capnp::Error> {
-        write_refused(&self.0, results.get().init_registration());
+        let refusal = Refusal::lasting(self.0.as_str());
+        write_refused(&refusal, results.get().init_registration());
         Ok(())
     }
 }

@@ -1,10 +1,11 @@
 //! Which protocol master and worker speak with each other.
 
+use swarm_core::limits::WORKER_ID_BYTES_MAX;
 use swarm_core::message::{PROTOCOL_OLDEST, PROTOCOL_VERSION};
 
 use crate::codec::field::read_text;
 use crate::generated::swarm_capnp::worker_info;
-use crate::limits::{VERSION_BYTES_MAX, WORKER_ID_BYTES_MAX};
+use crate::limits::VERSION_BYTES_MAX;
 
 /// The newest protocol that the worker and this master speak. Comes before everything else: of
 /// another protocol nothing is known but where the numbers are.

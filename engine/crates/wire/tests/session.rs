@@ -11,7 +11,8 @@ use common::{
     MASTER_TIME_MS, Master, Worker, dial, heartbeat, info, listen, order, report, run, until,
 };
 use swarm_core::ids::IdRun;
-use swarm_core::message::{ClassUsers, PROTOCOL_VERSION};
+use swarm_core::message::{ClassUsers, Heartbeat, PROTOCOL_VERSION};
+use swarm_wire::limits::REASON_BYTES_MAX;
 use swarm_wire::{ConnectError, Delivery, WireError, connect, limits};
 
 #[test]
@@ -50,7 +51,8 @@ fn an_id_that_is_taken_is_refused() {
         let address = listen(&master).await;
         let _first = connect(dial(address).await, &info("a"), Worker::new()).await.unwrap();
         let second = connect(dial(address).await, &info("a"), Worker::new()).await;
-        let refused = ConnectError::Refused("worker \"a\" is already here".into());
+        // It may leave.
+        let refused = ConnectError::RefusedForNow("worker \"a\" is already here".into());
         assert_eq!(second.unwrap_err(), refused);
         // The refused worker's connection is gone, the other's is not.
         master.closed(1).await;
@@ -84,7 +86,8 @@ fn what_breaks_a_limit_is_not_sent() {
         let Err(ConnectError::Wire(WireError::Unsendable(error))) = result else {
             panic!("{result:?}")
         };
-        assert_eq!(error.to_string(), "info.id is empty, must name the worker");
+        let why = "info.id cannot be used: a worker's id must not be empty";
+        assert_eq!(error.to_string(), why);
 
         let worker = Worker::new();
         let stream = dial(address).await;
@@ -95,10 +98,31 @@ fn what_breaks_a_limit_is_not_sent() {
         twice.users.push(ClassUsers { class: 1, ids: (3..5).collect() });
         let error = master.worker(1).order(twice).await.unwrap_err();
         assert_eq!(error.to_string(), "cannot be sent: order.users have an id in two classes");
+        assert_eq!(*master.undeliverable.borrow(), [(1, 1, error.to_string())]);
         // Neither did harm.
         assert_eq!(session.report(&report(1)).await, Ok(1));
         assert_eq!(master.worker(1).order(order(1)).await, Ok(Delivery::Taken));
         assert_eq!(worker.order_numbers(), [1]);
+        assert_eq!(master.undeliverable.borrow().len(), 1, "what arrives is no news");
+    });
+}
+
+/// Else the worker would fall silent because of a text for people.
+#[test]
+fn a_long_problem_is_cut_rather_than_not_told() {
+    run(async {
+        let master = Rc::new(Master::default());
+        let stream = dial(listen(&master).await).await;
+        let (session, _) = connect(stream, &info("a"), Worker::new()).await.unwrap();
+        let long = "ä".repeat(REASON_BYTES_MAX);
+        let beat =
+            Heartbeat { problem: Some(long.clone()), warning: Some(long.clone()), ..heartbeat() };
+        session.heartbeat(&beat).await.unwrap();
+        let (_, told) = master.heartbeats.borrow()[0].clone();
+        for text in [told.problem, told.warning] {
+            let text = text.expect("it was told");
+            assert!(text.len() == REASON_BYTES_MAX && long.starts_with(&text));
+        }
     });
 }
 

@@ -1,8 +1,9 @@
 //! Masters that come late, go, come back; waiting for workers.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::Duration;
 
-use swarm_tests::{Master, PATIENCE, Process, Signal, Swarm, scenario};
+use swarm_tests::{Master, PATIENCE, Signal, Swarm, scenario};
 
 use super::{Cluster, master_at};
 
@@ -147,16 +148,52 @@ fn a_worker_gives_up_a_master_that_never_comes() {
     assert!(said.contains("--master-max-wait"), "{said}");
 }
 
+/// Before, each attempt had a line: five in three seconds.
 #[test]
-fn ids_are_unique() {
+fn an_outage_is_told_once() {
+    let swarm = Swarm::new();
+    let mut worker = swarm.worker_at(free_address(), &["--master-max-wait", "3"]);
+    assert_eq!(worker.process.wait(PATIENCE).code(), Some(6));
+    let said = worker.process.err.text();
+    let warnings = said.lines().filter(|line| line.contains("WARN"));
+    assert_eq!(warnings.count(), 1, "{said}");
+}
+
+/// As when its supervisor starts a worker again under its name before the master has missed it.
+#[test]
+fn a_worker_waits_for_the_one_before_it_to_be_gone() {
+    let mut cluster = Cluster::start(2);
+    cluster.master.page().start(20, 100.0);
+    cluster.wait_for_shares(20, 2);
+    cluster.workers[0].process.signal(Signal::STOP);
+    let mut next = cluster.swarm.worker(&cluster.master, &["--id", "w0", "--threads", "1"]);
+    next.process.wait_for_value("the master does not take this worker yet");
+    let reason = next.process.wait_for_value("a worker with the id w0 is connected ");
+    assert_eq!(reason, "already:");
+    next.process.wait_for_value("joined the master");
+    cluster.workers[0].process.signal(Signal::KILL);
+    cluster.workers[0].process.wait(PATIENCE);
+    cluster.workers[0] = next;
+    cluster.wait_for_shares(20, 2);
+}
+
+/// Whoever told it to end kills it after 10 s, as `docker stop` does.
+#[test]
+fn a_worker_without_a_master_ends_before_it_is_killed() {
+    const KILLED_AFTER: Duration = Duration::from_secs(10);
     let mut cluster = Cluster::start(1);
-    let mut command = cluster.swarm.command(&["worker", "--id", "w0"]);
-    command.args(["--master-port", &cluster.master.address().port().to_string()]);
-    let mut twin = Process::spawn("twin", command);
-    assert_eq!(twin.wait(PATIENCE).code(), Some(7));
-    let said = twin.err.text();
-    assert!(said.contains("a worker with the id w0 is connected already"), "{said}");
-    assert!(cluster.workers[0].process.is_running());
+    cluster.master.page().start(20, 100.0);
+    cluster.wait_for_shares(20, 1);
+    cluster.wait_for_more_requests(20);
+    cluster.master.process.signal(Signal::KILL);
+    cluster.master.process.wait(PATIENCE);
+    let worker = &mut cluster.workers[0].process;
+    worker.wait_for_value("the connection to the master has ended");
+    worker.signal(Signal::TERM);
+    let code = worker.wait(KILLED_AFTER).code();
+    let said = worker.err.text();
+    assert_eq!(code, Some(9), "its samples are lost, and that is said: {said}");
+    assert!(said.contains("could not be handed to the master"), "{said}");
 }
 
 /// Where nobody listens, and nobody will who is not told to.

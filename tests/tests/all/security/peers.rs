@@ -92,7 +92,7 @@ fn a_worker_has_no_part_in_anothers_session() {
         let Err(ConnectError::Refused(reason)) = again else { panic!("{again:?}") };
         assert!(reason.contains("is another worker's already"), "{reason}");
         let twin = join(master.address(), &WorkerInfo::new("victim", 43)).await;
-        let Err(ConnectError::Refused(reason)) = twin else { panic!("{twin:?}") };
+        let Err(ConnectError::RefusedForNow(reason)) = twin else { panic!("{twin:?}") };
         assert!(reason.contains("is connected already"), "{reason}");
         victim.heartbeat(&Heartbeat::new(WorkerState::Ready)).await.expect("it is still there");
     });

@@ -220,8 +220,8 @@ impl Users {
         }
     }
 
-    /// A user that moves: it stops at `go` if it goes, and starts at `come` if it comes. False if it
-    /// does neither.
+    /// A user that moves: it stops at `go` if it goes, and starts at `come` if it comes. False if
+    /// it does neither.
     pub(super) fn shift(&mut self, id: u32, go: Duration, come: Duration) -> bool {
         match self.get(id) {
             Some(user) if user.again => {

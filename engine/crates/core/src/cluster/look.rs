@@ -10,12 +10,12 @@ use super::{Cluster, Load, State};
 impl Cluster {
     /// Is a test under way?
     pub fn is_busy(&self) -> bool {
-        matches!(self.state(), State::Spawning | State::Running | State::Stopping)
+        self.state().is_busy()
     }
 
     /// Users run, or are about to.
     pub(super) fn is_live(&self) -> bool {
-        matches!(self.state(), State::Spawning | State::Running)
+        self.state().is_live()
     }
 
     /// Where the test is.
@@ -50,13 +50,13 @@ impl Cluster {
 
     /// Workers that can run users.
     pub fn ready_workers(&self) -> usize {
-        self.workers.iter().filter(|worker| worker.takes_orders()).count()
+        self.workers.iter().filter(|worker| worker.is_ready()).count()
     }
 
     /// Users that the workers which are ready can carry together; `None` is no limit, or not known
     /// because none is ready.
     pub fn room(&self) -> Option<u32> {
-        let mut able = self.workers.iter().filter(|worker| worker.takes_orders()).peekable();
+        let mut able = self.workers.iter().filter(|worker| worker.is_ready()).peekable();
         able.peek()?;
         able.map(|worker| worker.room(self.connections_of_test()))
             .try_fold(0_u32, |sum, room| Some(sum.saturating_add(room?)))

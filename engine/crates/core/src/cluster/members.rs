@@ -1,12 +1,78 @@
-//! Who goes, and how that is noticed.
+//! Who comes and goes, and how that is noticed.
 
 use std::time::Duration;
 
 use super::motion::SPREAD;
 use super::worker::{Lost, Worker};
-use super::{Action, Cluster, SILENCE_MAX};
+use super::{Action, Cluster, SILENCE_MAX, WORKERS_MAX};
+use crate::limits::check_worker_id;
+use crate::message::{Refusal, WorkerInfo};
 
 impl Cluster {
+    /// A worker wants to join by a new connection. Its index, or why it may not. Its protocol has
+    /// been compared before: of another one not even the rest of `info` would be known.
+    ///
+    /// # Errors
+    /// The reason, for the operator of the worker.
+    pub fn join(
+        &mut self,
+        now: Duration,
+        connection: u64,
+        info: WorkerInfo,
+    ) -> (Result<u32, Refusal>, Vec<Action>) {
+        let mut actions = Vec::new();
+        if let Err(error) = check_worker_id(&info.id) {
+            return (Err(Refusal::lasting(error.to_string())), actions);
+        }
+        let index = match self.by_id.get(&info.id).copied() {
+            Some(index) => {
+                let worker = &self.workers[index];
+                if worker.is_ahead_of(&info) {
+                    let reason = "a later attempt of it was first";
+                    return (Err(Refusal::temporary(reason)), actions);
+                }
+                if let Some(old) = worker.connection() {
+                    if worker.info().stream == info.stream {
+                        self.reconnects(index, old, &mut actions);
+                    } else if worker.broken {
+                        let why = Some("its connection broke");
+                        self.part(now, index, why, &mut actions);
+                        self.rebalance = true;
+                    } else {
+                        // One that has been restarted finds the process before it still there,
+                        // which hands its users over or has not been missed yet.
+                        let reason = format!(
+                            "a worker with the id {} is connected already: give each its own id",
+                            info.id
+                        );
+                        return (Err(Refusal::temporary(reason)), actions);
+                    }
+                }
+                index
+            }
+            None if self.workers.len() >= WORKERS_MAX => {
+                let reason = format!("{WORKERS_MAX} workers have joined already");
+                return (Err(Refusal::lasting(reason)), actions);
+            }
+            None => {
+                self.by_id.insert(info.id.clone(), self.workers.len());
+                self.workers.push(Worker::new(info.clone()));
+                self.workers.len() - 1
+            }
+        };
+        let awaited = self.workers[index].awaited;
+        if awaited && self.workers[index].info().stream != info.stream {
+            self.give_up(now, index, "another process has taken its place", &mut actions);
+        }
+        self.workers[index].join(now, connection, info);
+        self.workers[index].awaited = false;
+        self.touch(index);
+        // What was given to it by an earlier master is told again.
+        self.rebalance |= awaited;
+        self.connections.insert(connection, index);
+        (Ok(u32::try_from(index).expect("bounded by WORKERS_MAX")), actions)
+    }
+
     /// A connection has ended. `left`: the worker said so before, and has no users and no samples.
     pub fn closed(&mut self, now: Duration, connection: u64, left: bool) -> Vec<Action> {
         let mut actions = Vec::new();

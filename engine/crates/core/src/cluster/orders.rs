@@ -20,6 +20,33 @@ struct News {
 }
 
 impl Cluster {
+    /// The order of this number could not be sent to the worker of this connection, or the worker
+    /// cannot read it: the next would fare no better. Its users go to the others, and whoever reads
+    /// the result is told.
+    pub fn undeliverable(
+        &mut self,
+        now: Duration,
+        connection: u64,
+        number: u64,
+        why: &str,
+    ) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let Some(&index) = self.connections.get(&connection) else { return actions };
+        let worker = &mut self.workers[index];
+        let Some(first) = worker.undeliverable(number, why) else { return actions };
+        let (id, problem) = (worker.info().id.clone(), worker.problem().unwrap_or_default());
+        if first {
+            actions.push(Action::Notice(format!("worker {id} cannot take part: {problem}")));
+        }
+        if std::mem::take(&mut worker.placed) {
+            self.dispatcher.remove_worker(&id);
+            self.rebalance = true;
+        }
+        self.touch(index);
+        self.settle(now, &mut actions);
+        actions
+    }
+
     /// Tells each worker its target, if it is not what it was told last. Looks only at those whose
     /// users have changed. Who starts or stops without a move does so within `spread`.
     pub(super) fn send_orders(
@@ -134,10 +161,12 @@ impl Cluster {
         let changed = self.dispatcher.take_changed();
         let mut due: BTreeSet<usize> =
             changed.iter().filter_map(|id| self.by_id.get(id).copied()).collect();
+        let test = self.test_number().unwrap_or(NO_TEST);
         let in_want = |&index: &usize| {
             let worker = &self.workers[index];
-            // Who leaves has no place any more, and may not have heard.
-            worker.short || worker.moves_withheld || worker.leaving
+            // Who leaves or cannot be reached has no place any more, and may not have heard.
+            let dismissed = worker.leaving || worker.keeps_users_of(test);
+            worker.short || worker.moves_withheld || dismissed
         };
         due.extend((0..self.workers.len()).filter(in_want));
         due

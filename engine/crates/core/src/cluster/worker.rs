@@ -72,6 +72,10 @@ pub struct Worker {
     /// Who was to leave it by orders that it has not taken: it may still run them. 0 stands for the
     /// first order of this master.
     unheard: Vec<(u64, IdSet)>,
+    /// What the order before said, which holds if the last one cannot be delivered.
+    ordered_before: Option<(u32, Vec<ClassUsers>)>,
+    /// Number of the last order that could not be delivered in this test, and why.
+    undeliverable: Option<(u64, String)>,
     /// It is about to end, and hands its users over.
     pub(super) leaving: bool,
     /// Not all of those planned could be told.
@@ -106,6 +110,8 @@ impl Worker {
             ordered: None,
             planned: None,
             unheard: Vec::new(),
+            ordered_before: None,
+            undeliverable: None,
             leaving: false,
             short: false,
             moves_withheld: false,
@@ -161,10 +167,12 @@ impl Worker {
         self.connection = Some(connection);
         self.last_heard = now;
         self.silence();
+        self.undeliverable = None;
         self.order = 0;
         self.unsure = true;
         if !keeps {
             self.ordered = None;
+            self.ordered_before = None;
             self.planned = None;
             self.unheard.clear();
             self.moving = IdSet::new();
@@ -202,6 +210,7 @@ impl Worker {
         self.moving = IdSet::new();
         self.planned = None;
         self.unheard.clear();
+        self.undeliverable = None;
         self.users_max = 0;
         self.lost = None;
         self.buried = None;
@@ -229,6 +238,10 @@ impl Worker {
     /// Has it done all that it was told? So has one that is gone.
     pub(super) fn order_done(&self) -> bool {
         let Some(_) = self.connection else { return !self.awaited };
+        if self.undeliverable.as_ref().is_some_and(|(number, _)| *number == self.order) {
+            // It does not even know of it.
+            return true;
+        }
         if self.order == 0 {
             // Nothing by this connection yet. What it did by the one before it has not confirmed,
             // and as long as it has said nothing it may have samples left.
@@ -238,9 +251,38 @@ impl Worker {
         self.beat.as_ref().is_some_and(|beat| beat.order_done >= self.order)
     }
 
-    /// Can it be told to run users?
-    pub(super) fn takes_orders(&self) -> bool {
+    /// Can it run users?
+    pub(super) fn is_ready(&self) -> bool {
         (self.placed || self.leaving) && self.connection.is_some()
+    }
+
+    /// Can it be told to run users, or at least to run none?
+    pub(super) fn takes_orders(&self) -> bool {
+        self.is_ready() || self.is_unreachable() && self.connection.is_some()
+    }
+
+    /// Could an order of this test not be delivered?
+    pub(super) fn is_unreachable(&self) -> bool {
+        self.undeliverable.is_some()
+    }
+
+    /// May users of the test run on it that it was told of before an order could not be delivered?
+    pub(super) fn keeps_users_of(&self, test: u32) -> bool {
+        self.is_unreachable() && self.told(test).is_some_and(|users| !users.is_empty())
+    }
+
+    /// This order could not be delivered: what the one before said holds. `None` when there is a
+    /// later one already, which says it all again; else whether it is the first of the test.
+    pub(super) fn undeliverable(&mut self, number: u64, why: &str) -> Option<bool> {
+        if self.order != number {
+            return None;
+        }
+        self.ordered = self.ordered_before.take();
+        self.unheard.retain(|&(order, _)| order != number);
+        let first = self.undeliverable.is_none();
+        let why = format!("it cannot be told which users to run: {why}");
+        self.undeliverable = Some((number, why));
+        Some(first)
     }
 
     /// What it was told to run in this test.
@@ -309,7 +351,7 @@ impl Worker {
         self.unheard.push((number, left));
         self.unheard.retain(|(_, ids)| !ids.is_empty());
         self.order = number;
-        self.ordered = Some((test, users));
+        self.ordered_before = self.ordered.replace((test, users));
         self.unsure = false;
     }
 
@@ -346,7 +388,8 @@ impl Worker {
 
     /// Why it cannot run users.
     pub fn problem(&self) -> Option<&str> {
-        self.beat.as_ref()?.problem.as_deref()
+        let told = self.beat.as_ref().and_then(|beat| beat.problem.as_deref());
+        told.or(self.undeliverable.as_ref().map(|(_, why)| why.as_str()))
     }
 
     /// Most users alive in the current or last test.

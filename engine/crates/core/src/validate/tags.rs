@@ -34,6 +34,17 @@ pub fn select(
     Ok(selected)
 }
 
+/// Those of `tags` that no task has: they select nothing, and leave nothing out.
+pub fn unknown_tags<'a>(
+    scenario: &Scenario,
+    tags: impl Iterator<Item = &'a String>,
+) -> Vec<&'a String> {
+    let sets = scenario.classes.iter().flat_map(|class| &class.sets);
+    let known: BTreeSet<&String> =
+        sets.flat_map(|set| &set.tasks).flat_map(|task| &task.tags).collect();
+    tags.filter(|tag| !known.contains(tag)).collect()
+}
+
 struct Selection<'a> {
     tags: &'a [String],
     exclude: &'a [String],

@@ -4,11 +4,13 @@
 mod moves;
 mod restart;
 mod seen;
+mod undeliverable;
 mod world;
 
 use std::time::Duration;
 
 use swarm_core::cluster::State;
+use swarm_core::limits::WORKER_ID_BYTES_MAX;
 use world::{Fault, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -145,7 +147,17 @@ fn users_that_finish_are_not_replaced_and_the_test_ends_with_the_last() {
 fn a_second_worker_of_the_same_id_is_refused() {
     let mut world = World::new(&["a"]);
     let refused = world.try_join("a").expect_err("the id is taken");
-    assert!(refused.contains("a worker with the id a is connected already"), "{refused}");
+    assert!(refused.reason.contains("a worker with the id a is connected already"), "{refused:?}");
+    assert!(refused.temporary, "the first one may leave");
+}
+
+#[test]
+fn an_id_that_nobody_can_have_is_refused_for_good() {
+    let mut world = World::new(&["a"]);
+    for id in ["", "a\nb", &"x".repeat(WORKER_ID_BYTES_MAX + 1)] {
+        let refused = world.try_join(id).expect_err("it is no id");
+        assert!(!refused.temporary, "{refused:?}");
+    }
 }
 
 /// Nobody has to be waited for who moves from nowhere.

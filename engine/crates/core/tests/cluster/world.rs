@@ -7,7 +7,7 @@ use swarm_core::agent::{Action as AgentAction, Agent, HEARTBEAT_INTERVAL};
 use swarm_core::cluster::memory::{Memory, MemoryError, WorkerMemory};
 use swarm_core::cluster::{Action, Cluster, Load};
 use swarm_core::dispatch::ClassShare;
-use swarm_core::message::{Heartbeat, Order, Settings, WorkerInfo};
+use swarm_core::message::{Heartbeat, Order, Refusal, Settings, WorkerInfo};
 use swarm_core::plan::Population;
 
 /// How long workers go on without a master.
@@ -43,6 +43,8 @@ pub(crate) struct Node {
     stream: u64,
     connection: Option<u64>,
     pub(crate) fault: Option<Fault>,
+    /// Orders that cannot be delivered to it, though it is there.
+    pub(crate) is_undeliverable: fn(&Order) -> bool,
     /// When each user starts, until it has.
     due: BTreeMap<u32, Duration>,
     pub(crate) alive: BTreeSet<u32>,
@@ -131,7 +133,7 @@ impl World {
         world
     }
 
-    pub(crate) fn try_join(&mut self, id: &str) -> Result<u32, String> {
+    pub(crate) fn try_join(&mut self, id: &str) -> Result<u32, Refusal> {
         self.next_connection += 1;
         let stream = self.nodes.get(id).map_or(1, |node| node.stream) + 1;
         let info = WorkerInfo::new(id, stream);
@@ -146,6 +148,7 @@ impl World {
             stream: self.next_connection,
             connection: None,
             fault: None,
+            is_undeliverable: |_| false,
             due: BTreeMap::new(),
             alive: BTreeSet::new(),
             last_tasks: BTreeMap::new(),
@@ -345,6 +348,11 @@ impl World {
                     self.obey_master(actions);
                 }
                 Message::Answer(sent) => node.agent.answered(sent),
+                Message::Order(order) if (node.is_undeliverable)(&order) => {
+                    let (now, number) = (self.now, order.number);
+                    let actions = self.master.undeliverable(now, connection, number, "too long");
+                    self.obey_master(actions);
+                }
                 Message::Order(order) => {
                     let master_ms = node.master_ms(self.now);
                     let actions = node.agent.order(self.now, master_ms, *order);

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use swarm_core::admission::{Admission, Arrival};
 use swarm_core::attempts::FAILURES_MAX;
-use swarm_core::message::{Digest, Heartbeat, WorkerInfo};
+use swarm_core::message::{Digest, Heartbeat, Refusal, WorkerInfo};
 use swarm_stats::delta::Report;
 use swarm_wire::door::{Opened, open};
-use swarm_wire::{Accepted, MasterHandler, Secret, WorkerHandle, auth, serve_guarded};
+use swarm_wire::{Accepted, MasterHandler, Secret, WireError, WorkerHandle, auth, serve_guarded};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -46,8 +46,10 @@ pub(super) async fn accept(handler: Handler, workers: Workers) {
         Workers::Tcp(listener, entry) => {
             let listener = listener.try_clone().and_then(tokio::net::TcpListener::from_std);
             match listener {
-                Ok(listener) => Door::new(handler, entry).accept(&listener).await,
-                Err(error) => tracing::error!("no worker can connect: {error}"),
+                Ok(listener) => Door::new(handler.clone(), entry).accept(&listener).await,
+                Err(error) => {
+                    handler.with(|state| state.notice(format!("no worker can connect: {error}")));
+                }
             }
         }
     }
@@ -96,14 +98,21 @@ impl Door {
 
     async fn accept(self: Rc<Self>, listener: &tokio::net::TcpListener) {
         let mut served = JoinSet::new();
+        let mut failing = false;
         loop {
             let room = served.len() < CONNECTIONS_MAX;
             tokio::select! {
                 Some(_) = served.join_next() => {}
                 accepted = listener.accept(), if room => match accepted {
-                    Ok((stream, peer)) => self.arrived(&mut served, stream, peer),
+                    Ok((stream, peer)) => {
+                        failing = false;
+                        self.arrived(&mut served, stream, peer);
+                    }
                     Err(error) => {
-                        tracing::warn!("a worker's connection was not accepted: {error}");
+                        if !std::mem::replace(&mut failing, true) {
+                            let text = format!("a worker's connection was not accepted: {error}");
+                            self.handler.with(|state| state.notice(text));
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }
@@ -205,7 +214,7 @@ impl MasterHandler for Door {
         conn: u64,
         info: WorkerInfo,
         worker: WorkerHandle,
-    ) -> Result<Accepted, String> {
+    ) -> Result<Accepted, Refusal> {
         let accepted = self.handler.register(conn, info, worker).await?;
         self.admission.borrow_mut().joined(conn);
         self.waiting.borrow_mut().remove(&conn);
@@ -214,6 +223,10 @@ impl MasterHandler for Door {
 
     fn unproven(&self, conn: u64) {
         self.failed(conn);
+    }
+
+    fn undeliverable(&self, conn: u64, order: u64, error: &WireError) {
+        self.handler.undeliverable(conn, order, error);
     }
 
     fn heartbeat(&self, conn: u64, heartbeat: Heartbeat) -> impl Future<Output = u64> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use swarm_core::cluster::worker::Worker;
 use swarm_core::cluster::{Action, Cluster, Load, State as TestState};
-use swarm_core::message::{Digest, Heartbeat, Order, WorkerInfo};
+use swarm_core::message::{Digest, Heartbeat, Order, Refusal, WorkerInfo};
 use swarm_guest::{Clock, test};
 use swarm_stats::Accept;
 use swarm_stats::delta::Report;
@@ -206,6 +206,7 @@ impl State {
         }
         let checked = test::check(&self.config.plan, &settings);
         checked.map_err(|error| error.to_string())?;
+        settings.check().map_err(|error| error.to_string())?;
         if let Some(capacity) = &self.config.capacity {
             capacity.admit(request.user_count).map_err(|error| error.to_string())?;
         }
@@ -267,12 +268,13 @@ impl State {
         connection: u64,
         info: WorkerInfo,
         handle: WorkerHandle,
-    ) -> Result<Accepted, String> {
+    ) -> Result<Accepted, Refusal> {
         let id = info.id.clone();
         let mut others = self.cluster.workers().iter().map(Worker::info);
         if others.any(|other| other.stream == info.stream && other.id != id) {
             // What it reported would count as the other's.
-            return Err(format!("the stream of worker {id} is another worker's already"));
+            let reason = format!("the stream of worker {id} is another worker's already");
+            return Err(Refusal::lasting(reason));
         }
         let (joined, actions) = self.cluster.join(self.clock.now(), connection, info);
         self.apply(actions);
@@ -290,6 +292,14 @@ impl State {
                 size: self.config.module.len() as u64,
             }),
         })
+    }
+
+    /// An order has not reached its worker, and never will.
+    fn undeliverable(&mut self, connection: u64, order: u64, error: &WireError) {
+        let (now, why) = (self.clock.now(), error.to_string());
+        let actions = self.cluster.undeliverable(now, connection, order, &why);
+        self.apply(actions);
+        self.tell_room();
     }
 
     fn heartbeat(&mut self, connection: u64, beat: Heartbeat) -> u64 {
@@ -401,8 +411,12 @@ impl MasterHandler for Handler {
         conn: u64,
         info: WorkerInfo,
         worker: WorkerHandle,
-    ) -> Result<Accepted, String> {
+    ) -> Result<Accepted, Refusal> {
         self.with(|state| state.register(conn, info, worker))
+    }
+
+    fn undeliverable(&self, conn: u64, order: u64, error: &WireError) {
+        self.with(|state| state.undeliverable(conn, order, error));
     }
 
     async fn heartbeat(&self, conn: u64, heartbeat: Heartbeat) -> u64 {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use swarm_core::cluster::State as TestState;
 use swarm_core::cluster::worker::Worker;
 use swarm_core::message::WorkerState;
 use swarm_guest::module::digest_text;
@@ -10,7 +9,7 @@ use swarm_stats::lateness::WorkerLateness;
 use swarm_stats::report::json::{Summary, WorkerSummary};
 use swarm_stats::report::rfc3339;
 use swarm_stats::snapshot::Snapshot;
-use swarm_web::view::{ClassView, View, WorkerView};
+use swarm_web::view::{ClassView, View, WorkerPhase, WorkerView};
 
 use super::state::State;
 
@@ -29,7 +28,7 @@ pub(super) fn view(state: &mut State, now_ms: u64) -> View {
     let users = cluster.users_by_class();
     let classes = state.config.plan.classes.iter().zip(users);
     View {
-        state: test_state(cluster.state()),
+        state: cluster.state(),
         scenario: state.config.scenario.clone(),
         host: state.results.settings.host.clone().unwrap_or_default(),
         user_count: cluster.users(),
@@ -50,16 +49,6 @@ pub(super) fn view(state: &mut State, now_ms: u64) -> View {
     }
 }
 
-fn test_state(state: TestState) -> &'static str {
-    match state {
-        TestState::Ready => "ready",
-        TestState::Spawning => "spawning",
-        TestState::Running => "running",
-        TestState::Stopping => "stopping",
-        TestState::Stopped => "stopped",
-    }
-}
-
 fn workers(state: &State) -> Vec<WorkerView> {
     let lateness = |worker: &Worker| state.results.totals.lateness_of(&worker.info().id);
     let workers = (0..).zip(state.cluster.workers());
@@ -76,12 +65,12 @@ fn workers(state: &State) -> Vec<WorkerView> {
 fn worker_view(index: u32, worker: &Worker) -> WorkerView {
     let beat = worker.beat();
     let state = match (worker.connection(), beat.map(|beat| beat.state)) {
-        (None, _) => "lost",
-        (Some(_), None | Some(WorkerState::Preparing)) => "preparing",
-        (Some(_), Some(WorkerState::Ready)) => "ready",
-        (Some(_), Some(WorkerState::Spawning)) => "spawning",
-        (Some(_), Some(WorkerState::Running)) => "running",
-        (Some(_), Some(WorkerState::Stopping | WorkerState::Leaving)) => "stopping",
+        (None, _) => WorkerPhase::Lost,
+        (Some(_), None | Some(WorkerState::Preparing)) => WorkerPhase::Preparing,
+        (Some(_), Some(WorkerState::Ready)) => WorkerPhase::Ready,
+        (Some(_), Some(WorkerState::Spawning)) => WorkerPhase::Spawning,
+        (Some(_), Some(WorkerState::Running)) => WorkerPhase::Running,
+        (Some(_), Some(WorkerState::Stopping | WorkerState::Leaving)) => WorkerPhase::Stopping,
     };
     WorkerView {
         id: worker.info().id.clone(),
@@ -121,7 +110,7 @@ pub(super) fn summary(state: &mut State, now_ms: u64) -> Summary {
         clock_origin_unix_ms: state.origin_unix_ms,
         duration_s,
         users_max: cluster.users_max(),
-        exit_reason: test_state(cluster.state()).to_owned(),
+        exit_reason: cluster.state().name().to_owned(),
         notices: notices(state, &statistics),
         workers: cluster.workers().iter().map(|worker| worker_summary(state, worker)).collect(),
         ..Summary::new(statistics)

@@ -28,7 +28,8 @@ use swarm_wire::{Session, WireError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::dial::{Backoff, DialError, Link};
+use super::dial::{DialError, Link};
+use super::joining::Joining;
 use super::prepare::Prepared;
 use super::{MasterAddress, WorkerConfig, WorkerEnd};
 use crate::capacity::MemoryWatch;
@@ -41,9 +42,6 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What one report holds.
 const PART_MAX: PartMax = PartMax { rows: 2_000, bytes: MESSAGE_BYTES_MAX / 4 };
-
-/// A worker that leaves waits this long for its last samples to arrive.
-const LEAVE_MAX: Duration = Duration::from_secs(10);
 
 /// Events of tasks that may wait for the loop. Each kind of task runs once at a time.
 const EVENTS_MAX: usize = 64;
@@ -85,9 +83,7 @@ struct Control {
     links: u64,
     /// Attempts to join.
     attempts: u32,
-    backoff: Backoff,
-    /// Since when there is no master.
-    alone_since: Option<Duration>,
+    joining: Joining,
     /// The module in use, and the one that is being prepared.
     prepared: Option<Prepared>,
     preparing: Option<Digest>,
@@ -181,6 +177,7 @@ impl Control {
             clock,
             agent: Agent::new(threads.len(), config.master_grace),
             outbox: Outbox::new(config.stream, PART_MAX),
+            joining: Joining::new(master.to_string(), config.master_max_wait, config.stream),
             config,
             master,
             store,
@@ -190,8 +187,6 @@ impl Control {
             sessions: watch::Sender::new(None),
             links: 0,
             attempts: 0,
-            backoff: Backoff::default(),
-            alone_since: Some(Duration::ZERO),
             prepared: None,
             preparing: None,
             problem: None,
@@ -226,7 +221,7 @@ impl Control {
         let now = self.clock.now();
         let current = self.session.as_ref().map(|(link, _)| *link);
         match event {
-            Event::Dialled(began, Ok(link)) => self.registered(now, began, link),
+            Event::Dialled(_, Ok(link)) => self.registered(now, link),
             Event::Dialled(began, Err(error)) => self.not_joined(now, began, error),
             Event::Closed { link, reason } if current == Some(link) => self.closed(now, &reason),
             Event::Order { link, order } if current == Some(link) => {

@@ -5,8 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use swarm_core::message::{Order, WorkerInfo};
+use swarm_guest::Clock;
 use swarm_wire::tls::{ClientTls, HandshakeError};
-use swarm_wire::{Accepted, ConnectError, Secret, Session, WorkerHandler, auth, connect_guarded};
+use swarm_wire::{
+    Accepted, ConnectError, Secret, Session, WireError, WorkerHandler, auth, connect_guarded,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
 
@@ -17,10 +21,6 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// Capacity of a connection in memory, each way, in bytes.
 const DUPLEX_BYTES: usize = 256 << 10;
-
-/// First and longest pause between two attempts.
-const PAUSE_MIN: Duration = Duration::from_millis(200);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// What comes from the master.
 #[derive(Debug)]
@@ -51,13 +51,18 @@ const INBOX_MAX: usize = 4;
 pub(super) struct Link {
     pub(super) session: Rc<Session>,
     pub(super) accepted: Accepted,
+    /// When this worker asked to register, by its clock.
+    pub(super) asked: Duration,
     pub(super) inbox: mpsc::Receiver<FromMaster>,
 }
 
 /// Why there is no link.
+#[derive(Debug)]
 pub(super) enum DialError {
-    /// Trying again is of no use.
+    /// Trying again is of no use until somebody changes a setting.
     Refused(String),
+    /// The master does not take this worker, and may do so in a while.
+    RefusedForNow(String),
     /// Whoever answers is not our master, or there is something wrong with one's certificate.
     Untrusted(String),
     /// The machine is there, but no process that listens: the master is not there.
@@ -71,10 +76,10 @@ pub(super) async fn dial(
     address: &MasterAddress,
     trust: &Trust,
     info: &WorkerInfo,
+    clock: &Clock,
 ) -> Result<Link, DialError> {
-    let (sender, inbox) = mpsc::channel(INBOX_MAX);
-    let handler = Rc::new(Inbox(sender));
-    let (session, accepted) = match address {
+    let registration = Registration { info, clock };
+    match address {
         MasterAddress::Tcp { host, port } => {
             let reaching = tokio::time::timeout(CONNECT_MAX, reach(host, *port)).await;
             let stream = reaching.map_err(|_| DialError::Failed("no answer".to_owned()))??;
@@ -82,8 +87,8 @@ pub(super) async fn dial(
             let _ = stream.set_nodelay(true);
             let secret = trust.secret().map_err(|error| DialError::Failed(error.to_string()))?;
             match &trust.tls {
-                None => connect_guarded(stream, info, handler, secret.as_ref()).await?,
-                Some(tls) => secured(stream, tls, info, handler, secret.as_ref()).await?,
+                None => Ok(registration.ask(stream, secret.as_ref()).await?),
+                Some(tls) => registration.ask_secured(stream, tls, secret.as_ref()).await,
             }
         }
         MasterAddress::InProcess(dial) => {
@@ -91,10 +96,9 @@ pub(super) async fn dial(
             if dial.send(theirs).await.is_err() {
                 return Err(DialError::NobodyListens("the master has ended".to_owned()));
             }
-            connect_guarded(ours, info, handler, None).await?
+            Ok(registration.ask(ours, None).await?)
         }
-    };
-    Ok(Link { session: Rc::new(session), accepted, inbox })
+    }
 }
 
 /// Connects to the first address of the master that takes it. Only where each of them is refused
@@ -118,19 +122,36 @@ async fn reach(host: &str, port: u16) -> Result<TcpStream, DialError> {
     Err(failure.unwrap_or_else(|| DialError::Failed("it has no address".to_owned())))
 }
 
-/// Registers over TLS.
-async fn secured(
-    stream: TcpStream,
-    tls: &ClientTls,
-    info: &WorkerInfo,
-    handler: Rc<Inbox>,
-    secret: Option<&Secret>,
-) -> Result<(Session, Accepted), DialError> {
-    let shaken = tokio::time::timeout(CONNECT_MAX, tls.connect(stream)).await;
-    let stream = shaken.map_err(|_| DialError::Failed("no TLS handshake".to_owned()))??;
-    let refusal = stream.refusal();
-    let connected = connect_guarded(stream, info, handler, secret).await;
-    connected.map_err(|error| refusal.get().map_or_else(|| error.into(), Into::into))
+/// A worker that asks to register.
+struct Registration<'a> {
+    info: &'a WorkerInfo,
+    clock: &'a Clock,
+}
+
+impl Registration<'_> {
+    async fn ask<S>(self, stream: S, secret: Option<&Secret>) -> Result<Link, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let (sender, inbox) = mpsc::channel(INBOX_MAX);
+        let asked = self.clock.now();
+        let connected = connect_guarded(stream, self.info, Rc::new(Inbox(sender)), secret);
+        let (session, accepted) = connected.await?;
+        Ok(Link { session: Rc::new(session), accepted, asked, inbox })
+    }
+
+    async fn ask_secured(
+        self,
+        stream: TcpStream,
+        tls: &ClientTls,
+        secret: Option<&Secret>,
+    ) -> Result<Link, DialError> {
+        let shaken = tokio::time::timeout(CONNECT_MAX, tls.connect(stream)).await;
+        let stream = shaken.map_err(|_| DialError::Failed("no TLS handshake".to_owned()))??;
+        let refusal = stream.refusal();
+        let asked = self.ask(stream, secret).await;
+        asked.map_err(|error| refusal.get().map_or_else(|| error.into(), Into::into))
+    }
 }
 
 impl Trust {
@@ -145,6 +166,10 @@ impl From<ConnectError> for DialError {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::Refused(reason) => Self::Refused(reason),
+            ConnectError::RefusedForNow(reason) => Self::RefusedForNow(reason),
+            ConnectError::Wire(WireError::Unsendable(error)) => {
+                Self::Refused(format!("this worker cannot introduce itself: {error}"))
+            }
             ConnectError::Untrusted(reason) => Self::Untrusted(reason),
             error => Self::Failed(error.to_string()),
         }
@@ -157,25 +182,5 @@ impl From<HandshakeError> for DialError {
             HandshakeError::Unacceptable(reason) => Self::Untrusted(reason),
             HandshakeError::Failed(reason) => Self::Failed(reason),
         }
-    }
-}
-
-/// Pauses between attempts: double each time.
-#[derive(Debug, Default)]
-pub(super) struct Backoff {
-    attempts: u32,
-}
-
-impl Backoff {
-    /// The pause before the next attempt.
-    pub(super) fn next(&mut self) -> Duration {
-        let pause = PAUSE_MIN * 2_u32.saturating_pow(self.attempts.min(16));
-        self.attempts += 1;
-        pause.min(PAUSE_MAX)
-    }
-
-    /// The last attempt went well.
-    pub(super) fn reset(&mut self) {
-        self.attempts = 0;
     }
 }

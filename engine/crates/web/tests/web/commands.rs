@@ -2,12 +2,12 @@
 
 use serde_json::json;
 use swarm_web::WebOptions;
-use swarm_web::view::{SwarmRequest, View};
+use swarm_web::view::{SwarmRequest, TestState, View};
 
 use crate::site::{Asked, Site, running};
 
 fn idle() -> View {
-    View { state: "ready", host: "http://127.0.0.1:9000".into(), ..View::default() }
+    View { state: TestState::Ready, host: "http://127.0.0.1:9000".into(), ..View::default() }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use swarm_stats::snapshot::Snapshot;
-use swarm_web::view::View;
+use swarm_web::view::{TestState, View};
 
 use crate::site::{Site, entry, running};
 
@@ -84,7 +84,7 @@ async fn at_most_500_rows_and_the_aggregate_are_sent() {
 
 #[tokio::test]
 async fn nothing_is_divided_by_nothing() {
-    let site = Site::start(View { state: "ready", ..View::default() }).await;
+    let site = Site::start(View { state: TestState::Ready, ..View::default() }).await;
     let answer = site.get("/stats/requests").await.json();
     assert_eq!(answer["fail_ratio"], 0.0);
     assert_eq!(answer["stats"][0]["avg_content_length"], 0.0);

@@ -7,7 +7,9 @@ use serde_json::Value;
 use swarm_stats::snapshot::{
     EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, Second, Snapshot, TimesMs,
 };
-use swarm_web::view::{Answer, ClassView, Command, Control, SwarmRequest, View, WorkerView};
+use swarm_web::view::{
+    Answer, ClassView, Command, Control, SwarmRequest, TestState, View, WorkerPhase, WorkerView,
+};
 use swarm_web::{WebOptions, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -183,8 +185,9 @@ pub(crate) fn running() -> View {
         lateness_ms: None,
         problem: problem.map(str::to_owned),
     };
+    let closed = Some("connection closed");
     View {
-        state: "running",
+        state: TestState::Running,
         scenario: "shop.wasm".into(),
         host: "http://127.0.0.1:9000".into(),
         user_count: 4,
@@ -195,7 +198,7 @@ pub(crate) fn running() -> View {
             ClassView { name: "Buyer".into(), user_count: 3 },
             ClassView { name: "Looker".into(), user_count: 1 },
         ],
-        workers: vec![worker(0, "running", None), worker(1, "lost", Some("connection closed"))],
+        workers: vec![worker(0, WorkerPhase::Running, None), worker(1, WorkerPhase::Lost, closed)],
         clock_origin_unix_ms: 1_700_000_000_000,
         test_start_ms: Some(5_000),
         now_ms: 25_000,

@@ -2,8 +2,9 @@
 
 use swarm_core::message::{Heartbeat, Room, WorkerState};
 
-use super::field::{Result, at_most, finite, holds, list_len, read_text, sound, text};
+use super::field::{Result, at_most, finite, holds, list_len, read_text, sound};
 use super::ids::{self, Budget};
+use super::info::shortened;
 use crate::generated::swarm_capnp::{WorkerState as WireState, heartbeat};
 use crate::limits::{CLASSES_MAX, REASON_BYTES_MAX};
 
@@ -32,7 +33,7 @@ pub(crate) fn write(beat: &Heartbeat, mut to: heartbeat::Builder<'_>) -> Result<
     let mut problem = to.reborrow().init_problem();
     match &beat.problem {
         None => problem.set_none(()),
-        Some(what) => problem.set_some(text("problem", what, REASON_BYTES_MAX)?),
+        Some(what) => problem.set_some(shortened(what, REASON_BYTES_MAX)),
     }
     match beat.room.own {
         None => to.reborrow().init_own_room().set_unlimited(()),
@@ -45,7 +46,7 @@ pub(crate) fn write(beat: &Heartbeat, mut to: heartbeat::Builder<'_>) -> Result<
     let mut warning = to.init_warning();
     match &beat.warning {
         None => warning.set_none(()),
-        Some(what) => warning.set_some(text("warning", what, REASON_BYTES_MAX)?),
+        Some(what) => warning.set_some(shortened(what, REASON_BYTES_MAX)),
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! Registration: who the worker is, and the master's answer.
 
-use swarm_core::message::{PROTOCOL_OLDEST, PROTOCOL_VERSION, WEIGHT_MAX, WorkerInfo};
+use swarm_core::limits::{WORKER_ID_BYTES_MAX, check_worker_id};
+use swarm_core::message::{PROTOCOL_OLDEST, PROTOCOL_VERSION, Refusal, WEIGHT_MAX, WorkerInfo};
 
 use super::field::{Result, at_most, holds, read_bytes, read_digest, read_text, sound, text};
 use crate::auth::{Join, NONCE_BYTES, Nonce, Secret};
 use crate::error::FieldError;
 use crate::generated::swarm_capnp::{accepted, registration, session, worker_info};
 use crate::limits::{
-    CLOCK_MS_MAX, CORES_MAX, MODULE_BYTES_MAX, PROOF_BYTES_MAX, REASON_BYTES_MAX,
-    VERSION_BYTES_MAX, WORKER_ID_BYTES_MAX,
+    CLOCK_MS_MAX, CORES_MAX, MODULE_BYTES_MAX, PROOF_BYTES_MAX, REASON_BYTES_MAX, VERSION_BYTES_MAX,
 };
 use crate::{Accepted, ModuleInfo};
 
@@ -51,7 +51,8 @@ pub(crate) fn read_worker(from: worker_info::Reader<'_>) -> Result<WorkerInfo> {
 }
 
 fn check_worker(info: &WorkerInfo) -> Result<()> {
-    holds("id", !info.id.is_empty(), "is empty, must name the worker")?;
+    check_worker_id(&info.id)
+        .map_err(|error| FieldError::new("id", format!("cannot be used: {error}")))?;
     holds("cores", info.cores > 0, "is 0, must be at least 1")?;
     at_most("cores", u64::from(info.cores), u64::from(CORES_MAX), "cores")?;
     holds("weight", info.weight > 0, "is 0, must be at least 1")?;
@@ -106,7 +107,7 @@ pub(crate) fn read_proof(from: worker_info::Reader<'_>) -> Result<Proof<'_>> {
 
 /// What a registration came to, as the worker reads it.
 pub(crate) enum Registration {
-    Refused(String),
+    Refused(Refusal),
     /// With the master's proof, empty without a token.
     Accepted(session::Client, Accepted, Vec<u8>),
 }
@@ -118,8 +119,9 @@ pub(crate) struct Reply<'a> {
     pub(crate) proof: Option<&'a ring::hmac::Tag>,
 }
 
-pub(crate) fn write_refused(reason: &str, mut to: registration::Builder<'_>) {
-    to.set_refused(shortened(reason, REASON_BYTES_MAX));
+pub(crate) fn write_refused(refusal: &Refusal, mut to: registration::Builder<'_>) {
+    to.set_refused(shortened(&refusal.reason, REASON_BYTES_MAX));
+    to.set_temporary(refusal.temporary);
 }
 
 /// Cuts a text for people at a limit: a reason must arrive even when it is too long.
@@ -158,7 +160,8 @@ pub(crate) fn write_accepted(
 pub(crate) fn read_registration(from: registration::Reader<'_>) -> Result<Registration> {
     match sound("registration", from.which())? {
         registration::Refused(reason) => {
-            read_text("refused", reason, REASON_BYTES_MAX).map(Registration::Refused)
+            let reason = read_text("refused", reason, REASON_BYTES_MAX)?;
+            Ok(Registration::Refused(Refusal { reason, temporary: from.get_temporary() }))
         }
         registration::Accepted(from) => {
             let from = sound("accepted", from)?;

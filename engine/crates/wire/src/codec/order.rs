@@ -1,6 +1,7 @@
 //! Orders: the complete target of one worker.
 
 use swarm_core::ids::IdSet;
+use swarm_core::limits::{SETTINGS_BYTES_MAX, SETTINGS_LIST_MAX, SETTINGS_TEXT_BYTES_MAX};
 use swarm_core::message::{ClassUsers, Connections, Moves, Order, Settings};
 
 use super::field::{
@@ -8,16 +9,12 @@ use super::field::{
 };
 use super::ids::{self, Budget};
 use crate::generated::swarm_capnp::{class_users, moves, order, settings};
-use crate::limits::{
-    CLASSES_MAX, CLOCK_MS_MAX, MESSAGE_BYTES_MAX, ORDER_MOVES_MAX, SETTINGS_LIST_MAX,
-    SETTINGS_TEXT_BYTES_MAX, SPAN_MS_MAX,
-};
+use crate::limits::{CLASSES_MAX, CLOCK_MS_MAX, MESSAGE_BYTES_MAX, ORDER_MOVES_MAX, SPAN_MS_MAX};
 
 /// Limits of each list of texts in the settings.
 const TEXTS_MAX: (u32, usize) = (SETTINGS_LIST_MAX, SETTINGS_TEXT_BYTES_MAX);
-/// Bytes that all texts of the settings may have together: with the runs of ids, an order stays
-/// below the largest message.
-const SETTINGS_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 4;
+/// With the runs of ids, an order with the longest settings stays below the largest message.
+const _: () = assert!(SETTINGS_BYTES_MAX <= MESSAGE_BYTES_MAX / 4);
 
 /// Refuses an order that could not be sent.
 pub(crate) fn check(order: &Order) -> Result<()> {

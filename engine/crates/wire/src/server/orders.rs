@@ -72,17 +72,16 @@ impl WorkerHandle {
     }
 
     /// Sends an order. It is on its way when this returns; the future only tells what became of
-    /// it and may be dropped. Orders arrive in the order of the calls; of those that have to wait
-    /// for an earlier one, the last.
+    /// it and may be dropped, as [`MasterHandler::undeliverable`] tells of one that did not arrive
+    /// though the connection was there. Orders arrive in the order of the calls; of those that have
+    /// to wait for an earlier one, the last.
     ///
     /// # Errors
     /// [`WireError::Unsendable`] when the order breaks a limit, [`WireError::Closed`] when the
     /// connection has ended, [`WireError::Remote`] when the worker could not take it.
     pub fn order(&self, order: Order) -> impl Future<Output = Result<Delivery, WireError>> + use<> {
         let (done, delivered) = oneshot::channel();
-        if let Err(error) = order::check(&order) {
-            let _ = done.send(Err(WireError::Unsendable(error.within("order"))));
-        } else if self.0.end.reason().is_none()
+        if self.0.end.reason().is_none()
             && let Some(older) = self.0.order.fill(order, done)
         {
             let _ = older.send(Ok(Delivery::Superseded));
@@ -105,14 +104,16 @@ impl WorkerHandle {
         answered(delivered, self.0.end.clone())
     }
 
-    /// Sends what the slots hold, until it is dropped.
-    pub(crate) async fn deliver(&self, worker: &worker::Client) {
-        tokio::join!(self.deliver_orders(worker), self.deliver_quit(worker));
+    /// Sends what the slots hold, until it is dropped. `failed` hears the number of each order that
+    /// could not be delivered, and why.
+    pub(crate) async fn deliver(&self, worker: &worker::Client, failed: impl Fn(u64, &WireError)) {
+        tokio::join!(self.deliver_orders(worker, failed), self.deliver_quit(worker));
     }
 
-    async fn deliver_orders(&self, worker: &worker::Client) {
+    async fn deliver_orders(&self, worker: &worker::Client, failed: impl Fn(u64, &WireError)) {
         loop {
             let (order, done) = self.0.order.next().await;
+            let number = order.number;
             let mut request = worker.order_request();
             let written = order::write(&order, request.get().init_order());
             drop(order);
@@ -120,6 +121,9 @@ impl WorkerHandle {
                 Err(error) => Err(WireError::Unsendable(error.within("order"))),
                 Ok(()) => self.0.end.call(request.send().promise).await,
             };
+            if let Err(error @ (WireError::Unsendable(_) | WireError::Remote(_))) = &result {
+                failed(number, error);
+            }
             let _ = done.send(result.map(|_| Delivery::Taken));
         }
     }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use capnp_rpc::new_client;
-use swarm_core::message::{Digest, Heartbeat, WorkerInfo};
+use swarm_core::message::{Digest, Heartbeat, Refusal, WorkerInfo};
 use swarm_stats::delta::Report;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::task::{LocalSet, spawn_local};
@@ -29,7 +29,7 @@ struct Master {
 }
 
 impl MasterHandler for Master {
-    async fn register(&self, _: u64, _: WorkerInfo, _: WorkerHandle) -> Result<Accepted, String> {
+    async fn register(&self, _: u64, _: WorkerInfo, _: WorkerHandle) -> Result<Accepted, Refusal> {
         Ok(Accepted { master_time_ms: 0, worker_index: 0, version: "0".into(), module: None })
     }
 
@@ -155,8 +155,8 @@ fn a_connection_is_one_workers() {
     run(async {
         let raw = Raw::new();
         let _session = raw.session().await;
-        let Registration::Refused(reason) = raw.register().await else { panic!("accepted") };
-        assert_eq!(reason, "this connection has asked to register before");
+        let Registration::Refused(refusal) = raw.register().await else { panic!("accepted") };
+        assert_eq!(refusal, Refusal::lasting("this connection has asked to register before"));
     });
 }
 

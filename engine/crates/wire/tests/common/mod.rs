@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_core::message::{
-    ClassUsers, Digest, Heartbeat, Order, PROTOCOL_VERSION, Room, Settings, WorkerInfo, WorkerState,
+    ClassUsers, Digest, Heartbeat, Order, PROTOCOL_VERSION, Refusal, Room, Settings, WorkerInfo,
+    WorkerState,
 };
 use swarm_stats::delta::{Delta, Report};
-use swarm_wire::{Accepted, MasterHandler, ModuleInfo, WorkerHandle, WorkerHandler};
+use swarm_wire::{Accepted, MasterHandler, ModuleInfo, WireError, WorkerHandle, WorkerHandler};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
@@ -56,6 +57,8 @@ pub(crate) struct Master {
     pub(crate) parts_max: Cell<Option<usize>>,
     /// Connections on which all of a module was sent.
     pub(crate) sent: RefCell<Vec<u64>>,
+    /// Orders that could not be delivered: connection, number, why.
+    pub(crate) undeliverable: RefCell<Vec<(u64, u64, String)>>,
     /// While set, reports are not answered.
     pub(crate) stuck: Cell<bool>,
 }
@@ -91,10 +94,10 @@ impl MasterHandler for Master {
         conn: u64,
         info: WorkerInfo,
         worker: WorkerHandle,
-    ) -> Result<Accepted, String> {
+    ) -> Result<Accepted, Refusal> {
         let mut workers = self.workers.borrow_mut();
         if workers.iter().any(|(_, known, _)| known.id == info.id) {
-            return Err(format!("worker {:?} is already here", info.id));
+            return Err(Refusal::temporary(format!("worker {:?} is already here", info.id)));
         }
         workers.push((conn, info, worker));
         let module = self.module.borrow();
@@ -108,6 +111,10 @@ impl MasterHandler for Master {
 
     fn unproven(&self, conn: u64) {
         self.unproven.borrow_mut().push(conn);
+    }
+
+    fn undeliverable(&self, conn: u64, order: u64, error: &WireError) {
+        self.undeliverable.borrow_mut().push((conn, order, error.to_string()));
     }
 
     async fn heartbeat(&self, conn: u64, heartbeat: Heartbeat) -> u64 {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use swarm_core::agent::{LEAVE_ALONE_MAX, LEAVE_MAX};
 use swarm_core::message::Heartbeat;
+use swarm_wire::WireError;
 use tokio::time::Instant;
 
-use super::{Control, Event, LEAVE_MAX};
+use super::{Control, Event};
 use crate::process::resident_bytes;
 use crate::worker::WorkerEnd;
 
@@ -37,12 +39,28 @@ impl Control {
             self.beat();
         }
         if let Some(since) = self.leaving_since {
-            let done = self.agent.users() == 0 && self.flushed();
-            if done || now.saturating_sub(since) > LEAVE_MAX {
-                self.end = Some(WorkerEnd::Left);
-            }
+            self.end = self.left(now, since);
         }
         self.schedule_tick();
+    }
+
+    /// How a worker that leaves since then has ended, if it has.
+    fn left(&self, now: Duration, since: Duration) -> Option<WorkerEnd> {
+        if self.agent.users() == 0 && self.flushed() {
+            return Some(WorkerEnd::Left);
+        }
+        let leaving = now.saturating_sub(since);
+        let why = match self.joining.alone(now) {
+            Some(alone) if alone.min(leaving) > LEAVE_ALONE_MAX => "the master is not there",
+            _ if leaving > LEAVE_MAX => "there was not enough time",
+            _ => return None,
+        };
+        let users = match self.agent.users() {
+            0 => String::new(),
+            users => format!("{users} users were cut off, and "),
+        };
+        let text = format!("{users}the last samples could not be handed to the master: {why}");
+        Some(WorkerEnd::Unreported(text))
     }
 
     /// Chooses when to look at the clock again: when the master's shows a multiple of the time
@@ -59,6 +77,7 @@ impl Control {
     /// A heartbeat that left at `sent` was answered when the master's clock showed `master_ms`.
     pub(super) fn answered(&mut self, now: Duration, sent: Duration, master_ms: u64) {
         self.agent.answered(sent);
+        self.joining.answered();
         // The answer was made between the two; half way is the best guess, and the better the
         // shorter the way was. Users that move do so by this clock.
         let trip = now.saturating_sub(sent);
@@ -100,6 +119,10 @@ impl Control {
         self.spawn(async move {
             match session.heartbeat(&beat).await {
                 Ok(master_ms) => Event::HeartbeatAnswered { link, sent, master_ms },
+                Err(error @ (WireError::Unsendable(_) | WireError::Remote(_))) => {
+                    tracing::warn!("the master cannot read this worker's heartbeat: {error}");
+                    Event::HeartbeatFailed { link }
+                }
                 Err(error) => {
                     tracing::debug!("a heartbeat was not answered: {error}");
                     Event::HeartbeatFailed { link }

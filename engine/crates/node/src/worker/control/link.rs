@@ -9,8 +9,8 @@ use swarm_wire::ModuleInfo;
 
 use super::{Control, Event};
 use crate::worker::dial::{DialError, FromMaster, Link, dial};
+use crate::worker::joining::Next;
 use crate::worker::prepare::{Prepared, prepare};
-use crate::worker::{MasterAddress, WorkerEnd};
 
 impl Control {
     pub(super) fn dial(&mut self, pause: Duration) {
@@ -27,72 +27,44 @@ impl Control {
         self.spawn(async move {
             tokio::time::sleep(pause).await;
             let began = clock.now();
-            Event::Dialled(began, dial(&master, &trust, &info).await)
+            Event::Dialled(began, dial(&master, &trust, &info, &clock).await)
         });
     }
 
     /// The attempt that began then has failed.
     pub(super) fn not_joined(&mut self, now: Duration, began: Duration, error: DialError) {
-        match error {
-            DialError::Refused(reason) => self.end = Some(WorkerEnd::Refused(reason)),
-            DialError::Untrusted(reason) => self.untrusted(now, reason),
-            DialError::Failed(reason) => self.unreachable(now, &reason),
-            DialError::NobodyListens(reason) => {
-                self.agent.refused(began);
-                self.unreachable(now, &reason);
-            }
+        if let DialError::NobodyListens(_) = error {
+            self.agent.refused(began);
+        }
+        tracing::debug!("an attempt to join has failed: {error:?}");
+        let (next, text) = self.joining.failed(now, error);
+        text.iter().for_each(|text| tracing::warn!("{text}"));
+        match next {
+            Next::Try(pause) => self.dial(pause),
+            Next::End(end) => self.end = Some(end),
         }
     }
 
-    /// Whoever answers is not our master. At first that is a mistake of the settings; later it is
-    /// somebody else in its place, and it may come back.
-    pub(super) fn untrusted(&mut self, now: Duration, reason: String) {
-        if self.links == 0 {
-            self.end = Some(WorkerEnd::Untrusted(reason));
-        } else {
-            self.unreachable(now, &format!("whoever answers is another: {reason}"));
-        }
-    }
-
-    pub(super) fn unreachable(&mut self, now: Duration, reason: &str) {
-        let since = *self.alone_since.get_or_insert(now);
-        let waited = now.saturating_sub(since);
-        let max = self.config.master_max_wait;
-        let whom = match &self.master {
-            MasterAddress::Tcp { host, port } => format!("the master at {host}:{port}"),
-            MasterAddress::InProcess(_) => "the master".to_owned(),
-        };
-        if !max.is_zero() && waited >= max {
-            let waited = waited.as_secs_f32();
-            let text =
-                format!("{whom} was not there for {waited:.1} s (--master-max-wait): {reason}");
-            self.end = Some(WorkerEnd::Unreachable(text));
-            return;
-        }
-        let pause = self.backoff.next();
-        tracing::warn!("{whom} is not there: {reason}; trying again");
-        self.dial(pause);
-    }
-
-    pub(super) fn registered(&mut self, now: Duration, began: Duration, link: Link) {
-        let Link { session, accepted, mut inbox } = link;
+    pub(super) fn registered(&mut self, now: Duration, link: Link) {
+        let Link { session, accepted, asked, mut inbox } = link;
         self.links += 1;
         let number = self.links;
+        let again = self.joining.joined(now).map(|alone| alone.as_secs_f32());
+        let again = again.map(|alone| format!(", after {alone:.1} s without one"));
         tracing::info!(
-            "joined the master (swarm {}) as its worker {}",
+            "joined the master (swarm {}) as its worker {}{}",
             accepted.version,
-            accepted.worker_index
+            accepted.worker_index,
+            again.unwrap_or_default()
         );
-        self.backoff.reset();
-        self.alone_since = None;
         self.reporting = false;
         self.beating = false;
         self.clock.synchronise(now, accepted.master_time_ms);
         // As good as an answer with this trip: that is known to half of it.
-        let error = now.saturating_sub(began);
+        let error = now.saturating_sub(asked);
         self.agent.synchronised(error);
         self.trip = 2 * error;
-        let actions = self.agent.registered(now, began);
+        let actions = self.agent.registered(now, asked);
         self.apply(now, actions);
         let events = self.events.clone();
         let watched = Rc::clone(&session);
@@ -159,7 +131,7 @@ impl Control {
     }
 
     pub(super) fn closed(&mut self, now: Duration, reason: &str) {
-        tracing::warn!("the connection to the master has ended: {reason}");
+        tracing::warn!("the connection to the master has ended: {reason}; trying to join again");
         let actions = self.agent.closed(now);
         self.apply(now, actions);
         self.disconnect(now);
@@ -170,12 +142,7 @@ impl Control {
         self.sessions.send_replace(None);
         self.reporting = false;
         self.beating = false;
-        self.alone_since = Some(now);
-        if self.leaving_since.is_some() {
-            self.end = Some(WorkerEnd::Left);
-        } else {
-            let pause = self.backoff.next();
-            self.dial(pause);
-        }
+        let pause = self.joining.lost(now);
+        self.dial(pause);
     }
 }

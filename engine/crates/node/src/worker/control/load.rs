@@ -27,7 +27,9 @@ impl Control {
                         .stop_user(id, Instant::from_std(self.clock.instant(now + grace)));
                 }
                 Action::Redial => {
-                    tracing::warn!("the master is silent: the load has stopped");
+                    tracing::warn!(
+                        "the master is silent: the load has stopped; trying to join again"
+                    );
                     self.disconnect(now);
                 }
             }

@@ -93,7 +93,11 @@ impl Control {
             Err(error @ (WireError::Unsendable(_) | WireError::Remote(_))) => {
                 // The same report would fail again: better to say so than to stop reporting.
                 tracing::error!("a report cannot be delivered, its samples are lost: {error}");
-                self.outbox.give_up_first();
+                let lost = self.outbox.give_up_first();
+                if let Some(lost) = lost.filter(|report| !report.delta.is_empty()) {
+                    // Without a report after it the master would not notice that one is missing.
+                    self.put(lost.test, lost.to_ms, lost.to_ms, Delta::default());
+                }
                 self.send_reports();
             }
             // The end of the connection is noticed by itself.
