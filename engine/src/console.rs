@@ -33,6 +33,7 @@ impl Console {
                 elapsed_ms: view.now_ms.saturating_sub(start_ms),
                 state: view.state.name(),
                 users: view.user_count,
+                in_flight: view.in_flight,
             };
             print!("{}", table::progress(&progress, &view.stats));
         }
@@ -47,6 +48,7 @@ pub(crate) fn finish(summary: &Summary) {
     let snapshot = summary.clone().into_statistics();
     println!("\n{}", table::statistics(&snapshot, Rates::Whole));
     println!("{}", table::percentiles(&snapshot));
+    print!("{}", table::connections(&snapshot));
     for part in [table::errors(&snapshot), table::exceptions(&snapshot), table::metrics(&snapshot)]
     {
         if !part.is_empty() {
@@ -57,6 +59,12 @@ pub(crate) fn finish(summary: &Summary) {
         println!(
             "{} requests were cut off on their way and are in no other figure",
             summary.interrupted
+        );
+    }
+    if summary.unsent > 0 {
+        println!(
+            "{} requests were given up before a connection had them and are in no other figure",
+            summary.unsent
         );
     }
     if let Some((p50, p99, max)) = summary.lateness_ms {

@@ -29,6 +29,9 @@ pub enum Exit {
     SamplesMissing,
     /// A result file cannot be written.
     Output,
+    /// The test ran, but nothing was answered or no user was started: it says nothing about the
+    /// target.
+    NothingAnswered,
     /// The state directory is in use, damaged, or of something else.
     State,
     /// Ended by a second interrupt, before the test had stopped.
@@ -54,6 +57,7 @@ impl Exit {
             Self::WorkersMissing => 8,
             Self::SamplesMissing => 9,
             Self::Output => 10,
+            Self::NothingAnswered => 11,
             Self::State => 12,
             Self::Internal => 70,
             Self::Interrupted => 130,

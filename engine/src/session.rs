@@ -97,8 +97,12 @@ pub(crate) fn conduct(
     console::finish(&outcome.summary);
     files.finish(&outcome)?;
     let exit = ended.unwrap_or_else(|| verdict(&outcome, args));
+    let why = outcome.summary.nothing_answered.clone();
     outcome.given();
-    Ok(exit)
+    match why.filter(|_| exit == Exit::NothingAnswered) {
+        Some(why) => Err(Failure::new(exit, anyhow!(why))),
+        None => Ok(exit),
+    }
 }
 
 /// Serves and waits until the program shall end. An exit if it is not the test's result.
@@ -231,6 +235,8 @@ fn verdict(outcome: &Outcome, args: &TestArgs) -> Exit {
     let summary = &outcome.summary;
     if summary.workers.iter().any(|worker| worker.lost) || !outcome.complete {
         Exit::SamplesMissing
+    } else if summary.nothing_answered.is_some() {
+        Exit::NothingAnswered
     } else if summary.total.num_failures > 0 || !summary.exceptions.is_empty() {
         match args.exit_code_on_error {
             0 => Exit::Success,

@@ -21,6 +21,7 @@
 //!
 //! - [`Swarm`]: one test's surroundings, which starts everything else; handles of the parts.
 //! - [`Process`] and [`Lines`]: a child, what it printed, how it ended.
+//! - [`Server`]: a server that does with each request what a test says.
 //! - [`Page`]: the web interface as a client sees it; [`get`] and [`post`]: plain requests.
 //! - [`scenario`], [`binary`]: what has to be built before.
 //! - [`markdown`]: tables of figures. [`options`], [`processor`]: for what is run by hand.
@@ -33,6 +34,7 @@ mod lines;
 mod markdown;
 mod page;
 mod process;
+mod server;
 mod swarm;
 mod wait;
 
@@ -43,5 +45,6 @@ pub use lines::Lines;
 pub use markdown::markdown;
 pub use page::Page;
 pub use process::{Process, Signal};
+pub use server::{Fate, Received, Server};
 pub use swarm::{Master, Run, Swarm, Target, Worker};
 pub use wait::{PATIENCE, wait_for, wait_until};

@@ -76,6 +76,16 @@ impl Page {
         self.get("/stats/requests").json()
     }
 
+    /// All that the page shows.
+    ///
+    /// # Panics
+    ///
+    /// There is no answer.
+    #[track_caller]
+    pub fn view(&self) -> Value {
+        self.get("/api/v1/view").json()
+    }
+
     /// Waits until so many workers are there, neither missing nor lost.
     ///
     /// # Panics

@@ -91,6 +91,8 @@ fn seeds() -> Vec<Vec<u8>> {
 
 fn made(stream: u64, sequence: u64) -> swarm_stats::delta::Report {
     let mut recorder = swarm_stats::Recorder::new(Limits::default());
+    let connections =
+        swarm_stats::ConnectionCounts { opened: 1, reused: 2, failed: 0, resent: 1 };
     for (name, error) in [("/", None), ("/cart", Some("status 503")), ("/c", None)] {
         let entry = recorder.intern("GET", name);
         let sample = swarm_stats::Sample {
@@ -98,12 +100,16 @@ fn made(stream: u64, sequence: u64) -> swarm_stats::delta::Report {
             response_time_us: 1_234 * sequence,
             bytes: 5,
             error,
+            unanswered: error.is_some(),
+            connections,
         };
         recorder.record(entry, sample);
     }
     recorder.exception("trap", "at f");
     recorder.lateness(500);
-    recorder.interrupted();
+    recorder.interrupted(&connections);
+    recorder.unsent();
+    recorder.arg_read(2);
     recorder.count("n", 1.5).expect("a metric");
     recorder.gauge("g", 2.5, 1_000).expect("a metric");
     recorder.trend("t", 3.5).expect("a metric");

@@ -267,6 +267,7 @@ fn beat() -> Heartbeat {
         order_done: 3,
         users: vec![(0, 3)],
         finished: [1_u32, 5].into_iter().collect(),
+        in_flight: 2,
         cpu_percent: 12.5,
         memory_bytes: 1 << 20,
         room: Room { own: Some(16_000), shared: None },

@@ -136,6 +136,12 @@ pub(crate) struct TestArgs {
     #[arg(long, env = "SWARM_INSECURE")]
     pub(crate) insecure: bool,
 
+    /// Send no request a second time. Otherwise a GET, HEAD, OPTIONS, TRACE, PUT or DELETE that meets
+    /// the target closing its kept connection, within a round trip and 10 ms of being sent, is sent
+    /// again on a new one, and counted.
+    #[arg(long, env = "SWARM_NO_RESEND")]
+    pub(crate) no_resend: bool,
+
     /// Whose connections carry the requests: per-user, or shared:N for N to each host and load
     /// thread. Users that share have no cookies. Only for scenarios of the async world.
     #[arg(long, env = "SWARM_CONNECTIONS", default_value = "per-user")]

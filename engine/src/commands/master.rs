@@ -66,6 +66,7 @@ pub(super) fn config(loaded: Loaded, args: &TestArgs) -> Result<MasterConfig, Fa
         stop_timeout_ms: millis(args.stop_timeout),
         request_timeout_ms: millis(args.request_timeout),
         insecure: args.insecure,
+        no_resend: args.no_resend,
         connections: args.connections,
     };
     settings.check().map_err(|error| Failure::new(Exit::Settings, error))?;

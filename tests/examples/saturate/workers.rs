@@ -11,7 +11,7 @@ use std::time::Duration;
 use swarm_core::agent::HEARTBEAT_INTERVAL;
 use swarm_core::message::{Heartbeat, Order, WorkerInfo, WorkerState};
 use swarm_stats::delta::{Delta, Report};
-use swarm_stats::{Limits, Recorder, Sample};
+use swarm_stats::{ConnectionCounts, Limits, Recorder, Sample};
 use swarm_wire::{Accepted, Session, WorkerHandler, connect};
 use tokio::net::TcpStream;
 use tokio::task::{LocalSet, spawn_local};
@@ -204,8 +204,10 @@ fn delta(worker: u64) -> Delta {
         for sample in 0..SAMPLES {
             let spread = (worker * 7_919 + name * 104_729 + sample * 15_485_863) % 99_000;
             let response_time_us = 1_000 + spread * spread / 99_000;
-            recorder
-                .record(entry, Sample { response_time_us, bytes: 5_000, error: None, at_ms: 0 });
+            let connections = ConnectionCounts { reused: 1, ..ConnectionCounts::default() };
+            let bytes = 5_000;
+            let sample = Sample { response_time_us, bytes, connections, ..Sample::default() };
+            recorder.record(entry, sample);
         }
         recorder.lateness(name * 3);
     }

@@ -66,6 +66,10 @@ fn a_million_could_share_these_connections(backend: Backend) {
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     // And that of whoever asks, and of who asked before.
     assert!(open_max.get() <= CONNECTIONS + 2, "{} connections", open_max.get());
+    let connections = &ended.summary.connections;
+    assert!((1..=CONNECTIONS).contains(&connections.opened), "{connections:?}");
+    let total = ended.summary.total.num_requests;
+    assert_eq!(connections.opened + connections.reused, total, "{connections:?}");
     ended.agree_on("/", 1);
     ended.agree_on("/about", ENOUGH);
     ended.agree_on("/items", USERS - 1);

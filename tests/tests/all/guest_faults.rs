@@ -328,4 +328,7 @@ fn a_batch_that_is_cut_off(backend: Backend) {
     let (summary, counts) = (summary(&swarm), target.counts());
     assert_eq!((summary.total.num_requests, requests(&counts, "/about")), (1, 1));
     assert_eq!((summary.interrupted, requests(&counts, "/hang")), (CONNECTIONS, CONNECTIONS));
+    assert_eq!(summary.unsent, REQUESTS - 1 - CONNECTIONS, "they waited for a connection");
+    let connections = summary.connections;
+    assert_eq!((connections.opened, connections.reused), (CONNECTIONS, 1), "{connections:?}");
 }

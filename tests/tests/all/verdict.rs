@@ -17,6 +17,7 @@ pub(crate) const BIND: i32 = 5;
 pub(crate) const UNREACHABLE: i32 = 6;
 pub(crate) const REFUSED: i32 = 7;
 pub(crate) const OUTPUT: i32 = 10;
+pub(crate) const NOTHING_ANSWERED: i32 = 11;
 
 /// The binary ends with this exit code and says all of this, before it opens a port.
 #[track_caller]
@@ -66,18 +67,31 @@ pub(crate) fn run_until(
     arguments: &[&str],
     enough: impl Fn(&Counts) -> bool,
 ) -> Ended {
-    let (url, stop_timeout) = (target.url(), PATIENCE.as_secs().to_string());
-    let given = ["--headless", "-H", &url, "-s", &stop_timeout, "-r", "100"];
+    let enough = || enough(&target.counts());
+    let (code, summary, log) = run_against(swarm, &target.url(), scenario, arguments, enough);
+    Ended { code, summary, log, counts: target.counts() }
+}
+
+/// As [`run_until`], against any server: exit code, result, log.
+#[track_caller]
+pub(crate) fn run_against(
+    swarm: &Swarm,
+    url: &str,
+    scenario: &Path,
+    arguments: &[&str],
+    enough: impl Fn() -> bool,
+) -> (Option<i32>, Summary, String) {
+    let stop_timeout = PATIENCE.as_secs().to_string();
+    let given = ["--headless", "-H", url, "-s", &stop_timeout, "-r", "100"];
     let result = ["--json-file", "result.json"];
     let mut run = swarm.run(scenario, &[&given[..], &result, arguments].concat());
     wait_until("enough has been received", PATIENCE, || {
         assert!(run.process.is_running(), "the run has ended by itself");
-        enough(&target.counts())
+        enough()
     });
     run.process.signal(Signal::INT);
     let code = run.process.wait(PATIENCE).code();
-    let summary = summary(swarm);
-    Ended { code, summary, log: run.process.err.text(), counts: target.counts() }
+    (code, summary(swarm), run.process.err.text())
 }
 
 /// The result in `result.json`, which holds together.
@@ -95,6 +109,9 @@ pub(crate) fn summary(swarm: &Swarm) -> Summary {
     assert_eq!(failures, total.num_failures, "{:?}", summary.errors);
     let reported: u64 = summary.workers.iter().map(|worker| worker.num_requests).sum();
     assert_eq!(reported, total.num_requests, "{:?}", summary.workers);
+    assert_eq!(sum(|entry| entry.num_resent), total.num_resent);
+    assert_eq!(sum(|entry| entry.num_unanswered), total.num_unanswered);
+    assert!(total.num_unanswered <= total.num_failures, "{total:?}");
     summary
 }
 

@@ -121,20 +121,35 @@ pub(crate) struct Connection {
     /// Nothing but the stream itself speaks against another exchange. False during an exchange,
     /// so that one that was dropped half-way leaves it so.
     reusable: bool,
-    /// How long the TCP handshake took, in microseconds.
-    handshake_us: u32,
+    /// How long the TCP handshake took, in units of [`HANDSHAKE_UNIT`].
+    handshake: u16,
+    /// When the last exchange ended; see [`Self::rest`].
+    idle_since_ms: u32,
 }
+
+/// Fine enough for a local network, and two bytes hold more than half a second of it.
+const HANDSHAKE_UNIT: Duration = Duration::from_micros(10);
+
+/// A connection that has been idle for less is not what a server closes for being idle. Asking the
+/// kernel costs a tenth of a request.
+const IDLE_MIN_MS: u32 = 100;
 
 impl Connection {
     /// Takes over a stream on which nothing was sent, and whose TCP handshake took so long.
     pub(crate) fn new(stream: Stream, handshake: Duration) -> Self {
-        let handshake_us = u32::try_from(handshake.as_micros()).unwrap_or(u32::MAX);
-        Self { stream, reusable: true, handshake_us }
+        let handshake = handshake.as_micros() / HANDSHAKE_UNIT.as_micros();
+        let handshake = u16::try_from(handshake).unwrap_or(u16::MAX);
+        Self { stream, reusable: true, handshake, idle_since_ms: 0 }
     }
 
     /// How long the TCP handshake took: a round trip, and what this machine had to do meanwhile.
     pub(crate) fn handshake(&self) -> Duration {
-        Duration::from_micros(self.handshake_us.into())
+        HANDSHAKE_UNIT * self.handshake.into()
+    }
+
+    /// It is idle from now on, in milliseconds of a clock of the caller's that may wrap.
+    pub(crate) fn rest(&mut self, now_ms: u32) {
+        self.idle_since_ms = now_ms;
     }
 
     /// Did the last exchange end so that another may follow? Costs nothing, and tells nothing about
@@ -147,7 +162,9 @@ impl Connection {
     /// closed it or sent something that nobody asked for. With [`Care::Usual`] it costs a system
     /// call only if the runtime was told that there is something to read.
     pub(crate) fn is_reusable(&mut self, care: Care) -> bool {
-        self.reusable && self.stream.is_quiet() && (care == Care::Usual || self.stream.is_silent())
+        let has_rested = |now_ms: u32| now_ms.wrapping_sub(self.idle_since_ms) >= IDLE_MIN_MS;
+        let asks = matches!(care, Care::High { now_ms } if has_rested(now_ms));
+        self.reusable && self.stream.is_quiet() && (!asks || self.stream.is_silent())
     }
 
     /// Sends a request and reads its whole response.

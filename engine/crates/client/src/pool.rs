@@ -71,9 +71,13 @@ pub(crate) struct Slot<'a> {
 pub(crate) enum Care {
     /// By what the runtime knows of it, which costs nothing.
     Usual,
-    /// The kernel is asked as well, for a request that will not be sent a second time: an end that
-    /// has arrived costs a new connection then, and not the request.
-    High,
+    /// The kernel is asked as well about one that has been idle for a while, for a request that
+    /// will not be sent a second time: an end that has arrived costs a new connection then, and
+    /// not the request.
+    High {
+        /// As in [`Connection::rest`].
+        now_ms: u32,
+    },
 }
 
 /// A slot, and the idle connection to use, if there is one.

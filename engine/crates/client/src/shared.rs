@@ -1,6 +1,7 @@
 //! What all sessions of a process have in common.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::allow::AllowList;
 use crate::config::{ClientConfig, ConfigError};
@@ -21,6 +22,7 @@ pub struct Shared {
     pub(crate) h1: h1::Options,
     pub(crate) dns: dns::Cache,
     pub(crate) tls: tls::Tls,
+    began: Instant,
 }
 
 impl Shared {
@@ -39,9 +41,16 @@ impl Shared {
             h1: h1::Options::new(&config),
             dns: dns::Cache::default(),
             tls: tls::Tls::new(&config)?,
+            began: Instant::now(),
             config,
             allowed,
         }))
+    }
+
+    /// A moment in milliseconds since this was made, which wrap after seven weeks.
+    #[expect(clippy::cast_possible_truncation, reason = "it is meant to wrap")]
+    pub(crate) fn wrapping_ms(&self, at: Instant) -> u32 {
+        at.saturating_duration_since(self.began).as_millis() as u32
     }
 
     /// What the sessions were configured with.

@@ -103,6 +103,9 @@ pub struct Settings {
     pub request_timeout_ms: u64,
     /// Accept any certificate of the target.
     pub insecure: bool,
+    /// Send no request again. Otherwise one of an idempotent method is sent again when it meets the
+    /// server closing a kept connection.
+    pub no_resend: bool,
     /// Whose connections carry the requests.
     pub connections: Connections,
 }
@@ -212,6 +215,8 @@ pub struct Heartbeat {
     /// Ids of users of the newest order that ended by their own wish. They are repeated until an
     /// order no longer asks for them.
     pub finished: IdSet,
+    /// Requests that have been given to a connection or wait for one, and are not answered.
+    pub in_flight: u64,
     /// CPU of the process in percent of one core.
     pub cpu_percent: f32,
     /// Resident memory of the process in bytes.
@@ -234,6 +239,7 @@ impl Heartbeat {
             order_taken: 0,
             users: Vec::new(),
             finished: IdSet::new(),
+            in_flight: 0,
             cpu_percent: 0.0,
             memory_bytes: 0,
             problem: None,

@@ -1,6 +1,6 @@
 //! What all users of one test on one node have in common.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -99,6 +99,8 @@ pub struct Test {
     pub(crate) clock: Arc<Clock>,
     pub(crate) start_ms: u64,
     log_gate: LogGate,
+    /// By place: has a user asked for the argument? Each is told once, by whoever is the first.
+    args_read: Vec<AtomicBool>,
 }
 
 impl Test {
@@ -138,12 +140,14 @@ impl Test {
         let config = ClientConfig {
             request_timeout: Duration::from_millis(settings.request_timeout_ms),
             insecure: settings.insecure,
+            resend_within: client.resend_within.filter(|_| !settings.no_resend),
             ..client_of(settings.connections, client)
         };
         let client = Shared::new(config, allow)?;
         let class =
             |(class, base)| ClassPlan::new(class).map(|plan| Class { plan: Arc::new(plan), base });
         let classes = scenario.classes.iter().zip(hosts).map(class).collect::<Result<_, _>>()?;
+        let args_read = settings.args.iter().map(|_| AtomicBool::new(false)).collect();
         Ok(Self {
             module,
             sharing: scenario.sharing,
@@ -153,12 +157,19 @@ impl Test {
             clock,
             start_ms,
             log_gate: LogGate::default(),
+            args_read,
         })
     }
 
     /// Do the users of a load thread live in one instance, see [`crate::dense`]?
     pub fn is_dense(&self) -> bool {
         self.module.is_dense()
+    }
+
+    /// Is a user the first on this node to ask for the argument at this place?
+    pub(crate) fn is_first_to_read(&self, place: u32) -> bool {
+        let read = self.args_read.get(place as usize);
+        read.is_some_and(|read| !read.swap(true, Ordering::Relaxed))
     }
 
     /// May a guest write another log line now?
@@ -237,21 +248,48 @@ fn hosts(scenario: &Scenario, settings: &Settings) -> Result<(Vec<BaseUrl>, Allo
 /// record here, and once a second its owner drains it.
 #[derive(Debug, Clone)]
 pub struct Record {
-    recorder: Arc<Mutex<Recorder>>,
+    of_thread: Arc<OfThread>,
     clock: Arc<Clock>,
+}
+
+/// What the users of one load thread write to.
+#[derive(Debug)]
+struct OfThread {
+    recorder: Mutex<Recorder>,
+    /// Requests on their way. Beside the lock: a request ends without taking it.
+    in_flight: AtomicU64,
 }
 
 impl Record {
     /// An empty record.
     pub fn new(limits: Limits, clock: Arc<Clock>) -> Self {
-        Self { recorder: Arc::new(Mutex::new(Recorder::new(limits))), clock }
+        let recorder = Mutex::new(Recorder::new(limits));
+        let in_flight = AtomicU64::new(0);
+        Self { of_thread: Arc::new(OfThread { recorder, in_flight }), clock }
     }
 
     /// The recorder.
     pub fn lock(&self) -> MutexGuard<'_, Recorder> {
         // A panic while recording leaves at worst one sample half counted; stopping every other
         // user of the thread for it would lose more.
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+        self.of_thread.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Requests that have been given to a connection or wait for one, and are not answered, now.
+    /// Any thread may ask.
+    pub fn in_flight(&self) -> u64 {
+        self.of_thread.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// A request is on its way.
+    pub(crate) fn request_begins(&self) {
+        self.of_thread.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request that [`Self::request_begins`] has been told of is answered, has failed, or is
+    /// given up.
+    pub(crate) fn request_ends(&self) {
+        self.of_thread.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The master's clock in milliseconds.

@@ -63,7 +63,7 @@ impl Shard {
 /// it begins.
 ///
 /// # Cancel safety
-/// Dropping it interrupts the user: a request in flight is counted as interrupted.
+/// Dropping it interrupts the user: a request in flight is counted as given up.
 pub async fn run(
     shard: Rc<Shard>,
     id: u32,

@@ -302,6 +302,7 @@ fn difference(of_test: &Settings, asked: &Settings) -> Option<&'static str> {
         (of_test.stop_timeout_ms != asked.stop_timeout_ms, "--stop-timeout"),
         (of_test.request_timeout_ms != asked.request_timeout_ms, "--request-timeout"),
         (of_test.insecure != asked.insecure, "--insecure"),
+        (of_test.no_resend != asked.no_resend, "--no-resend"),
         (of_test.connections != asked.connections, "--connections"),
     ];
     differs.into_iter().find_map(|(differs, flag)| differs.then_some(flag))

@@ -6,11 +6,12 @@
 //! - `accept`: connections of workers, and who may join. `begin`: what it begins with.
 //! - `shipping`: modules on their way to workers.
 //! - `state`: what it knows and decides; everything here is handled one after the other.
-//! - `turn`: what has happened is written down, then told.
+//! - `turn`: what has happened is written down, then told. `end`: what is told when a test ends.
 //! - `view`: how it looks to people: the page's view, the summary at the end.
 
 mod accept;
 mod begin;
+mod end;
 mod shipping;
 mod state;
 mod turn;

@@ -40,6 +40,7 @@ pub(crate) enum Event {
 pub(crate) struct LoadThread {
     commands: Option<mpsc::UnboundedSender<Command>>,
     thread: Option<JoinHandle<()>>,
+    record: Record,
 }
 
 impl LoadThread {
@@ -50,12 +51,14 @@ impl LoadThread {
         events: mpsc::UnboundedSender<Event>,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::unbounded_channel();
+        let record = Record::new(Limits::default(), Arc::clone(&clock));
+        let own = record.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread =
             std::thread::Builder::new().name(format!("load-{index}")).spawn(move || {
-                LocalSet::new().block_on(&runtime, serve(inbox, clock, events));
+                LocalSet::new().block_on(&runtime, serve(inbox, own, clock, events));
             })?;
-        Ok(Self { commands: Some(commands), thread: Some(thread) })
+        Ok(Self { commands: Some(commands), thread: Some(thread), record })
     }
 
     fn send(&self, command: Command) {
@@ -87,6 +90,11 @@ impl LoadThread {
         self.send(Command::Collect(reply));
         delta
     }
+
+    /// Requests of its users that are on their way. Does not wait for the thread.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.record.in_flight()
+    }
 }
 
 impl Drop for LoadThread {
@@ -101,10 +109,10 @@ impl Drop for LoadThread {
 
 async fn serve(
     mut inbox: mpsc::UnboundedReceiver<Command>,
+    record: Record,
     clock: Arc<Clock>,
     events: mpsc::UnboundedSender<Event>,
 ) {
-    let record = Record::new(Limits::default(), Arc::clone(&clock));
     let mut running: Option<Running> = None;
     while let Some(command) = inbox.recv().await {
         match command {

@@ -114,6 +114,11 @@ impl World {
         if all != counted {
             return Err(format!("{all} samples were reported, the result has {counted}"));
         }
+        // Each took a connection that was kept.
+        let reused = master.totals.connections().reused;
+        if reused != counted {
+            return Err(format!("{counted} samples took {reused} kept connections"));
+        }
         let told = |id: &str| {
             let mut workers = cluster.workers().iter();
             let worker = workers.find(|worker| worker.info().id == id);

@@ -9,7 +9,7 @@ use swarm_core::cluster::NO_TEST;
 use swarm_core::message::{Order, WorkerInfo};
 use swarm_stats::delta::Delta;
 use swarm_stats::parts::PartMax;
-use swarm_stats::{EntryId, Limits, Outbox, Recorder, Sample};
+use swarm_stats::{ConnectionCounts, EntryId, Limits, Outbox, Recorder, Sample};
 
 use crate::net::{Direction, Message};
 use crate::reports::REPORT_INTERVAL_US;
@@ -131,7 +131,9 @@ impl Process {
 
     pub(crate) fn record(&mut self, now_us: u64) {
         let at_ms = self.master_ms(self.local_us(now_us));
-        let sample = Sample { response_time_us: 1000, bytes: 1, error: None, at_ms };
+        let connections = ConnectionCounts { reused: 1, ..ConnectionCounts::default() };
+        let sample =
+            Sample { response_time_us: 1000, bytes: 1, connections, at_ms, ..Sample::default() };
         self.recorder.record(self.entry, sample);
         *self.recorded.entry(self.test).or_default() += 1;
     }

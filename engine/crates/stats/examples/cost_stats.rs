@@ -62,5 +62,5 @@ fn report(recorder: &mut Recorder, names: &[String]) -> Delta {
 /// Times between 5 and 50 ms.
 fn sample(at: u64) -> Sample<'static> {
     let response_time_us = 5_000 + at.wrapping_mul(6_364_136_223_846_793_005) % 45_000;
-    Sample { response_time_us, bytes: 512, error: None, at_ms: 1 }
+    Sample { response_time_us, bytes: 512, at_ms: 1, ..Sample::default() }
 }

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use swarm_stats::delta::{Delta, Report};
-use swarm_stats::{Limits, Recorder, Sample, Totals};
+use swarm_stats::{ConnectionCounts, Limits, Recorder, Sample, Totals};
 
 const NAMES: usize = 100;
 const SAMPLES: usize = 4_000_000;
@@ -87,7 +87,10 @@ fn totals(delta: &Delta) {
 }
 
 fn sample(response_time_us: u64, error: Option<&str>) -> Sample<'_> {
-    Sample { response_time_us, bytes: 512, error, at_ms: 1 }
+    // As nearly all do.
+    let connections = ConnectionCounts { reused: 1, ..ConnectionCounts::default() };
+    let unanswered = error.is_some();
+    Sample { response_time_us, bytes: 512, error, unanswered, connections, at_ms: 1 }
 }
 
 fn fill(recorder: &mut Recorder, names: &[String], times: &mut Times, samples: u64) -> Delta {

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::connections::ConnectionCounts;
 use crate::histogram::Histogram;
 
 /// Statistics of one (method, name) pair in an interval.
@@ -16,6 +17,10 @@ pub struct EntryDelta {
     pub requests: u64,
     /// Samples that failed.
     pub failures: u64,
+    /// Of these, samples without a response of any status.
+    pub unanswered: u64,
+    /// Times that one of the samples' requests was sent again.
+    pub resent: u64,
     /// Sum of response body sizes in bytes.
     pub bytes: u64,
     /// Response times in microseconds. Holds every sample, failures included; those above
@@ -119,13 +124,21 @@ pub struct Delta {
     /// By (name, kind); each once. A recorder refuses a second kind of a name, but two recorders
     /// may disagree: then both are kept.
     pub metrics: Vec<MetricDelta>,
+    /// What requests took of connections: those of all samples, and those that were cut off.
+    pub connections: ConnectionCounts,
     /// Requests cut off on their way, by the end of the stop timeout or with the instance that sent
-    /// them: they are in no other figure.
+    /// them. They are no samples.
     pub interrupted: u64,
+    /// Requests given up in the same way before a connection had them: the target cannot know of
+    /// them. They are no samples.
+    pub unsent: u64,
     /// Samples that went to the entry `(other)` because there were too many names.
     pub names_overflowed: u64,
     /// By load thread, rising; each once, and only those that started tasks.
     pub lateness: Vec<LatenessDelta>,
+    /// Places in the test's list of arguments of those that a guest has asked for, rising; each
+    /// once. A worker tells each once in a test.
+    pub args_read: Vec<u32>,
 }
 
 /// How late one load thread started tasks that were due.

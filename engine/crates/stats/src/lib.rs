@@ -12,6 +12,7 @@
 //! - [`times`]: units and limits of times.
 //! - [`recorder`]: what one load thread records.
 //! - [`delta`]: what was recorded in one interval, as plain data that adds up.
+//! - [`connections`]: what requests took of connections.
 //! - [`parts`]: deltas in parts, for messages that must not be too long.
 //! - [`metric`]: metrics of the guest's own.
 //! - [`lateness`]: how late the generator itself was, by load thread.
@@ -23,8 +24,9 @@
 //!
 //! Inside: `layout` says which values share a bucket, `tally` counts a few samples or many, `dense`
 //! sums up and finds percentiles, `merge` joins deltas, `split` shares a report out over seconds,
-//! `window` keeps the last seconds of an entry, `view` makes the snapshot, `rows` finds rows by
-//! their texts.
+//! `span` is the time of
+//! the test, `window` keeps the last seconds of an entry, `view` makes the snapshot, `rows` finds
+//! rows by their texts.
 #![forbid(unsafe_code)]
 
 /// Is a fault planted here? Never, but in the tests of the simulator.
@@ -42,6 +44,7 @@ macro_rules! planted {
 }
 
 mod chunk;
+pub mod connections;
 pub mod delta;
 mod dense;
 pub mod histogram;
@@ -60,6 +63,7 @@ pub mod report;
 mod rows;
 pub mod series;
 pub mod snapshot;
+mod span;
 mod split;
 mod tally;
 pub mod times;
@@ -70,8 +74,9 @@ mod window;
 /// Version of what is written of [`Totals`], [`Ledger`] and [`delta::Report`] when they are saved.
 /// To be raised with every change to their fields, to the order of these, and to the layout of
 /// histograms: nothing in the bytes tells.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
+pub use connections::ConnectionCounts;
 pub use histogram::Histogram;
 pub use ledger::{Accept, Ledger};
 pub use limits::Limits;

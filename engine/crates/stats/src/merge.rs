@@ -69,6 +69,8 @@ impl EntryDelta {
             name: name.to_owned(),
             requests: 0,
             failures: 0,
+            unanswered: 0,
+            resent: 0,
             bytes: 0,
             times: Histogram::new(),
             sum_us: 0,
@@ -80,6 +82,8 @@ impl EntryDelta {
     fn add(&mut self, other: &Self) {
         self.requests = self.requests.saturating_add(other.requests);
         self.failures = self.failures.saturating_add(other.failures);
+        self.unanswered = self.unanswered.saturating_add(other.unanswered);
+        self.resent = self.resent.saturating_add(other.resent);
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
         self.min_us = self.min_us.min(other.min_us);
@@ -120,7 +124,9 @@ impl Delta {
         merge_rows(&mut self.metrics, other.metrics, |metric: &mut MetricDelta, more| {
             metric.value.add(&more.value);
         });
+        self.connections.add(&other.connections);
         self.interrupted = self.interrupted.saturating_add(other.interrupted);
+        self.unsent = self.unsent.saturating_add(other.unsent);
         self.names_overflowed = self.names_overflowed.saturating_add(other.names_overflowed);
         for more in other.lateness {
             match self.lateness.binary_search_by_key(&more.shard, |late| late.shard) {
@@ -128,6 +134,7 @@ impl Delta {
                 Err(place) => self.lateness.insert(place, more),
             }
         }
+        merge_sorted(&mut self.args_read, &other.args_read);
     }
 
     /// Is there nothing in it?
@@ -137,15 +144,27 @@ impl Delta {
             && self.errors.is_empty()
             && self.exceptions.is_empty()
             && self.metrics.is_empty()
+            && self.connections.is_empty()
             && self.interrupted == 0
+            && self.unsent == 0
             && self.names_overflowed == 0
             && self.lateness.is_empty()
+            && self.args_read.is_empty()
     }
 
     /// Samples of all entries.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.requests))
+    }
+}
+
+/// Adds numbers that are not there yet; both lists rise.
+pub(crate) fn merge_sorted(into: &mut Vec<u32>, from: &[u32]) {
+    for number in from {
+        if let Err(place) = into.binary_search(number) {
+            into.insert(place, *number);
+        }
     }
 }
 

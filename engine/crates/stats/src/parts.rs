@@ -8,6 +8,9 @@ use crate::histogram::Histogram;
 /// Bytes that a row takes in a message beside its texts and buckets, at most.
 const ROW_BYTES: usize = 128;
 
+/// Bytes that a delta takes in a message beside its rows, at most.
+const DELTA_BYTES: usize = 256;
+
 /// Bytes that a bucket takes in a message, at most: its number three, its count the rest.
 const BUCKET_BYTES: usize = 9;
 
@@ -21,7 +24,8 @@ pub struct PartMax {
 }
 
 impl Delta {
-    /// The same in parts. They add up to the whole; one that fits is the whole itself.
+    /// The same in parts. They add up to the whole; one that fits is the whole itself. What is no
+    /// list of rows is in the first part.
     ///
     /// # Panics
     /// When `max.rows` is 0.
@@ -58,7 +62,8 @@ impl Delta {
             + sum(&self.exceptions)
             + sum(&self.metrics)
             + sum(&self.lateness)
-            + ROW_BYTES
+            + self.args_read.len() * size_of::<u32>()
+            + DELTA_BYTES
     }
 }
 
@@ -132,17 +137,26 @@ impl Row for LatenessDelta {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Limits, Recorder, Sample};
+    use crate::{ConnectionCounts, Limits, Recorder, Sample};
 
     fn whole() -> Delta {
         let mut recorder = Recorder::new(Limits::default());
         for name in 0..25 {
             let entry = recorder.intern("GET", &format!("/{name}"));
-            let sample = Sample { response_time_us: 7, bytes: 3, error: Some("no"), at_ms: 1 };
+            let sample = Sample {
+                response_time_us: 7,
+                bytes: 3,
+                error: Some("no"),
+                at_ms: 1,
+                ..Sample::default()
+            };
             recorder.record(entry, sample);
         }
         recorder.exception("a", "b");
-        recorder.interrupted();
+        let connections = ConnectionCounts { reused: 1, ..ConnectionCounts::default() };
+        recorder.interrupted(&connections);
+        recorder.unsent();
+        recorder.arg_read(3);
         recorder.lateness(5);
         recorder.drain()
     }
@@ -171,7 +185,7 @@ mod tests {
         let whole = whole();
         let max = PartMax { rows: usize::MAX, bytes: 1_000 };
         let parts = whole.clone().into_parts(max);
-        assert!(parts.iter().all(|part| part.message_bytes() <= max.bytes + ROW_BYTES));
+        assert!(parts.iter().all(|part| part.message_bytes() <= max.bytes + DELTA_BYTES + 4));
         assert_eq!(sum(parts), whole);
         let tiny = whole.clone().into_parts(PartMax { rows: usize::MAX, bytes: 1 });
         assert_eq!((tiny.len(), sum(tiny)), (25 + 25 + 1 + 1, whole));

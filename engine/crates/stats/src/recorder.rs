@@ -5,6 +5,7 @@
 //! a few additions; it allocates while the first samples of an entry after a drain come. Entries
 //! without samples cost a drain nothing.
 
+use crate::connections::ConnectionCounts;
 use crate::delta::{
     Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta, MetricValue,
 };
@@ -22,7 +23,7 @@ pub struct EntryId(usize);
 const OTHER: EntryId = EntryId(0);
 
 /// One finished request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sample<'a> {
     /// Response time in microseconds. Above [`HIGHEST_US`](crate::times::HIGHEST_US) percentiles
     /// take it for that; sum and maximum are exact.
@@ -31,6 +32,10 @@ pub struct Sample<'a> {
     pub bytes: u64,
     /// What went wrong, if so; without anything that differs from sample to sample.
     pub error: Option<&'a str>,
+    /// There was no response of any status. Such a sample has an `error`.
+    pub unanswered: bool,
+    /// What it took of connections.
+    pub connections: ConnectionCounts,
     /// When it ended, in milliseconds of the master's clock.
     pub at_ms: u64,
 }
@@ -49,6 +54,8 @@ struct Entry {
 struct Open {
     requests: u64,
     failures: u64,
+    unanswered: u64,
+    resent: u64,
     bytes: u64,
     times: Tally,
     sum_us: u64,
@@ -67,6 +74,8 @@ impl Open {
         Self {
             requests: 0,
             failures: 0,
+            unanswered: 0,
+            resent: 0,
             bytes: 0,
             times: Tally::default(),
             sum_us: 0,
@@ -80,6 +89,8 @@ impl Open {
         let time_us = sample.response_time_us;
         self.requests += 1;
         self.failures += u64::from(sample.error.is_some());
+        self.unanswered += u64::from(sample.unanswered);
+        self.resent += sample.connections.resent;
         self.bytes = self.bytes.saturating_add(sample.bytes);
         self.times.record(time_us.min(HIGHEST_US));
         self.sum_us = self.sum_us.saturating_add(time_us);
@@ -115,10 +126,13 @@ pub struct Recorder {
     errors: Rows<ErrorDelta>,
     exceptions: Rows<ExceptionDelta>,
     metrics: Rows<Metric>,
+    connections: ConnectionCounts,
     interrupted: u64,
+    unsent: u64,
     names_overflowed: u64,
     late: Tally,
     late_max_us: Option<u64>,
+    args_read: Vec<u32>,
 }
 
 impl Recorder {
@@ -134,10 +148,13 @@ impl Recorder {
             errors: Rows::default(),
             exceptions: Rows::default(),
             metrics: Rows::default(),
+            connections: ConnectionCounts::default(),
             interrupted: 0,
+            unsent: 0,
             names_overflowed: 0,
             late: Tally::default(),
             late_max_us: None,
+            args_read: Vec::new(),
         }
     }
 
@@ -182,6 +199,7 @@ impl Recorder {
             }
         };
         open.add(&sample);
+        self.connections.add(&sample.connections);
         if let Some(error) = sample.error {
             self.error(id, error, sample.at_ms);
         }
@@ -278,10 +296,24 @@ impl Recorder {
         self.late_max_us = Some(late_us.max(self.late_max_us.unwrap_or(0)));
     }
 
-    /// Counts a request that was cut off on its way: by the end of the stop timeout, or with the
-    /// instance that sent it.
-    pub fn interrupted(&mut self) {
+    /// Counts a request that was cut off on its way, by the end of the stop timeout or with the
+    /// instance that sent it, and what it had taken of connections.
+    pub fn interrupted(&mut self, connections: &ConnectionCounts) {
         self.interrupted += 1;
+        self.connections.add(connections);
+    }
+
+    /// Counts a request that was given up in the same way before a connection had it.
+    pub fn unsent(&mut self) {
+        self.unsent += 1;
+    }
+
+    /// Notes that a guest has asked for the argument at this place in the test's list of arguments.
+    /// To be told of each once in a test: it is kept until the next drain.
+    pub fn arg_read(&mut self, place: u32) {
+        if let Err(at) = self.args_read.binary_search(&place) {
+            self.args_read.insert(at, place);
+        }
     }
 
     /// What was recorded since the last drain. The cost is that of the entries with samples. Its
@@ -303,9 +335,12 @@ impl Recorder {
             errors: self.errors.take(),
             exceptions: self.exceptions.take(),
             metrics: self.metrics.iter_mut().filter_map(drain_metric).collect(),
+            connections: std::mem::take(&mut self.connections),
             interrupted: std::mem::take(&mut self.interrupted),
+            unsent: std::mem::take(&mut self.unsent),
             names_overflowed: std::mem::take(&mut self.names_overflowed),
             lateness: self.drain_lateness(),
+            args_read: std::mem::take(&mut self.args_read),
         }
     }
 
@@ -327,6 +362,8 @@ impl Entry {
             name: self.name.clone(),
             requests: open.requests,
             failures: open.failures,
+            unanswered: open.unanswered,
+            resent: open.resent,
             bytes: open.bytes,
             times: open.times.into_histogram(),
             sum_us: open.sum_us,

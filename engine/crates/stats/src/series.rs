@@ -38,6 +38,7 @@ const SECOND_LAST: u64 = u64::MAX / 1000;
 struct Slot {
     /// As last told; `None` is as in the second before.
     users: Option<u32>,
+    in_flight: Option<u64>,
     requests: u64,
     failures: u64,
     /// `None` without a sample, and when the second is closed.
@@ -53,8 +54,9 @@ pub(crate) struct Series {
     slots: VecDeque<Slot>,
     /// The second of the first slot.
     first: u64,
-    /// Users in the last second that was dropped.
+    /// Users in the last second that was dropped, and requests on their way.
     users_before: u32,
+    in_flight_before: u64,
     /// The newest second that the master's own clock has reached.
     clock: u64,
 }
@@ -86,7 +88,7 @@ impl Series {
         let seconds_max = SECONDS_MAX as u64;
         if second >= self.end().saturating_add(seconds_max) {
             // All that is there would be dropped one by one.
-            self.users_before = self.users();
+            (self.users_before, self.in_flight_before) = (self.users(), self.in_flight());
             self.slots.clear();
             self.first = second + 1 - seconds_max;
         }
@@ -95,6 +97,7 @@ impl Series {
                 && let Some(dropped) = self.slots.pop_front()
             {
                 self.users_before = dropped.users.unwrap_or(self.users_before);
+                self.in_flight_before = dropped.in_flight.unwrap_or(self.in_flight_before);
                 self.first += 1;
             }
             self.slots.push_back(Slot::default());
@@ -141,9 +144,22 @@ impl Series {
         }
     }
 
+    /// Requests on their way in this second of the master's clock and until told otherwise.
+    pub(crate) fn set_in_flight(&mut self, second: u64, in_flight: u64) {
+        self.reach(second);
+        if let Some(slot) = self.slot(second) {
+            slot.in_flight = Some(in_flight);
+        }
+    }
+
     /// Users alive, as last told.
     pub(crate) fn users(&self) -> u32 {
         self.slots.iter().rev().find_map(|slot| slot.users).unwrap_or(self.users_before)
+    }
+
+    /// Requests on their way, as last told.
+    fn in_flight(&self) -> u64 {
+        self.slots.iter().rev().find_map(|slot| slot.in_flight).unwrap_or(self.in_flight_before)
     }
 
     /// The last seconds of those before `complete`.
@@ -168,13 +184,15 @@ impl Series {
 
     /// The seconds before `complete`, oldest first; `start_ms` is that of the test.
     pub(crate) fn seconds(&self, complete: u64, start_ms: u64) -> Vec<Second> {
-        let mut users = self.users_before;
+        let (mut users, mut in_flight) = (self.users_before, self.in_flight_before);
         let mut seconds = Vec::with_capacity(self.slots.len());
         for (second, slot) in (self.first..complete).zip(&self.slots) {
             users = slot.users.unwrap_or(users);
+            in_flight = slot.in_flight.unwrap_or(in_flight);
             seconds.push(Second {
                 at_ms: start_ms.saturating_add(second * 1000),
                 users,
+                in_flight,
                 requests: slot.requests,
                 failures: slot.failures,
                 p50_p95_ms: slot.percentiles(),
@@ -189,9 +207,10 @@ impl Series {
         self.end() - self.slots.iter().rev().take_while(empty).count() as u64
     }
 
-    /// Forgets everything but the users alive.
+    /// Forgets everything but the users alive and the requests on their way.
     pub(crate) fn restart(&mut self) {
-        *self = Self { users_before: self.users(), ..Self::default() };
+        let (users_before, in_flight_before) = (self.users(), self.in_flight());
+        *self = Self { users_before, in_flight_before, ..Self::default() };
     }
 }
 
@@ -214,16 +233,18 @@ mod tests {
     fn keeps_the_newest_seconds_and_carries_users() {
         let mut series = Series::default();
         series.set_users(0, 5);
+        series.set_in_flight(1, 3);
         series.add_counts(1, 7, 1);
         let seconds_max = SECONDS_MAX as u64;
         series.reach(seconds_max + 9);
         let seconds = series.seconds(seconds_max + 10, 1_000);
         assert_eq!(seconds.len(), SECONDS_MAX);
-        assert_eq!((seconds[0].at_ms, seconds[0].users), (11_000, 5));
+        assert_eq!((seconds[0].at_ms, seconds[0].users, seconds[0].in_flight), (11_000, 5, 3));
         assert!(!series.holds(9) && series.holds(10));
         series.reach(1_000_000_000);
         assert_eq!(series.slots.len(), SECONDS_MAX);
-        assert_eq!(series.seconds(u64::MAX, 0)[SECONDS_MAX - 1].users, 5);
+        let last = &series.seconds(u64::MAX, 0)[SECONDS_MAX - 1];
+        assert_eq!((last.users, last.in_flight), (5, 3));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::connections::ConnectionCounts;
+
 /// Percentiles of response time that reports carry, in percent (those of Locust's console).
 pub const PERCENTILES: [f64; 11] =
     [50.0, 66.0, 75.0, 80.0, 90.0, 95.0, 98.0, 99.0, 99.9, 99.99, 100.0];
@@ -38,6 +40,12 @@ pub struct EntrySnapshot {
     pub num_requests: u64,
     /// Samples that failed.
     pub num_failures: u64,
+    /// Of these, samples without a response of any status.
+    #[serde(default)]
+    pub num_unanswered: u64,
+    /// Times that one of the samples' requests was sent again.
+    #[serde(default)]
+    pub num_resent: u64,
     /// Sum of body sizes in bytes.
     pub bytes: u64,
     /// Over the whole test.
@@ -91,6 +99,9 @@ pub struct Second {
     pub at_ms: u64,
     /// Users alive.
     pub users: u32,
+    /// Requests on their way: given to a connection or waiting for one, and not answered.
+    #[serde(default)]
+    pub in_flight: u64,
     /// Requests in this second.
     pub requests: u64,
     /// Failures in this second.
@@ -167,9 +178,13 @@ pub struct Snapshot {
     pub metrics: Vec<MetricSnapshot>,
     /// The newest seconds, oldest first; at most `SECONDS_MAX` of them.
     pub seconds: Vec<Second>,
+    /// What all requests took of connections, those included that were cut off.
+    pub connections: ConnectionCounts,
     /// Requests cut off on their way, by the end of the stop timeout or with the instance that sent
-    /// them; in no other figure.
+    /// them; they are no samples.
     pub interrupted: u64,
+    /// Requests given up in the same way before a connection had them; they are no samples.
+    pub unsent: u64,
     /// Samples under `(other)` because there were too many names.
     pub names_overflowed: u64,
     /// Lateness of the generator (due to started) in milliseconds: p50, p99, max.

@@ -6,6 +6,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::connections::ConnectionCounts;
 use crate::delta::{
     Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta, Report,
 };
@@ -13,8 +14,10 @@ use crate::dense::Dense;
 use crate::lateness::{Shards, WorkerLateness};
 use crate::layout::{FINE, bucket_of};
 use crate::limits::{Limits, OTHER_WORKERS, cut};
+use crate::merge::merge_sorted;
 use crate::rows::{Key, Keyed, Rows};
-use crate::series::{SETTLE_MS, Series};
+use crate::series::Series;
+use crate::span::Span;
 use crate::split::{Split, TimesPart};
 use crate::times::HIGHEST_US;
 use crate::window::Window;
@@ -49,6 +52,8 @@ pub(crate) struct Line {
     pub(crate) name: String,
     pub(crate) requests: u64,
     pub(crate) failures: u64,
+    pub(crate) unanswered: u64,
+    pub(crate) resent: u64,
     pub(crate) bytes: u64,
     pub(crate) times: Dense,
     pub(crate) sum_us: u64,
@@ -63,6 +68,8 @@ impl Line {
             name: name.to_owned(),
             requests: 0,
             failures: 0,
+            unanswered: 0,
+            resent: 0,
             bytes: 0,
             times: Dense::default(),
             sum_us: 0,
@@ -74,6 +81,8 @@ impl Line {
     fn add(&mut self, more: &EntryDelta) {
         self.requests = self.requests.saturating_add(more.requests);
         self.failures = self.failures.saturating_add(more.failures);
+        self.unanswered = self.unanswered.saturating_add(more.unanswered);
+        self.resent = self.resent.saturating_add(more.resent);
         self.bytes = self.bytes.saturating_add(more.bytes);
         self.sum_us = self.sum_us.saturating_add(more.sum_us);
         self.min_us = self.min_us.min(more.min_us);
@@ -123,52 +132,6 @@ impl Keyed for Worker {
     }
 }
 
-/// When the test runs, in milliseconds of the master's clock.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Span {
-    /// `None` until the test starts or the first report comes.
-    start_ms: Option<u64>,
-    /// Reports from before do not count; only after a reset.
-    reset_ms: Option<u64>,
-    /// Set when the test is over.
-    stop_ms: Option<u64>,
-    /// End of the latest interval reported.
-    last_ms: u64,
-}
-
-impl Span {
-    pub(crate) fn start_ms(&self) -> u64 {
-        self.start_ms.unwrap_or(0)
-    }
-
-    fn since_start(&self, at_ms: u64) -> u64 {
-        at_ms.saturating_sub(self.start_ms())
-    }
-
-    fn second_of(&self, at_ms: u64) -> u64 {
-        self.since_start(at_ms) / 1000
-    }
-
-    /// Number of complete seconds at this time.
-    pub(crate) fn complete(&self, now_ms: u64) -> u64 {
-        self.second_of(now_ms.saturating_sub(SETTLE_MS))
-    }
-
-    /// Seconds of the whole test, the last one begun included; 0 while it runs.
-    pub(crate) fn seconds_in_all(&self) -> u64 {
-        self.stop_ms.map_or(0, |stop_ms| self.since_start(stop_ms).div_ceil(1000))
-    }
-
-    pub(crate) fn is_over(&self) -> bool {
-        self.stop_ms.is_some()
-    }
-
-    /// Length of what the totals hold, in milliseconds.
-    pub(crate) fn length_ms(&self) -> u64 {
-        self.since_start(self.last_ms.max(self.stop_ms.unwrap_or(0)))
-    }
-}
-
 /// The statistics of one test. They can be saved and read again, all but the limits, which are
 /// those of the program that reads. What was saved by another [`FORMAT`](crate::FORMAT) is not
 /// read.
@@ -184,13 +147,20 @@ pub struct Totals {
     pub(crate) exceptions: Rows<Exception>,
     pub(crate) metrics: Rows<MetricDelta>,
     pub(crate) workers: Rows<Worker>,
+    pub(crate) connections: ConnectionCounts,
     pub(crate) interrupted: u64,
+    pub(crate) unsent: u64,
     pub(crate) names_overflowed: u64,
     pub(crate) metrics_refused: u64,
     pub(crate) late: Dense,
     pub(crate) late_max_us: u64,
     pub(crate) series: Series,
     users_max: u32,
+    /// Places of the arguments that a guest has asked for, rising. As a reset forgets figures and
+    /// not the test, this and what follows outlive it.
+    args_read: Vec<u32>,
+    /// There were responses before the last reset.
+    answered_before: bool,
     #[serde(skip)]
     split: Split,
     /// Room for [`BUCKETS_AT_A_TIME`] and their parts.
@@ -234,13 +204,17 @@ impl Totals {
             exceptions: Rows::default(),
             metrics: Rows::default(),
             workers: Rows::default(),
+            connections: ConnectionCounts::default(),
             interrupted: 0,
+            unsent: 0,
             names_overflowed: 0,
             metrics_refused: 0,
             late: Dense::default(),
             late_max_us: 0,
             series: Series::default(),
             users_max: 0,
+            args_read: Vec::new(),
+            answered_before: false,
             split: Split::default(),
             parts: Vec::new(),
         }
@@ -267,6 +241,8 @@ impl Totals {
         fresh.series = std::mem::take(&mut self.series);
         fresh.series.restart();
         fresh.users_max = fresh.series.users();
+        fresh.answered_before = self.is_answered();
+        fresh.args_read = std::mem::take(&mut self.args_read);
         fresh.span.start_ms = Some(now_ms);
         fresh.span.reset_ms = Some(now_ms);
         fresh.span.stop_ms = self.span.stop_ms.map(|_| now_ms);
@@ -282,6 +258,32 @@ impl Totals {
         self.span.start_ms.get_or_insert(at_ms);
         self.series.set_users(self.span.second_of(at_ms), users);
         self.users_max = self.users_max.max(users);
+    }
+
+    /// Requests on their way now, told as and when the users are.
+    pub fn set_in_flight(&mut self, at_ms: u64, in_flight: u64) {
+        if !self.span.is_over() {
+            self.span.start_ms.get_or_insert(at_ms);
+            self.series.set_in_flight(self.span.second_of(at_ms), in_flight);
+        }
+    }
+
+    /// What requests took of connections.
+    #[must_use]
+    pub fn connections(&self) -> ConnectionCounts {
+        self.connections
+    }
+
+    /// Has there been a response of any status since the test began, before a reset or after it?
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.answered_before || self.aggregate.requests > self.aggregate.unanswered
+    }
+
+    /// Has a guest asked for the argument at this place in the test's list of arguments?
+    #[must_use]
+    pub fn is_arg_read(&self, place: u32) -> bool {
+        self.args_read.binary_search(&place).is_ok()
     }
 
     /// Largest number of users that [`Self::set_users`] was told.
@@ -321,6 +323,7 @@ impl Totals {
     /// Adds a report. It is counted in the seconds that its interval covers, as if its samples
     /// were spread evenly over it.
     pub fn apply(&mut self, worker_id: &str, report: &Report) -> Applied {
+        merge_sorted(&mut self.args_read, &report.delta.args_read);
         let (from_ms, to_ms) = (report.from_ms, report.to_ms.max(report.from_ms));
         let middle_ms = from_ms + (to_ms - from_ms) / 2;
         if self.span.reset_ms.is_some_and(|reset_ms| middle_ms < reset_ms) {
@@ -444,7 +447,9 @@ impl Totals {
                 self.metrics_refused += 1;
             }
         }
+        self.connections.add(&delta.connections);
         self.interrupted = self.interrupted.saturating_add(delta.interrupted);
+        self.unsent = self.unsent.saturating_add(delta.unsent);
         self.names_overflowed = self.names_overflowed.saturating_add(delta.names_overflowed);
     }
 

@@ -61,7 +61,9 @@ impl Totals {
             exceptions: self.exception_snapshots(),
             metrics,
             seconds: self.series.seconds(shown, self.span.start_ms()),
+            connections: self.connections,
             interrupted: self.interrupted,
+            unsent: self.unsent,
             names_overflowed: self.names_overflowed,
             lateness_ms: (!self.late.is_empty()).then(|| {
                 let values = self.late.values_at([50.0, 99.0]);
@@ -79,6 +81,8 @@ impl Totals {
             name: all.name.clone(),
             num_requests: all.requests,
             num_failures: all.failures,
+            num_unanswered: all.unanswered,
+            num_resent: all.resent,
             bytes: all.bytes,
             response_time_ms: times_ms(&all.times, all.sum_us, all.min_us, all.max_us),
             rps: per_second(all.requests),

@@ -8,10 +8,12 @@ use proptest::prelude::*;
 use swarm_stats::delta::{Delta, EntryDelta, Report};
 use swarm_stats::snapshot::Snapshot;
 use swarm_stats::times::HIGHEST_US;
-use swarm_stats::{Accept, Ledger, Limits, Recorder, Sample, Totals};
+use swarm_stats::{Accept, ConnectionCounts, Ledger, Limits, Recorder, Sample, Totals};
 
 const NAMES: [&str; 3] = ["/", "/cart", "/a/rather/long/name"];
 const ERRORS: [Option<&str>; 3] = [None, Some("status 500"), Some("timeout")];
+/// The error of those without a response.
+const UNANSWERED: usize = 2;
 
 #[derive(Debug, Clone)]
 struct Event {
@@ -21,6 +23,8 @@ struct Event {
     error: usize,
     time_us: u64,
     bytes: u64,
+    /// Opened, reused, failed, resent.
+    connections: [u64; 4],
     /// Is the recorder drained after this one?
     drain: bool,
 }
@@ -28,7 +32,19 @@ struct Event {
 impl Event {
     fn sample(&self, at_ms: u64) -> Sample<'static> {
         let Self { time_us, bytes, error, .. } = *self;
-        Sample { response_time_us: time_us, bytes, error: ERRORS[error], at_ms }
+        Sample {
+            response_time_us: time_us,
+            bytes,
+            error: ERRORS[error],
+            unanswered: error == UNANSWERED,
+            connections: self.connections(),
+            at_ms,
+        }
+    }
+
+    fn connections(&self) -> ConnectionCounts {
+        let [opened, reused, failed, resent] = self.connections;
+        ConnectionCounts { opened, reused, failed, resent }
     }
 }
 
@@ -42,13 +58,15 @@ fn time_us() -> impl Strategy<Value = u64> {
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
-    let event = (0_usize..4, 0_usize..3, 0_usize..3, time_us(), 0_u64..9_999, 0_u8..8).prop_map(
-        |(recorder, name, error, time_us, bytes, drain)| Event {
+    let sizes = (time_us(), 0_u64..9_999, [0_u64..3, 0..3, 0..2, 0..2]);
+    let event = (0_usize..4, 0_usize..3, 0_usize..3, sizes, 0_u8..8).prop_map(
+        |(recorder, name, error, (time_us, bytes, connections), drain)| Event {
             recorder,
             name,
             error,
             time_us,
             bytes,
+            connections,
             drain: drain == 0,
         },
     );
@@ -77,6 +95,8 @@ fn expected(events: &[Event], name: usize) -> EntryDelta {
     for event in events.iter().filter(|event| event.name == name) {
         entry.requests += 1;
         entry.failures += u64::from(event.error > 0);
+        entry.unanswered += u64::from(event.error == UNANSWERED);
+        entry.resent += event.connections().resent;
         entry.bytes += event.bytes;
         entry.sum_us += event.time_us;
         entry.min_us = entry.min_us.min(event.time_us);
@@ -204,6 +224,8 @@ proptest! {
             let expected = expected(&events, name);
             let found = (entry.num_requests, entry.num_failures, entry.bytes);
             prop_assert_eq!(found, (expected.requests, expected.failures, expected.bytes));
+            let found = (entry.num_unanswered, entry.num_resent);
+            prop_assert_eq!(found, (expected.unanswered, expected.resent));
             let times = &entry.response_time_ms;
             prop_assert_eq!(times.min, expected.min_us as f64 / 1000.0);
             prop_assert_eq!(times.max, expected.max_us as f64 / 1000.0);
@@ -219,6 +241,11 @@ proptest! {
         let failures = events.iter().filter(|event| event.error > 0).count() as u64;
         let bytes = events.iter().map(|event| event.bytes).sum();
         prop_assert_eq!(total_of(&snapshot), (events.len() as u64, failures, bytes));
+        let mut connections = ConnectionCounts::default();
+        events.iter().for_each(|event| connections.add(&event.connections()));
+        prop_assert_eq!(snapshot.connections, connections);
+        prop_assert_eq!(snapshot.total.num_resent, connections.resent);
+        prop_assert_eq!(totals.is_answered(), events.iter().any(|e| e.error != UNANSWERED));
         let in_seconds = snapshot.seconds.iter().map(|second| second.requests).sum::<u64>();
         prop_assert_eq!(in_seconds, events.len() as u64);
         for second in &snapshot.seconds {
@@ -241,7 +268,7 @@ proptest! {
             let mut recorder = Recorder::new(Limits::default());
             let entry = recorder.intern("GET", "/");
             for _ in 0..*samples {
-                let sample = Sample { response_time_us: 1_000, bytes: 1, error: None, at_ms: 1 };
+                let sample = Sample { response_time_us: 1_000, bytes: 1, ..Sample::default() };
                 recorder.record(entry, sample);
             }
             let sequence = &mut sequences[usize::try_from(*stream).unwrap()];

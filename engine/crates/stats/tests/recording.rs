@@ -2,14 +2,14 @@
 
 use swarm_stats::delta::{Delta, MetricValue};
 use swarm_stats::limits::{OTHER_ERRORS, OTHER_EXCEPTIONS, OTHER_NAME};
-use swarm_stats::{Limits, MetricError, MetricKind, Recorder, Sample};
+use swarm_stats::{ConnectionCounts, Limits, MetricError, MetricKind, Recorder, Sample};
 
 fn sample(response_time_us: u64) -> Sample<'static> {
-    Sample { response_time_us, bytes: 10, error: None, at_ms: 5 }
+    Sample { response_time_us, bytes: 10, at_ms: 5, ..Sample::default() }
 }
 
 fn failed(error: &str, at_ms: u64) -> Sample<'_> {
-    Sample { response_time_us: 1_000, bytes: 0, error: Some(error), at_ms }
+    Sample { response_time_us: 1_000, error: Some(error), at_ms, ..Sample::default() }
 }
 
 fn small() -> Limits {
@@ -182,7 +182,13 @@ fn merging_adds_the_rest() {
     one.lateness(0);
     one.lateness(2_000_000);
     other.lateness(40);
-    other.interrupted();
+    let connections = ConnectionCounts { opened: 1, reused: 2, failed: 3, resent: 4 };
+    one.interrupted(&connections);
+    other.interrupted(&connections);
+    one.unsent();
+    for (recorder, places) in [(&mut one, [7, 2]), (&mut other, [7, 9])] {
+        places.into_iter().for_each(|place| recorder.arg_read(place));
+    }
     one.exception("boom", "trace");
     other.exception("boom", "trace");
     for (recorder, value, at_ms) in [(&mut one, 3.0, 20), (&mut other, 9.0, 10)] {
@@ -191,7 +197,9 @@ fn merging_adds_the_rest() {
     }
     let mut merged = other.drain();
     merged.merge(one.drain());
-    assert_eq!((merged.interrupted, merged.exceptions[0].occurrences), (1, 2));
+    assert_eq!((merged.interrupted, merged.unsent, merged.exceptions[0].occurrences), (2, 1, 2));
+    let connections = ConnectionCounts { opened: 2, reused: 4, failed: 6, resent: 8 };
+    assert_eq!((merged.connections, &*merged.args_read), (connections, &[2, 7, 9][..]));
     let [late] = &merged.lateness[..] else { panic!("of one shard: {:?}", merged.lateness) };
     let counts = [0, 40].map(|late_us| late.times.count_at(late_us));
     assert_eq!((late.times.samples(), counts, late.max_us), (3, [1, 1], 2_000_000));

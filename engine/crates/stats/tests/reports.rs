@@ -10,10 +10,14 @@ use swarm_stats::report::csv::{CsvFiles, write_exceptions, write_failures, write
 use swarm_stats::report::json::{Summary, SummaryError, WorkerSummary};
 use swarm_stats::report::table::{self, NAME_WIDTH_MAX, Progress, Rates};
 use swarm_stats::snapshot::Snapshot;
-use swarm_stats::{Limits, Recorder, Sample, Totals};
+use swarm_stats::{ConnectionCounts, Limits, Recorder, Sample, Totals};
 
 /// 2024-05-17T09:30:00Z.
 const ORIGIN_UNIX_MS: u64 = 1_715_938_200_000;
+
+fn connections([opened, reused, failed, resent]: [u64; 4]) -> ConnectionCounts {
+    ConnectionCounts { opened, reused, failed, resent }
+}
 
 /// A test of ten seconds with two names, a failure, an exception and a metric of each kind.
 fn snapshot() -> Snapshot {
@@ -27,14 +31,26 @@ fn snapshot() -> Snapshot {
             let sample = Sample {
                 response_time_us: number * 123,
                 bytes: 512,
-                error: None,
+                connections: connections([u64::from(number == 1), u64::from(number > 1), 0, 0]),
                 at_ms: second * 1_000,
+                ..Sample::default()
             };
             recorder.record(home, sample);
         }
         let error = (second > 7).then_some("status 503 \u{1b}[31mred");
         let at_ms = second * 1_000 + 250;
-        recorder.record(cart, Sample { response_time_us: 1_234_567, bytes: 33, error, at_ms });
+        let (failed, resent) = (u64::from(second == 8), u64::from(second == 7));
+        let sample = Sample {
+            response_time_us: 1_234_567,
+            bytes: 33,
+            error,
+            unanswered: second == 8,
+            connections: connections([1 - failed, 0, failed, resent]),
+            at_ms,
+        };
+        recorder.record(cart, sample);
+        recorder.interrupted(&connections([0, 1, 0, 1]));
+        recorder.unsent();
         recorder.count("orders", 1.5).unwrap();
         recorder.gauge("queue", 3.0, at_ms).unwrap();
         recorder.trend("rows", 12.25).unwrap();
@@ -43,6 +59,7 @@ fn snapshot() -> Snapshot {
             recorder.exception("unreachable executed", "at checkout::pay\nat checkout::run");
         }
         totals.set_users(second * 1_000, 25);
+        totals.set_in_flight(second * 1_000, second);
         let (from_ms, to_ms) = (second * 1_000, second * 1_000 + 1_000);
         let delta = recorder.drain();
         let report = Report { stream: 1, sequence: second + 1, from_ms, to_ms, test: 1, delta };
@@ -71,7 +88,8 @@ fn csv_stats_have_the_columns_of_locust() {
     let (header, rows) = written(|out| write_stats(out, &snapshot()));
     let columns = "Type,Name,Request Count,Failure Count,Median Response Time,\
         Average Response Time,Min Response Time,Max Response Time,Average Content Size,\
-        Requests/s,Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%";
+        Requests/s,Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%,\
+        Resent Count,Unanswered Count";
     assert_eq!(header, columns.split(',').collect::<Vec<_>>());
     let first: Vec<_> = rows[0].iter().take(12).collect();
     let expected =
@@ -82,6 +100,8 @@ fn csv_stats_have_the_columns_of_locust() {
     let last: Vec<_> = rows[2].iter().take(4).collect();
     assert_eq!(last, ["", "Aggregated", "1010", "2"]);
     assert_eq!(&rows[2][21], "1234.567", "100% is the true maximum");
+    let own: Vec<_> = rows.iter().map(|row| [&row[22], &row[23]]).collect();
+    assert_eq!(own, [["0", "0"], ["1", "1"], ["1", "1"]], "behind Locust's columns");
 }
 
 #[test]
@@ -192,7 +212,28 @@ fn json_reads_back_and_has_the_promised_fields() {
     assert_eq!(value["metrics"][0]["kind"], "count");
     assert_eq!(value["workers"][0]["lost"], true);
     assert_eq!(value["seconds"].as_array().unwrap().len(), 10);
-    assert_eq!(value["interrupted"], 0);
+    assert_eq!((&value["interrupted"], &value["unsent"]), (&10.into(), &10.into()));
+    let taken = serde_json::json!({"opened": 19, "reused": 1_000, "failed": 1, "resent": 11});
+    assert_eq!(value["connections"], taken, "those of interrupted requests, too");
+    let (cart, total) = (&value["entries"][1], &value["total"]);
+    for line in [cart, total] {
+        assert_eq!((&line["num_resent"], &line["num_unanswered"]), (&1.into(), &1.into()));
+    }
+    assert_eq!(value["seconds"][7]["in_flight"], 7);
+}
+
+#[test]
+fn json_of_before_connections_were_counted_is_still_read() {
+    let text = Summary::new(snapshot()).to_json();
+    let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let fields = value.as_object_mut().unwrap();
+    for new in ["connections", "unsent", "in_flight", "nothing_answered"] {
+        fields.remove(new).unwrap_or_else(|| panic!("{new} is no field"));
+    }
+    value["total"].as_object_mut().unwrap().remove("num_resent").unwrap();
+    value["seconds"][0].as_object_mut().unwrap().remove("in_flight").unwrap();
+    let read = Summary::from_json(&value.to_string()).unwrap();
+    assert_eq!((read.connections, read.total.num_resent), (ConnectionCounts::default(), 0));
 }
 
 #[test]
@@ -206,10 +247,11 @@ fn json_of_another_version_is_refused_with_both_sides_named() {
 #[test]
 fn tables_are_plain_text() {
     let snapshot = snapshot();
-    let line = Progress { elapsed_ms: 3_723_000, state: "running", users: 25 };
+    let line = Progress { elapsed_ms: 3_723_000, state: "running", users: 25, in_flight: 7 };
     let tables = [
         table::progress(&line, &snapshot),
         table::statistics(&snapshot, Rates::Whole),
+        table::connections(&snapshot),
         table::percentiles(&snapshot),
         table::errors(&snapshot),
         table::exceptions(&snapshot),
@@ -224,6 +266,8 @@ fn tables_without_lines_are_empty() {
     let empty = Snapshot::default();
     let texts = [table::errors(&empty), table::exceptions(&empty), table::metrics(&empty)];
     assert_eq!(texts, [""; 3]);
+    assert_eq!(table::connections(&empty), "");
+    assert!(!table::statistics(&empty, Rates::Current).contains("resent"));
     assert!(table::statistics(&empty, Rates::Current).contains("0(0.00%)"));
 }
 

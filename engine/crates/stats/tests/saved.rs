@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use swarm_stats::delta::{Delta, Report};
-use swarm_stats::{Accept, FORMAT, Ledger, Limits, Recorder, Sample, Totals};
+use swarm_stats::{Accept, ConnectionCounts, FORMAT, Ledger, Limits, Recorder, Sample, Totals};
 
 /// What happens to totals.
 #[derive(Debug, Clone)]
@@ -45,12 +45,22 @@ fn delta(samples: u32, seed: u64, at_ms: u64) -> Delta {
         let entry = recorder.intern("GET", ["/", "/cart", "/p/7"][(state >> 40) as usize % 3]);
         let error = (state >> 50 & 7 == 0).then_some("status 500");
         let response_time_us = (state >> 33) % 90_000;
-        recorder.record(entry, Sample { response_time_us, bytes: state >> 54, error, at_ms });
+        let connections = ConnectionCounts {
+            opened: state >> 31 & 1,
+            reused: state >> 32 & 3,
+            failed: state >> 34 & 1,
+            resent: state >> 35 & 1,
+        };
+        let (bytes, unanswered) = (state >> 54, error.is_some() && state >> 36 & 1 == 0);
+        let sample = Sample { response_time_us, bytes, error, unanswered, connections, at_ms };
+        recorder.record(entry, sample);
         recorder.lateness(state >> 48);
     }
     if samples > 3 {
         recorder.exception("trap: unreachable", &format!("frame {}", seed % 3));
-        recorder.interrupted();
+        recorder.interrupted(&ConnectionCounts { reused: 1, ..ConnectionCounts::default() });
+        recorder.unsent();
+        recorder.arg_read(samples % 3);
         recorder.count("items", 1.5).expect("a new name");
         recorder.gauge("cart", 3.25, at_ms).expect("a new name");
         recorder.trend("steps", 7.125).expect("a new name");
@@ -91,6 +101,7 @@ impl Test {
             Step::Users { passed_ms, users } => {
                 self.now_ms += passed_ms;
                 self.totals.set_users(self.now_ms, users);
+                self.totals.set_in_flight(self.now_ms, u64::from(users) / 2);
             }
             Step::Reset => self.totals.reset(self.now_ms),
             Step::Stop => self.totals.stop(self.now_ms),
@@ -105,7 +116,9 @@ impl Test {
             .map(|id| (self.totals.requests_of(&id), self.totals.lateness_of(&id)))
             .collect();
         let (users_max, length_ms) = (self.totals.users_max(), self.totals.length_ms());
-        format!("{snapshot:?} {workers:?} {users_max} {length_ms}")
+        let args: Vec<_> = (0..3).map(|place| self.totals.is_arg_read(place)).collect();
+        let answered = self.totals.is_answered();
+        format!("{snapshot:?} {workers:?} {users_max} {length_ms} {args:?} {answered}")
     }
 }
 
@@ -200,6 +213,6 @@ fn the_format_is_what_its_version_says() {
         postcard::to_allocvec(&report),
     ];
     let prints = saved.map(|bytes| fingerprint(&bytes.expect("it can be written")));
-    let known = [0x496e_fcd1_f92a_98ce, 0xaa2b_7a95_7916_36ac, 0xe54c_8565_81ef_7dc4];
-    assert_eq!((FORMAT, prints), (2, known));
+    let known = [0xa31c_2170_f4fe_64fd, 0xaa2b_7a95_7916_36ac, 0x5fc8_a367_ceea_7a18];
+    assert_eq!((FORMAT, prints), (3, known));
 }

@@ -3,7 +3,7 @@
 use swarm_stats::delta::{Delta, Report};
 use swarm_stats::limits::{OTHER_NAME, OTHER_WORKERS};
 use swarm_stats::snapshot::{MetricFigures, Second};
-use swarm_stats::{Applied, Limits, Recorder, Sample, Totals};
+use swarm_stats::{Applied, ConnectionCounts, Limits, Recorder, Sample, Totals};
 
 /// A delta of requests to `/`, each of this time; the first `failures` of them failed.
 fn delta(requests: u64, failures: u64, time_us: u64) -> Delta {
@@ -11,7 +11,9 @@ fn delta(requests: u64, failures: u64, time_us: u64) -> Delta {
     let entry = recorder.intern("GET", "/");
     for number in 0..requests {
         let error = (number < failures).then_some("status 500");
-        recorder.record(entry, Sample { response_time_us: time_us, bytes: 100, error, at_ms: 1 });
+        let sample =
+            Sample { response_time_us: time_us, bytes: 100, error, at_ms: 1, ..Sample::default() };
+        recorder.record(entry, sample);
     }
     recorder.drain()
 }
@@ -155,7 +157,8 @@ fn names_and_workers_above_the_limit_share_a_line() {
     for (worker, name) in [("a", "/"), ("b", "/x"), ("c", "/y"), ("a", "/")] {
         let mut recorder = Recorder::new(Limits::default());
         let entry = recorder.intern("GET", name);
-        let sample = Sample { response_time_us: 5, bytes: 0, error: Some(name), at_ms: 3 };
+        let sample =
+            Sample { response_time_us: 5, error: Some(name), at_ms: 3, ..Sample::default() };
         recorder.record(entry, sample);
         totals.apply(worker, &report(0, 1_000, recorder.drain()));
     }
@@ -176,7 +179,7 @@ fn exceptions_say_who_saw_them_and_metrics_add_up() {
         recorder.exception("boom", "at main");
         recorder.trend("size", if worker == "a" { 2.5 } else { 1.0 }).unwrap();
         recorder.lateness(1_500);
-        recorder.interrupted();
+        recorder.interrupted(&ConnectionCounts::default());
         totals.apply(worker, &report(0, 1_000, recorder.drain()));
     }
     let snapshot = totals.snapshot(3_000);
@@ -217,4 +220,30 @@ fn lateness_is_told_for_each_worker_and_starts_anew_with_a_reset() {
     assert_eq!(totals.lateness_of("busy"), None);
     totals.apply("busy", &report(2_000, 3_000, late(1, 7)));
     assert_eq!(totals.lateness_of("busy").unwrap().all.max, 0.007);
+}
+
+/// A reset forgets figures. That there were answers, and who has asked for what, is of the test.
+#[test]
+fn a_reset_does_not_forget_that_there_were_answers_nor_which_arguments_were_read() {
+    let mut totals = started(0);
+    let with = |unanswered: bool, place: u32| {
+        let mut recorder = Recorder::new(Limits::default());
+        let entry = recorder.intern("GET", "/");
+        let error = unanswered.then_some("connection refused");
+        recorder.record(entry, Sample { error, unanswered, ..Sample::default() });
+        recorder.arg_read(place);
+        recorder.drain()
+    };
+    totals.apply("w", &report(0, 1_000, with(true, 1)));
+    assert!(!totals.is_answered(), "a failure without a response is no answer");
+    totals.apply("w", &report(1_000, 2_000, with(false, 4)));
+    assert!(totals.is_answered());
+    totals.reset(2_000);
+    assert_eq!(totals.snapshot(2_000).total.num_requests, 0);
+    assert!(totals.is_answered());
+    assert_eq!(totals.apply("w", &report(1_000, 2_000, with(true, 6))), Applied::BeforeReset);
+    let read: Vec<_> = (0..9).filter(|place| totals.is_arg_read(*place)).collect();
+    assert_eq!(read, [1, 4, 6]);
+    totals.start(3_000);
+    assert!(!totals.is_answered() && !totals.is_arg_read(1), "another test");
 }

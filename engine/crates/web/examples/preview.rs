@@ -11,6 +11,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use swarm_stats::ConnectionCounts;
 use swarm_stats::lateness::{LatenessMs, WorkerLateness};
 use swarm_stats::snapshot::{
     EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, MetricFigures, MetricSnapshot, Second,
@@ -193,6 +194,7 @@ impl Fake {
         self.seconds.push(Second {
             at_ms: self.now_s * 1_000,
             users: self.users,
+            in_flight: self.in_flight(),
             requests,
             failures,
             p50_p95_ms: (requests > 0).then_some((p50, p95)),
@@ -211,6 +213,7 @@ impl Fake {
             scenario: "checkout.wasm".into(),
             host: self.target.host.clone().unwrap_or_else(|| "http://localhost:8080".into()),
             user_count: self.users,
+            in_flight: self.in_flight(),
             target_users: self.target.user_count,
             spawn_rate: self.target.spawn_rate,
             run_time_s: self.target.run_time_s,
@@ -227,6 +230,11 @@ impl Fake {
         }
     }
 
+    /// As if each request took a tenth of its user's time.
+    fn in_flight(&self) -> u64 {
+        u64::from(self.users / 10)
+    }
+
     fn worker_views(&mut self) -> Vec<WorkerView> {
         let lost = !self.notices.is_empty();
         let there = self.workers - u32::from(lost);
@@ -240,6 +248,7 @@ impl Fake {
                     state: if gone { WorkerPhase::Lost } else { phase(self.state) },
                     module_percent: None,
                     user_count: if gone { 0 } else { self.users / there.max(1) },
+                    in_flight: if gone { 0 } else { self.in_flight() / u64::from(there.max(1)) },
                     cpu_usage: if gone { 0.0 } else { cpu(busy, self.noise()) },
                     memory_usage: 48 * 1024 * 1024 + u64::from(self.users) * 23 * 1024,
                     lateness_ms: (self.users > 0).then(|| lateness(index)),
@@ -278,7 +287,14 @@ impl Fake {
             seconds: self.seconds.clone(),
             entries: entries.into_iter().cloned().collect(),
             total,
+            connections: ConnectionCounts {
+                opened: u64::from(self.users),
+                reused: num_requests.saturating_sub(u64::from(self.users)),
+                failed: num_failures / 7,
+                resent: num_requests / 5_000,
+            },
             interrupted: if self.state == TestState::Stopped { 3 } else { 0 },
+            unsent: 0,
             names_overflowed: 0,
             lateness_ms: (num_requests > 0).then_some((0.021, 0.84, 3.7)),
         }

@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     fn second(at_ms: u64, requests: u64) -> Second {
-        Second { at_ms, users: 1, requests, failures: 0, p50_p95_ms: None }
+        Second { at_ms, users: 1, in_flight: 0, requests, failures: 0, p50_p95_ms: None }
     }
 
     fn changed(sent: &[Second], now: &[Second]) -> Vec<u64> {

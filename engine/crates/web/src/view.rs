@@ -48,6 +48,9 @@ pub struct WorkerView {
     pub module_percent: Option<u32>,
     /// Users alive on it.
     pub user_count: u32,
+    /// Its requests that are on their way: given to a connection or waiting for one, and not
+    /// answered.
+    pub in_flight: u64,
     /// CPU in percent of one core.
     pub cpu_usage: f32,
     /// Resident memory in bytes.
@@ -79,6 +82,8 @@ pub struct View {
     pub host: String,
     /// Users alive in all.
     pub user_count: u32,
+    /// Requests on their way in all: given to a connection or waiting for one, and not answered.
+    pub in_flight: u64,
     /// Users asked for.
     pub target_users: u32,
     /// Users started a second.

@@ -78,6 +78,8 @@ fn entry(name: usize) -> EntryDelta {
         name: format!("/product/{name}/details"),
         requests: SAMPLES_PER_NAME,
         failures: 0,
+        unanswered: 0,
+        resent: 0,
         bytes: SAMPLES_PER_NAME * 5_000,
         times,
         sum_us: samples.clone().sum(),

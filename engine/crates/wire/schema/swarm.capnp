@@ -154,6 +154,9 @@ struct Settings {
 
   # To each host, of a load thread; 0: every user has its own.
   sharedConnections @10 :UInt32;
+
+  # No request is sent again.
+  noResend @11 :Bool;
 }
 
 struct Arg {
@@ -201,6 +204,10 @@ struct Heartbeat {
   # The highest order that has been taken, done or not. 0 from a worker that does
   # not tell: then only what is done counts as taken.
   orderTaken @14 :UInt64;
+
+  # Requests that have been given to a connection or wait for one, and are not
+  # answered.
+  inFlight @15 :UInt64;
 }
 
 struct ClassCount {
@@ -226,6 +233,19 @@ struct Delta {
   namesOverflowed @5 :UInt64;
   # By load thread, ascending.
   lateness @6 :List(Lateness);
+
+  # What requests took of connections, those included that were cut off.
+  opened @7 :UInt64;
+  reused @8 :UInt64;
+  connectsFailed @9 :UInt64;
+  resent @10 :UInt64;
+
+  # Requests given up before a connection had them.
+  unsent @11 :UInt64;
+
+  # Places in the test's list of arguments of those that a guest has asked for,
+  # ascending. Each is told once in a test.
+  argsRead @12 :List(UInt32);
 }
 
 # The buckets in use, ascending, as pairs of LEB128 numbers: buckets skipped, count.
@@ -248,6 +268,12 @@ struct Entry {
   sumUs @6 :UInt64;
   minUs @7 :UInt64;
   maxUs @8 :UInt64;
+
+  # Failures without a response of any status.
+  unanswered @9 :UInt64;
+
+  # Times that a request of the samples was sent again.
+  resent @10 :UInt64;
 }
 
 struct ErrorKind {

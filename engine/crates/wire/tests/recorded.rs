@@ -25,7 +25,7 @@ const MODULE: &[u8] = b"ten bytes!";
 
 /// As it was when the first conversations were recorded: what is added later has its default.
 fn beat() -> Heartbeat {
-    Heartbeat { order_taken: 0, ..heartbeat() }
+    Heartbeat { order_taken: 0, in_flight: 0, ..heartbeat() }
 }
 
 fn first_report() -> Report {

@@ -233,7 +233,11 @@ impl Finished {
     fn assert_exact(&self) {
         assert_eq!(self.code, Some(0), "{}", self.log);
         assert_eq!(requests_by_path(&self.summary["entries"]), self.counts.paths);
-        assert_eq!(self.summary["interrupted"], 0);
+        assert_eq!((&self.summary["interrupted"], &self.summary["unsent"]), (&0.into(), &0.into()));
+        let connections = &self.summary["connections"];
+        let taken = |what: &str| connections[what].as_u64().expect("a number");
+        let given = taken("opened") + taken("reused") - taken("resent");
+        assert_eq!(given, self.total(), "no request is redirected: {connections}");
         assert!(self.workers().all(|worker| worker["lost"] == false), "{}", self.summary);
         self.assert_consistent();
     }

@@ -168,6 +168,12 @@ pub(crate) fn visit(name: &str) -> String {
     format!("(call $visit (global.get ${name}) (global.get ${name}_len))")
 }
 
+/// Sends a request; method and URL are texts of the guest's.
+pub(crate) fn send(method: &str, url: &str) -> String {
+    let text = |name: &str| format!("(global.get ${name}) (global.get ${name}_len)");
+    format!("(call $send {} {})", text(method), text(url))
+}
+
 /// Ends `start` or `run` with a text of the guest's as error.
 pub(crate) fn error(name: &str) -> String {
     format!("(return (call $error (global.get ${name}) (global.get ${name}_len)))")

@@ -6,6 +6,8 @@
   (import "swarm:scenario/http@0.1.0" "[method]client.batch"
     (func $client.batch
       (param $client i32) (param $requests i32) (param $len i32) (param $at i32)))
+  (import "swarm:scenario/http@0.1.0" "[method]client.send"
+    (func $client.send (param $client i32) (param $request i32) (param $at i32)))
   (import "swarm:scenario/http@0.1.0" "[method]response.status"
     (func $status (param $response i32) (result i32)))
   ;; Imported so that bodies are kept.
@@ -22,11 +24,13 @@
     (func $request.body (param $request i32) (param $bytes i32) (param $len i32)))
   (import "swarm:scenario/log@0.1.0" "log"
     (func $log (param $level i32) (param $message i32) (param $message_len i32)))
+  (import "swarm:scenario/args@0.1.0" "get"
+    (func $args.get (param $name i32) (param $name_len i32) (param $at i32)))
   (import "swarm:scenario/clock@0.1.0" "sleep" (func $sleep (param $ms i32)))
 {imports}
 
-  ;; 0x00 result of describe, 0x20 of `client.get` and `client.batch`, 0x40 of start and run; 0x50
-  ;; up to 12 requests of a batch; 0x80 clients by user; 0x100 plan and texts.
+  ;; 0x00 result of describe, 0x20 of `client.get`, `send`, `batch` and of `args.get`, 0x40 of start
+  ;; and run; 0x50 up to 12 requests of a batch; 0x80 clients by user; 0x100 plan and texts.
   (memory (export "memory") {pages})
   (global $heap_start i32 (i32.const {heap}))
   (global $heap_end (mut i32) (i32.const {heap}))
@@ -55,6 +59,16 @@
     (local.set $response (call $get (local.get $url) (local.get $url_len)))
     (if (i32.ne (local.get $response) (i32.const -1))
       (then (call $drop_response (local.get $response)))))
+
+  ;; Sends a request with a method and drops the response.
+  (func $send (param $method i32) (param $method_len i32) (param $url i32) (param $url_len i32)
+    (call $client.send
+      (global.get $client)
+      (call $new_request
+        (local.get $method) (local.get $method_len) (local.get $url) (local.get $url_len))
+      (i32.const 0x20))
+    (if (i32.eqz (i32.load8_u (i32.const 0x20)))
+      (then (call $drop_response (i32.load (i32.const 0x24))))))
 
   ;; The results of start and run.
   (func $ok (result i32)

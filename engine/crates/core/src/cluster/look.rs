@@ -80,6 +80,13 @@ impl Cluster {
         }
     }
 
+    /// Requests that are on their way now, as the workers tell. One that is lost takes its own
+    /// along.
+    pub fn in_flight(&self) -> u64 {
+        let told = self.workers.iter().filter_map(Worker::beat).map(|beat| beat.in_flight);
+        told.fold(0, u64::saturating_add)
+    }
+
     /// Users that shall run now, as far as the ramp has come; 0 once the test stops.
     pub fn users_wanted(&self) -> u32 {
         if self.is_live() { self.dispatcher.users() + self.dispatcher.unplaced() } else { 0 }

@@ -61,6 +61,21 @@ fn a_killed_workers_users_go_to_the_others_with_their_ids() {
 }
 
 #[test]
+fn a_lost_worker_takes_its_requests_on_their_way_along() {
+    let mut world = World::new(&["a", "b", "c"]);
+    world.start(90, 90.0);
+    world.run(4 * SECOND);
+    assert_eq!(world.master.in_flight(), 90, "one of each user");
+    world.fault("b", Fault::Killed);
+    let mut fewest = u64::MAX;
+    for _ in 0..200 {
+        world.run(SECOND / 100);
+        fewest = fewest.min(world.master.in_flight());
+    }
+    assert_eq!((fewest, world.master.in_flight()), (60, 90));
+}
+
+#[test]
 fn a_silent_worker_stops_its_load_before_its_users_are_given_away() {
     let mut world = World::new(&["a", "b"]);
     world.start(100, 100.0);

@@ -383,7 +383,9 @@ impl World {
             && let Some(connection) = node.connection
         {
             node.next_beat = now + HEARTBEAT_INTERVAL;
-            let beat = node.agent.status(true);
+            // A request of each user is on its way at any time.
+            let in_flight = node.alive.len() as u64;
+            let beat = Heartbeat { in_flight, ..node.agent.status(true) };
             self.wire.push_back((now + DELAY, connection, Message::ToMaster(beat, now)));
         }
         let over: Vec<_> =

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use swarm_client::{Error, ErrorKind, Method, Progress, Session};
+use swarm_stats::ConnectionCounts;
 use swarm_stats::recorder::{EntryId, Sample};
 use wasmtime::component::Resource;
 
@@ -52,16 +53,21 @@ struct Pending {
     entry: EntryId,
     /// Why it counts as a failure.
     error: Option<String>,
+    /// What the request took of connections.
+    connections: ConnectionCounts,
 }
 
 impl Response {
     /// Records the sample, if that has not been done.
     pub(crate) fn settle(&mut self, record: &Record) {
-        let Some(Pending { entry, error }) = self.sample.take() else { return };
+        let Some(pending) = self.sample.take() else { return };
+        let Pending { entry, error, connections } = pending;
         let sample = Sample {
             response_time_us: micros(self.response.elapsed),
             bytes: self.response.body_bytes,
             error: error.as_deref(),
+            unanswered: false,
+            connections,
             // Only failures are dated.
             at_ms: if error.is_some() { record.master_ms() } else { 0 },
         };
@@ -95,33 +101,61 @@ impl Drop for Sent {
     }
 }
 
-/// Counts a request as interrupted when it is given up between its sending and its end. One that
-/// still waits for a connection the target will never see.
+/// A request on its way. Dropped before it is over, it has been given up: as interrupted if a
+/// connection had it, for then the target may know of it.
 struct InFlight<'a> {
     record: &'a Record,
     progress: Progress,
     is_over: bool,
 }
 
+impl<'a> InFlight<'a> {
+    fn begin(record: &'a Record) -> Self {
+        record.request_begins();
+        Self { record, progress: Progress::new(), is_over: false }
+    }
+
+    /// It has an answer, or has failed. What it took of connections.
+    fn over(mut self, failed: bool) -> ConnectionCounts {
+        self.is_over = true;
+        connections(&self.progress, failed)
+    }
+}
+
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        if !self.is_over && self.progress.is_sent() {
-            self.record.lock().interrupted();
+        self.record.request_ends();
+        if self.is_over {
+            return;
         }
+        let mut recorder = self.record.lock();
+        if self.progress.is_sent() {
+            recorder.interrupted(&connections(&self.progress, false));
+        } else {
+            recorder.unsent();
+        }
+    }
+}
+
+fn connections(progress: &Progress, failed: bool) -> ConnectionCounts {
+    ConnectionCounts {
+        opened: progress.opened().into(),
+        reused: progress.reused().into(),
+        failed: u64::from(failed && progress.is_connecting()),
+        resent: progress.resent().into(),
     }
 }
 
 /// Sends a request.
 ///
 /// # Cancel safety
-/// Dropped before the answer has come, it counts the request as interrupted.
+/// Dropped before the answer has come, it counts the request as given up.
 pub(crate) async fn send(session: &Session, record: Record, request: Request) -> Sent {
     let entry = entry_of(&record, session, &request);
-    let mut in_flight = InFlight { record: &record, progress: Progress::new(), is_over: false };
+    let in_flight = InFlight::begin(&record);
     let answer = session.send_noted(request.request, &in_flight.progress).await;
-    in_flight.is_over = true;
-    drop(in_flight);
-    Sent { result: Some(answered(&record, entry, answer)), record }
+    let connections = in_flight.over(answer.is_err());
+    Sent { result: Some(answered(&record, entry, answer, connections)), record }
 }
 
 /// Where the sample of a request will count.
@@ -137,17 +171,20 @@ fn answered(
     record: &Record,
     entry: EntryId,
     answer: Result<swarm_client::Response, Error>,
+    connections: ConnectionCounts,
 ) -> Result<Response, Error> {
     match answer {
         Ok(response) => {
             let error = (response.status >= 400).then(|| status_text(response.status));
-            Ok(Response { response, sample: Some(Pending { entry, error }) })
+            Ok(Response { response, sample: Some(Pending { entry, error, connections }) })
         }
         Err(error) => {
             let sample = Sample {
                 response_time_us: micros(error.elapsed),
                 bytes: 0,
                 error: Some(&error.message),
+                unanswered: true,
+                connections,
                 at_ms: record.master_ms(),
             };
             record.lock().record(entry, sample);

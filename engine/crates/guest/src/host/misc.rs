@@ -51,8 +51,14 @@ impl clock::Host for Ctx {
 impl args::Host for Ctx {
     fn get(&mut self, name: String) -> Trappable<Option<String>> {
         let Some(test) = &self.test else { return Ok(None) };
-        let args = &test.settings.args;
-        Ok(args.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()))
+        let mut args = (0..).zip(&test.settings.args);
+        let Some((place, (_, value))) = args.find(|(_, (key, _))| *key == name) else {
+            return Ok(None);
+        };
+        if test.is_first_to_read(place) {
+            self.record.lock().arg_read(place);
+        }
+        Ok(Some(value.clone()))
     }
 }
 
@@ -99,7 +105,7 @@ impl metrics::Host for Ctx {
         let mut record = self.record.lock();
         let entry = record.intern(&kind, &name);
         let (bytes, error) = (u64::from(bytes), error.as_deref());
-        record.record(entry, Sample { response_time_us, bytes, error, at_ms });
+        record.record(entry, Sample { response_time_us, bytes, error, at_ms, ..Sample::default() });
         Ok(())
     }
 }

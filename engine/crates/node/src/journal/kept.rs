@@ -53,7 +53,10 @@ impl Results {
             }
             Record::Ended { at_ms } => self.totals.stop(*at_ms),
             Record::Reset { at_ms } => self.totals.reset(*at_ms),
-            Record::Users { at_ms, users } => self.totals.set_users(*at_ms, *users),
+            Record::Users { at_ms, users, in_flight } => {
+                self.totals.set_users(*at_ms, *users);
+                self.totals.set_in_flight(*at_ms, *in_flight);
+            }
             Record::Notice { at_ms, text } => {
                 if self.notices.len() < NOTICES_MAX {
                     self.notices.push(Notice { at_ms: *at_ms, text: text.clone() });

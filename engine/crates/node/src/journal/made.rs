@@ -29,7 +29,7 @@ pub(super) fn report(stream: u64, sequence: u64) -> Record {
     let delta = Delta { entries: vec![entry], ..Delta::default() };
     let (from_ms, to_ms) = (sequence * 1000, sequence * 1000 + 1000);
     let report = Report { stream, sequence, from_ms, to_ms, test: 1, delta };
-    Record::Report { worker: format!("w{stream}"), report }
+    Record::Report { worker: format!("w{stream}"), report: Box::new(report) }
 }
 
 fn cluster() -> Record {
@@ -53,7 +53,7 @@ fn cluster() -> Record {
 
 /// Groups of records: every kind there is.
 pub(super) fn groups() -> Vec<Vec<Record>> {
-    let users = |at_ms, users| Record::Users { at_ms, users };
+    let users = |at_ms, users| Record::Users { at_ms, users, in_flight: 2 };
     let notice = |text: &str| Record::Notice { at_ms: 1_500, text: text.to_owned() };
     vec![
         vec![Record::Settings(Box::new(settings())), cluster(), Record::Begun { at_ms: 1_000 }],

@@ -9,7 +9,7 @@ use swarm_stats::delta::Report;
 /// [`Kept`](super::kept::Kept), to what they hold of other crates and to how the database keeps
 /// them, but for the statistics, whose version is [`swarm_stats::FORMAT`]: nothing in the bytes
 /// tells.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 
 /// One thing that happened. Times are in milliseconds of the master's clock.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub(crate) enum Record {
         /// Id of the worker.
         worker: String,
         /// What it said.
-        report: Report,
+        report: Box<Report>,
     },
     /// A stream is at this number, but its report counts nowhere.
     Heard {
@@ -49,6 +49,8 @@ pub(crate) enum Record {
         at_ms: u64,
         /// How many.
         users: u32,
+        /// How many requests are on their way.
+        in_flight: u64,
     },
     /// The reader of the result was told.
     Notice {

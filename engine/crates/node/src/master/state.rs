@@ -53,6 +53,8 @@ pub(super) struct State {
     pub(super) results: Results,
     /// What was last said of users that the workers cannot carry: how many they can.
     pub(super) told_room: Option<u32>,
+    /// Why nothing was answered in the last test, if so.
+    pub(super) nothing_answered: Option<String>,
     /// The view lacks something that somebody may wait for: the next tick publishes it.
     pub(super) stale: bool,
     pub(super) connections: HashMap<u64, Connection>,
@@ -99,6 +101,7 @@ impl State {
             cluster,
             results,
             told_room: None,
+            nothing_answered: None,
             stale: false,
             connections: HashMap::new(),
             sluice,
@@ -142,14 +145,7 @@ impl State {
                 }
                 Action::Notice(text) => self.notice(text),
                 Action::Begun => self.begun(),
-                Action::Ended => {
-                    self.record(Record::Ended { at_ms: self.now_ms() });
-                    if self.failing.is_some() {
-                        // The workers still have what they were not acknowledged.
-                        self.record(Record::Incomplete);
-                    }
-                    tracing::info!("the test has ended");
-                }
+                Action::Ended => self.test_ended(),
             }
         }
     }
@@ -160,6 +156,7 @@ impl State {
     }
 
     fn begun(&mut self) {
+        self.nothing_answered = None;
         self.record(Record::Begun { at_ms: self.now_ms() });
         tracing::info!(seed = self.results.settings.seed, "a test begins");
     }
@@ -178,7 +175,8 @@ impl State {
     pub(super) fn show(&mut self) {
         self.stale = false;
         let now_ms = self.now_ms();
-        let users = Record::Users { at_ms: now_ms, users: self.cluster.users() };
+        let (users, in_flight) = (self.cluster.users(), self.cluster.in_flight());
+        let users = Record::Users { at_ms: now_ms, users, in_flight };
         if self.cluster.is_busy() {
             self.record(users);
         } else {
@@ -346,7 +344,7 @@ impl State {
         if accept != Accept::Repeated {
             self.cluster.reported(self.clock.now(), connection);
             // That it is the last of its stream is part of it, also after a gap.
-            self.record(Record::Report { worker: id, report });
+            self.record(Record::Report { worker: id, report: Box::new(report) });
         }
         self.results.ledger.applied(stream)
     }
@@ -379,6 +377,7 @@ impl State {
             self.record(Record::Ended { at_ms: now_ms });
             self.notice("the master ended before the test had stopped".to_owned());
             self.record(Record::Incomplete);
+            self.judge();
         }
         self.turn_ends();
         let summary = view::summary(self, now_ms);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use swarm_core::cluster::State as TestState;
 use swarm_core::cluster::worker::Worker;
 use swarm_core::message::WorkerState;
 use swarm_guest::module::digest_text;
@@ -11,6 +12,7 @@ use swarm_stats::report::rfc3339;
 use swarm_stats::snapshot::Snapshot;
 use swarm_web::view::{ClassView, View, WorkerPhase, WorkerView};
 
+use super::end::nothing_answered;
 use super::state::State;
 
 /// With a 99th percentile of lateness above this the figures say more about the generator than
@@ -32,6 +34,7 @@ pub(super) fn view(state: &mut State, now_ms: u64) -> View {
         scenario: state.config.scenario.clone(),
         host: state.results.settings.host.clone().unwrap_or_default(),
         user_count: cluster.users(),
+        in_flight: cluster.in_flight(),
         target_users: load.map_or(state.config.users.unwrap_or(0), |load| load.users),
         spawn_rate: load.map_or(state.config.spawn_rate.unwrap_or(0.0), |load| load.spawn_rate),
         run_time_s: load
@@ -77,6 +80,7 @@ fn worker_view(index: u32, worker: &Worker) -> WorkerView {
         index,
         state,
         user_count: worker.users(),
+        in_flight: beat.map_or(0, |beat| beat.in_flight),
         cpu_usage: beat.map_or(0.0, |beat| beat.cpu_percent),
         memory_usage: beat.map_or(0, |beat| beat.memory_bytes),
         lateness_ms: None,
@@ -110,11 +114,20 @@ pub(super) fn summary(state: &mut State, now_ms: u64) -> Summary {
         clock_origin_unix_ms: state.origin_unix_ms,
         duration_s,
         users_max: cluster.users_max(),
+        in_flight: cluster.in_flight(),
+        nothing_answered: why_nothing_answered(state, &statistics),
         exit_reason: cluster.state().name().to_owned(),
         notices: notices(state, &statistics),
         workers: cluster.workers().iter().map(|worker| worker_summary(state, worker)).collect(),
         ..Summary::new(statistics)
     }
+}
+
+/// As it was told when the test ended. A master that has come after that looks for itself.
+fn why_nothing_answered(state: &State, statistics: &Snapshot) -> Option<String> {
+    let told = state.nothing_answered.clone();
+    let is_over = state.cluster.state() == TestState::Stopped;
+    told.or_else(|| is_over.then(|| nothing_answered(&state.asked(), statistics)).flatten())
 }
 
 /// What the reader of the result must know.

@@ -1,6 +1,8 @@
 //! The four CSV files, with the columns of Locust: `PREFIX_stats.csv`, `PREFIX_stats_history.csv`,
 //! `PREFIX_failures.csv`, `PREFIX_exceptions.csv`.
 //!
+//! Behind Locust's columns are our own, so that who reads by position finds what was there before.
+//!
 //! Response times are in milliseconds with microseconds as decimals (Locust rounds them). An
 //! entry without samples has `N/A` for its percentiles. `First Seen` and `Last Seen` are RFC 3339
 //! texts in UTC; `Timestamp` is a Unix time in seconds.
@@ -29,6 +31,9 @@ const STATS: [&str; 11] = [
     "Requests/s",
     "Failures/s",
 ];
+
+/// Our own columns, behind the percentiles.
+const STATS_OWN: [&str; 2] = ["Resent Count", "Unanswered Count"];
 
 const HISTORY: [&str; 6] = ["Timestamp", "User Count", "Type", "Name", "Requests/s", "Failures/s"];
 
@@ -128,7 +133,8 @@ impl CsvFiles {
 /// If `out` fails.
 pub fn write_stats(out: impl Write, snapshot: &Snapshot) -> csv::Result<()> {
     let mut writer = Writer::from_writer(out);
-    writer.write_record(STATS.map(str::to_owned).into_iter().chain(PERCENTILES.map(percent)))?;
+    let (first, own) = (STATS.map(str::to_owned), STATS_OWN.map(str::to_owned));
+    writer.write_record(first.into_iter().chain(PERCENTILES.map(percent)).chain(own))?;
     for entry in snapshot.entries.iter().chain([&snapshot.total]) {
         let times = &entry.response_time_ms;
         let figures = [
@@ -144,7 +150,8 @@ pub fn write_stats(out: impl Write, snapshot: &Snapshot) -> csv::Result<()> {
             decimals(entry.rps, 6),
             decimals(entry.fail_per_sec, 6),
         ];
-        writer.write_record(figures.into_iter().chain(percentiles(entry)))?;
+        let own = [entry.num_resent.to_string(), entry.num_unanswered.to_string()];
+        writer.write_record(figures.into_iter().chain(percentiles(entry)).chain(own))?;
     }
     Ok(writer.flush()?)
 }

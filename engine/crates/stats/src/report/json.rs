@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::connections::ConnectionCounts;
 use crate::lateness::WorkerLateness;
 use crate::snapshot::{
     EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, MetricSnapshot, PERCENTILES, Second, Snapshot,
@@ -33,6 +34,9 @@ pub struct Summary {
     pub users_max: u32,
     /// Why the program ended.
     pub exit_reason: String,
+    /// Why nothing was answered, if so: the figures say nothing about the target then.
+    #[serde(default)]
+    pub nothing_answered: Option<String>,
     /// What the reader must know to trust the figures, in order.
     pub notices: Vec<String>,
     /// The workers, lost ones included.
@@ -51,8 +55,18 @@ pub struct Summary {
     pub metrics: Vec<MetricSnapshot>,
     /// The newest seconds, oldest first.
     pub seconds: Vec<Second>,
-    /// Requests cut off on their way; in no other figure.
+    /// What all requests took of connections, those included that were cut off.
+    #[serde(default)]
+    pub connections: ConnectionCounts,
+    /// Requests that were still on their way: given to a connection or waiting for one, and not
+    /// answered. 0 unless the program ended before the test.
+    #[serde(default)]
+    pub in_flight: u64,
+    /// Requests cut off on their way; they are no samples.
     pub interrupted: u64,
+    /// Requests given up before a connection had them; they are no samples.
+    #[serde(default)]
+    pub unsent: u64,
     /// Samples under `(other)` because there were too many names.
     pub names_overflowed: u64,
     /// Lateness of the generator in milliseconds: p50, p99, max.
@@ -104,7 +118,9 @@ impl Summary {
             exceptions,
             metrics,
             seconds,
+            connections,
             interrupted,
+            unsent,
             names_overflowed,
             lateness_ms,
         } = statistics;
@@ -117,7 +133,9 @@ impl Summary {
             exceptions,
             metrics,
             seconds,
+            connections,
             interrupted,
+            unsent,
             names_overflowed,
             lateness_ms,
             ..Self::default()
@@ -134,7 +152,9 @@ impl Summary {
             exceptions: self.exceptions,
             metrics: self.metrics,
             seconds: self.seconds,
+            connections: self.connections,
             interrupted: self.interrupted,
+            unsent: self.unsent,
             names_overflowed: self.names_overflowed,
             lateness_ms: self.lateness_ms,
         }

@@ -1,6 +1,7 @@
 //! The console tables: plain text, no colour codes. All end with a line break; a table without
 //! lines is empty text.
 
+use crate::connections::ConnectionCounts;
 use crate::report::{decimals, percent};
 use crate::snapshot::{EntrySnapshot, MetricFigures, PERCENTILES, Snapshot};
 
@@ -28,6 +29,8 @@ pub struct Progress<'a> {
     pub state: &'a str,
     /// Users alive.
     pub users: u32,
+    /// Requests on their way.
+    pub in_flight: u64,
 }
 
 /// One line about a running test.
@@ -41,19 +44,21 @@ pub fn progress(progress: &Progress<'_>, snapshot: &Snapshot) -> String {
     });
     format!(
         "{hours:02}:{minutes:02}:{seconds:02} {}: {} users, {} requests, {} failed, \
-         {} req/s{times}\n",
+         {} on their way, {} req/s{times}\n",
         progress.state,
         progress.users,
         total.num_requests,
         failures(total),
+        progress.in_flight,
         decimals(total.current_rps, 1),
     )
 }
 
-/// The statistics of all entries and their aggregate. Times are in milliseconds.
+/// The statistics of all entries and their aggregate. Times are in milliseconds. How often requests
+/// were sent again is a column when there were any.
 #[must_use]
 pub fn statistics(snapshot: &Snapshot, rates: Rates) -> String {
-    let mut grid = Grid::new(&[
+    let mut columns = vec![
         ("Type", Align::Left),
         ("Name", Align::Left),
         ("# reqs", Align::Right),
@@ -64,14 +69,18 @@ pub fn statistics(snapshot: &Snapshot, rates: Rates) -> String {
         ("Med", Align::Bar),
         ("req/s", Align::Right),
         ("failures/s", Align::Right),
-    ]);
+    ];
+    // Rare, and never silent.
+    let has_resent = snapshot.total.num_resent > 0;
+    columns.extend(has_resent.then_some(("# resent", Align::Right)));
+    let mut grid = Grid::new(&columns);
     grid.entries(snapshot, |entry| {
         let times = &entry.response_time_ms;
         let (rps, fail_per_sec) = match rates {
             Rates::Current => (entry.current_rps, entry.current_fail_per_sec),
             Rates::Whole => (entry.rps, entry.fail_per_sec),
         };
-        vec![
+        let mut cells = vec![
             entry.num_requests.to_string(),
             failures(entry),
             milliseconds(times.mean),
@@ -80,9 +89,24 @@ pub fn statistics(snapshot: &Snapshot, rates: Rates) -> String {
             milliseconds(times.median),
             format!("{rps:.2}"),
             format!("{fail_per_sec:.2}"),
-        ]
+        ];
+        cells.extend(has_resent.then(|| entry.num_resent.to_string()));
+        cells
     });
     grid.render()
+}
+
+/// What the requests took of connections; empty if there was no connection, nor an attempt at one.
+#[must_use]
+pub fn connections(snapshot: &Snapshot) -> String {
+    let ConnectionCounts { opened, reused, failed, resent } = snapshot.connections;
+    if snapshot.connections.is_empty() {
+        return String::new();
+    }
+    format!(
+        "Connections: {opened} opened, {reused} times reused, {failed} failed; {resent} requests \
+         sent again\n"
+    )
 }
 
 /// The response time percentiles of all entries with samples, in milliseconds.

@@ -64,11 +64,19 @@ async fn the_view_comes_at_once_and_then_what_changed() {
     assert_eq!(event["view"]["stats"]["entries"][0]["num_requests"], 30);
     assert_eq!(event["view"]["stats"]["seconds"], json!([]), "they are sent beside the view");
     assert_eq!(event["oldest_second_ms"], 23_000);
-    let two = json!([
-        { "at_ms": 23_000, "users": 2, "requests": 7, "failures": 0, "p50_p95_ms": [1.0, 2.0] },
-        { "at_ms": 24_000, "users": 2, "requests": 8, "failures": 0, "p50_p95_ms": [1.0, 2.0] },
-    ]);
-    assert_eq!(event["seconds"], two);
+    let shown = |at_ms: u64, requests: u64| {
+        json!({
+            "at_ms": at_ms, "users": 2, "in_flight": 1, "requests": requests, "failures": 0,
+            "p50_p95_ms": [1.0, 2.0]
+        })
+    };
+    assert_eq!(event["seconds"], json!([shown(23_000, 7), shown(24_000, 8)]));
+    let view = &event["view"];
+    assert_eq!((&view["in_flight"], &view["workers"][0]["in_flight"]), (&json!(3), &json!(2)));
+    let taken = json!({"opened": 4, "reused": 37, "failed": 0, "resent": 1});
+    assert_eq!(view["stats"]["connections"], taken);
+    let entry = &view["stats"]["entries"][0];
+    assert_eq!((&entry["num_resent"], &entry["num_unanswered"]), (&json!(1), &json!(4)));
 
     // One second is new, one got a late report.
     let seconds = vec![second(23_000, 7), second(24_000, 9), second(25_000, 1)];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use swarm_stats::ConnectionCounts;
 use swarm_stats::snapshot::{
     EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, Second, Snapshot, TimesMs,
 };
@@ -149,6 +150,8 @@ pub(crate) fn entry(
         name: name.into(),
         num_requests,
         num_failures,
+        num_unanswered: num_failures,
+        num_resent: 1,
         bytes: num_requests * 100,
         response_time_ms: TimesMs {
             min: 1.5,
@@ -169,7 +172,7 @@ pub(crate) fn entry(
 }
 
 pub(crate) fn second(at_ms: u64, requests: u64) -> Second {
-    Second { at_ms, users: 2, requests, failures: 0, p50_p95_ms: Some((1.0, 2.0)) }
+    Second { at_ms, users: 2, in_flight: 1, requests, failures: 0, p50_p95_ms: Some((1.0, 2.0)) }
 }
 
 /// A test that runs with two names, one failure, one exception, a worker and a lost one.
@@ -180,6 +183,7 @@ pub(crate) fn running() -> View {
         state,
         module_percent: None,
         user_count: 3,
+        in_flight: 2,
         cpu_usage: 12.5,
         memory_usage: 1_000_000,
         lateness_ms: None,
@@ -191,6 +195,7 @@ pub(crate) fn running() -> View {
         scenario: "shop.wasm".into(),
         host: "http://127.0.0.1:9000".into(),
         user_count: 4,
+        in_flight: 3,
         target_users: 4,
         spawn_rate: 2.0,
         run_time_s: Some(60),
@@ -221,6 +226,7 @@ pub(crate) fn running() -> View {
                 nodes: vec!["w0".into(), "w1".into()],
             }],
             seconds: vec![second(23_000, 7), second(24_000, 8)],
+            connections: ConnectionCounts { opened: 4, reused: 37, failed: 0, resent: 1 },
             ..Snapshot::default()
         }),
     }

@@ -6,7 +6,7 @@ use super::field::{Result, at_most, finite, holds, list_len, read_text, sound};
 use super::ids::{self, Budget};
 use super::info::shortened;
 use crate::generated::swarm_capnp::{WorkerState as WireState, heartbeat};
-use crate::limits::{CLASSES_MAX, REASON_BYTES_MAX};
+use crate::limits::{CLASSES_MAX, COUNT_MAX, REASON_BYTES_MAX};
 
 pub(crate) fn write(beat: &Heartbeat, mut to: heartbeat::Builder<'_>) -> Result<()> {
     check(beat)?;
@@ -20,6 +20,7 @@ pub(crate) fn write(beat: &Heartbeat, mut to: heartbeat::Builder<'_>) -> Result<
     });
     to.set_order_done(beat.order_done);
     to.set_order_taken(beat.order_taken);
+    to.set_in_flight(beat.in_flight);
     let mut users = to.reborrow().init_users(list_len("users", beat.users.len(), CLASSES_MAX)?);
     for (i, (class, count)) in (0..).zip(&beat.users) {
         let mut to = users.reborrow().get(i);
@@ -85,6 +86,7 @@ pub(crate) fn read(from: heartbeat::Reader<'_>) -> Result<Heartbeat> {
         order_taken: from.get_order_taken(),
         users: users.iter().map(|count| (count.get_class(), count.get_users())).collect(),
         finished,
+        in_flight: from.get_in_flight(),
         cpu_percent: from.get_cpu_percent(),
         memory_bytes: from.get_memory_bytes(),
         problem,
@@ -103,6 +105,7 @@ fn check(beat: &Heartbeat) -> Result<()> {
     }
     classes.sort_unstable();
     holds("users", classes.is_sorted_by(|a, b| a < b), "name a class twice")?;
+    at_most("inFlight", beat.in_flight, COUNT_MAX, "requests")?;
     finite("cpuPercent", f64::from(beat.cpu_percent))?;
     holds("cpuPercent", beat.cpu_percent >= 0.0, "is negative")
 }

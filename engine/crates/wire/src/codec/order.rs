@@ -154,6 +154,7 @@ fn write_settings(settings: &Settings, mut to: settings::Builder<'_>) -> Result<
     to.set_stop_timeout_ms(settings.stop_timeout_ms);
     to.set_request_timeout_ms(settings.request_timeout_ms);
     to.set_insecure(settings.insecure);
+    to.set_no_resend(settings.no_resend);
     to.set_shared_connections(match settings.connections {
         Connections::PerUser => 0,
         Connections::Shared(connections) => connections,
@@ -176,6 +177,7 @@ fn read_settings(from: settings::Reader<'_>) -> Result<Settings> {
         stop_timeout_ms: from.get_stop_timeout_ms(),
         request_timeout_ms: from.get_request_timeout_ms(),
         insecure: from.get_insecure(),
+        no_resend: from.get_no_resend(),
         connections: match from.get_shared_connections() {
             0 => Connections::PerUser,
             connections => Connections::Shared(connections),

@@ -1,5 +1,7 @@
 //! Reports: the statistics of one interval.
 
+use swarm_core::limits::SETTINGS_LIST_MAX;
+use swarm_stats::ConnectionCounts;
 use swarm_stats::delta::{Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, Report};
 use swarm_stats::times::HIGHEST_US;
 
@@ -77,13 +79,22 @@ fn write_delta(delta: &Delta, mut to: delta::Builder<'_>) -> Result<()> {
             .map_err(|error| error.within(item("metrics", i)))?;
     }
     to.set_interrupted(delta.interrupted);
+    to.set_unsent(delta.unsent);
     to.set_names_overflowed(delta.names_overflowed);
+    let ConnectionCounts { opened, reused, failed, resent } = delta.connections;
+    to.set_opened(opened);
+    to.set_reused(reused);
+    to.set_connects_failed(failed);
+    to.set_resent(resent);
     let len = list_len("lateness", delta.lateness.len(), REPORT_SHARDS_MAX)?;
     let mut list = to.reborrow().init_lateness(len);
     for (i, late) in (0..).zip(&delta.lateness) {
         write_lateness(late, list.reborrow().get(i), &mut encoder)
             .map_err(|error| error.within(item("lateness", i)))?;
     }
+    let len = list_len("argsRead", delta.args_read.len(), SETTINGS_LIST_MAX)?;
+    let mut list = to.init_args_read(len);
+    (0..).zip(&delta.args_read).for_each(|(i, place)| list.set(i, *place));
     Ok(())
 }
 
@@ -98,12 +109,26 @@ fn read_delta(from: delta::Reader<'_>) -> Result<Delta> {
             read_exception,
         )?,
         metrics: read_list("metrics", from.get_metrics(), REPORT_METRICS_MAX, metric::read)?,
+        connections: ConnectionCounts {
+            opened: from.get_opened(),
+            reused: from.get_reused(),
+            failed: from.get_connects_failed(),
+            resent: from.get_resent(),
+        },
         interrupted: from.get_interrupted(),
+        unsent: from.get_unsent(),
         names_overflowed: from.get_names_overflowed(),
         lateness: read_list("lateness", from.get_lateness(), REPORT_SHARDS_MAX, read_lateness)?,
+        args_read: read_args_read(from)?,
     };
     check_totals(&delta)?;
     Ok(delta)
+}
+
+fn read_args_read(from: delta::Reader<'_>) -> Result<Vec<u32>> {
+    let list = sound("argsRead", from.get_args_read())?;
+    at_most("argsRead", u64::from(list.len()), u64::from(SETTINGS_LIST_MAX), "items long")?;
+    Ok(list.iter().collect())
 }
 
 /// Reads a list of structures of at most `max` items.
@@ -124,9 +149,19 @@ fn read_list<'a, S: capnp::traits::OwnedStruct, T>(
 
 fn check_totals(delta: &Delta) -> Result<()> {
     at_most("interrupted", delta.interrupted, COUNT_MAX, "requests")?;
+    at_most("unsent", delta.unsent, COUNT_MAX, "requests")?;
+    let ConnectionCounts { opened, reused, failed, resent } = delta.connections;
+    at_most("opened", opened, COUNT_MAX, "connections")?;
+    at_most("reused", reused, COUNT_MAX, "requests")?;
+    at_most("connectsFailed", failed, COUNT_MAX, "attempts")?;
+    at_most("resent", resent, COUNT_MAX, "requests")?;
     at_most("namesOverflowed", delta.names_overflowed, COUNT_MAX, "samples")?;
     let rising = delta.lateness.is_sorted_by(|a, b| a.shard < b.shard);
-    holds("lateness", rising, "is not in the order of the load threads, each once")
+    holds("lateness", rising, "is not in the order of the load threads, each once")?;
+    let last = delta.args_read.last().copied().unwrap_or(0);
+    at_most("argsRead", u64::from(last), u64::from(SETTINGS_LIST_MAX - 1), "as a place")?;
+    let rising = delta.args_read.is_sorted_by(|a, b| a < b);
+    holds("argsRead", rising, "is not in the order of the arguments, each once")
 }
 
 fn write_lateness(
@@ -168,6 +203,8 @@ fn write_entry(
     to.set_name(text("name", &entry.name, NAME_BYTES_MAX)?);
     to.set_requests(entry.requests);
     to.set_failures(entry.failures);
+    to.set_unanswered(entry.unanswered);
+    to.set_resent(entry.resent);
     to.set_bytes(entry.bytes);
     to.set_times(encoder.encode("times", &entry.times, Range::Time)?);
     to.set_sum_us(entry.sum_us);
@@ -182,6 +219,8 @@ fn read_entry(from: entry::Reader<'_>) -> Result<EntryDelta> {
         name: read_text("name", from.get_name(), NAME_BYTES_MAX)?,
         requests: from.get_requests(),
         failures: from.get_failures(),
+        unanswered: from.get_unanswered(),
+        resent: from.get_resent(),
         bytes: from.get_bytes(),
         times: decode("times", from.get_times(), Range::Time)?,
         sum_us: from.get_sum_us(),
@@ -197,6 +236,8 @@ fn check_entry(entry: &EntryDelta) -> Result<()> {
     let EntryDelta { requests, failures, sum_us, min_us, max_us, .. } = *entry;
     at_most("requests", requests, COUNT_MAX, "requests")?;
     at_most("failures", failures, requests, "failures")?;
+    at_most("unanswered", entry.unanswered, failures, "failures")?;
+    at_most("resent", entry.resent, COUNT_MAX, "requests")?;
     at_most("bytes", entry.bytes, SUM_MAX, "bytes")?;
     let recorded = entry.times.samples();
     if recorded != requests {

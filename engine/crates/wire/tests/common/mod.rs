@@ -246,6 +246,7 @@ pub(crate) fn heartbeat() -> Heartbeat {
         order_taken: 4,
         users: vec![(0, 3)],
         finished: [1_u32, 5].into_iter().collect(),
+        in_flight: 2,
         cpu_percent: 12.5,
         memory_bytes: 1 << 20,
         problem: None,

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{Control, Event};
 use crate::process::resident_bytes;
+use crate::shard::LoadThread;
 use crate::worker::WorkerEnd;
 
 /// How often the agent looks at the clock, in milliseconds.
@@ -109,6 +110,7 @@ impl Control {
         }
         let sent = self.clock.now();
         let beat = Heartbeat {
+            in_flight: self.threads.iter().map(LoadThread::in_flight).sum(),
             cpu_percent: self.cpu.percent(sent),
             memory_bytes: resident_bytes(),
             problem: self.problem.clone(),

@@ -4,15 +4,16 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use swarm_core::ids::{IdRun, IdSet};
+use swarm_core::limits::SETTINGS_LIST_MAX;
 use swarm_core::message::{
     ClassUsers, Connections, Heartbeat, Moves, Order, Room, Settings, WEIGHT_MAX, WorkerInfo,
     WorkerState,
 };
-use swarm_stats::Histogram;
 use swarm_stats::delta::{
     Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta, MetricValue, Report,
 };
 use swarm_stats::times::HIGHEST_US;
+use swarm_stats::{ConnectionCounts, Histogram};
 
 use crate::limits::{CLASSES_MAX, CLOCK_MS_MAX, CORES_MAX, COUNT_MAX, SPAN_MS_MAX, SUM_MAX};
 
@@ -40,7 +41,7 @@ pub(super) fn worker_info() -> impl Strategy<Value = WorkerInfo> {
 fn settings() -> impl Strategy<Value = Settings> {
     let lists = (vec(text(), 0..4), vec((text(), text()), 0..4), vec(text(), 0..4));
     let times = (0..=SPAN_MS_MAX, 0..=SPAN_MS_MAX);
-    let others = (any::<bool>(), of(1..=u32::MAX));
+    let others = (any::<[bool; 2]>(), of(1..=u32::MAX));
     (of(text()), lists, vec(text(), 0..4), any::<u64>(), times, others).prop_map(
         |(host, (allow_hosts, args, tags), exclude_tags, seed, times, others)| Settings {
             host,
@@ -51,7 +52,8 @@ fn settings() -> impl Strategy<Value = Settings> {
             exclude_tags,
             stop_timeout_ms: times.0,
             request_timeout_ms: times.1,
-            insecure: others.0,
+            insecure: others.0[0],
+            no_resend: others.0[1],
             connections: others.1.map_or(Connections::PerUser, Connections::Shared),
         },
     )
@@ -111,22 +113,25 @@ pub(super) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
     ];
     let users = btree_map(0..CLASSES_MAX, any::<u32>(), 0..5);
     let finished = sets(1).prop_map(|sets| sets.into_iter().next().unwrap_or_default());
-    let process = (0f32..1e6, any::<u64>());
+    let process = (0f32..1e6, any::<u64>(), 0..=COUNT_MAX);
     let room = (of(any::<u32>()), of(any::<u32>()));
     let room = room.prop_map(|(own, shared)| Room { own, shared });
     let said = (of(text()), room, of(text()));
     (state, any::<(u64, u64)>(), users, finished, process, said).prop_map(
-        |(state, orders, users, finished, (cpu_percent, memory_bytes), said)| Heartbeat {
-            state,
-            order_done: orders.0,
-            order_taken: orders.1,
-            users: users.into_iter().collect(),
-            finished,
-            cpu_percent,
-            memory_bytes,
-            problem: said.0,
-            room: said.1,
-            warning: said.2,
+        |(state, orders, users, finished, (cpu_percent, memory_bytes, in_flight), said)| {
+            Heartbeat {
+                state,
+                order_done: orders.0,
+                order_taken: orders.1,
+                users: users.into_iter().collect(),
+                finished,
+                in_flight,
+                cpu_percent,
+                memory_bytes,
+                problem: said.0,
+                room: said.1,
+                warning: said.2,
+            }
         },
     )
 }
@@ -149,13 +154,18 @@ fn histogram(times: &[u64]) -> Histogram {
 }
 
 fn entry() -> impl Strategy<Value = EntryDelta> {
-    let samples = (vec(time_us(), 0..40), any::<prop::sample::Index>());
-    (text(), text(), 0..=SUM_MAX, samples).prop_map(|(method, name, bytes, (samples, failed))| {
+    let samples = (vec(time_us(), 0..40), any::<[prop::sample::Index; 2]>());
+    let sizes = (0..=SUM_MAX, 0..=COUNT_MAX);
+    (text(), text(), sizes, samples).prop_map(|(method, name, (bytes, resent), samples)| {
+        let (samples, [failed, unanswered]) = samples;
+        let failures = failed.index(samples.len() + 1);
         EntryDelta {
             method,
             name,
             requests: samples.len() as u64,
-            failures: failed.index(samples.len() + 1) as u64,
+            failures: failures as u64,
+            unanswered: unanswered.index(failures + 1) as u64,
+            resent,
             bytes,
             times: histogram(&samples),
             sum_us: samples.iter().sum(),
@@ -230,17 +240,25 @@ fn lateness() -> impl Strategy<Value = Vec<LatenessDelta>> {
 fn delta() -> impl Strategy<Value = Delta> {
     let metric = (text(), metric_value()).prop_map(|(name, value)| MetricDelta { name, value });
     let lists = (vec(entry(), 0..6), vec(error(), 0..4), vec(exception(), 0..4), vec(metric, 0..6));
-    (lists, 0..=COUNT_MAX, 0..=COUNT_MAX, lateness()).prop_map(
-        |((entries, errors, exceptions, metrics), interrupted, names_overflowed, lateness)| Delta {
+    let count = || 0..=COUNT_MAX;
+    let counts = [count(), count(), count(), count(), count(), count(), count()];
+    let args_read = btree_set(0..SETTINGS_LIST_MAX, 0..5);
+    (lists, counts, lateness(), args_read).prop_map(|(lists, counts, lateness, args_read)| {
+        let (entries, errors, exceptions, metrics) = lists;
+        let [opened, reused, failed, resent, interrupted, unsent, names_overflowed] = counts;
+        Delta {
             entries,
             errors,
             exceptions,
             metrics,
+            connections: ConnectionCounts { opened, reused, failed, resent },
             interrupted,
+            unsent,
             names_overflowed,
             lateness,
-        },
-    )
+            args_read: args_read.into_iter().collect(),
+        }
+    })
 }
 
 pub(super) fn report() -> impl Strategy<Value = Report> {
@@ -263,6 +281,8 @@ pub(super) fn sample_report() -> Report {
         name: "/product/[id]".into(),
         requests: 3,
         failures: 1,
+        unanswered: 1,
+        resent: 1,
         bytes: 4_096,
         times: histogram(&samples),
         sum_us: samples.iter().sum(),
@@ -299,9 +319,12 @@ pub(super) fn sample_report() -> Report {
             errors: vec![error],
             exceptions: vec![exception],
             metrics: vec![metric],
+            connections: ConnectionCounts { opened: 1, reused: 4, failed: 1, resent: 2 },
             interrupted: 2,
+            unsent: 1,
             names_overflowed: 0,
             lateness: vec![LatenessDelta { shard: 1, times: histogram(&[1, 2, 3]), max_us: 3 }],
+            args_read: vec![0, 3],
         },
     }
 }

@@ -151,7 +151,43 @@ fn figures_that_contradict_each_other() {
         entry_error(|mut entry| entry.set_max_us(51_900)),
         "delta.entries[1].maxUs is not the largest of times"
     );
+    assert_eq!(
+        entry_error(|mut entry| entry.set_unanswered(2)),
+        "delta.entries[1].unanswered is 2 failures, the most is 1"
+    );
     assert_eq!(report_error(|mut report| report.set_sequence(0)), "sequence is 0, the first is 1");
+}
+
+#[test]
+fn figures_of_connections_and_arguments_that_cannot_be() {
+    let delta_error = |change: fn(wire::delta::Builder<'_>)| {
+        report_error(|report| change(report.get_delta().unwrap()))
+    };
+    type Spoil = fn(wire::delta::Builder<'_>);
+    let counts: [(Spoil, &str); 5] = [
+        (|mut delta| delta.set_opened(COUNT_MAX + 1), "opened is 1099511627777 connections"),
+        (|mut delta| delta.set_reused(u64::MAX), "reused is 18446744073709551615 requests"),
+        (|mut delta| delta.set_connects_failed(u64::MAX), "connectsFailed is"),
+        (|mut delta| delta.set_resent(u64::MAX), "resent is"),
+        (|mut delta| delta.set_unsent(u64::MAX), "unsent is"),
+    ];
+    for (spoil, begin) in counts {
+        let error = delta_error(spoil);
+        assert!(error.starts_with(&format!("delta.{begin}")), "{error}");
+    }
+    let places: [(&[u32], &str); 3] = [
+        (&[3, 3], "delta.argsRead is not in the order of the arguments, each once"),
+        (&[4, 2], "delta.argsRead is not in the order of the arguments, each once"),
+        (&[10_000], "delta.argsRead is 10000 as a place, the most is 9999"),
+    ];
+    for (places, expected) in places {
+        let error = report_error(|report| {
+            let len = u32::try_from(places.len()).unwrap();
+            let mut list = report.get_delta().unwrap().init_args_read(len);
+            (0..).zip(places).for_each(|(i, place)| list.set(i, *place));
+        });
+        assert_eq!(error, expected);
+    }
 }
 
 #[test]
