@@ -25,13 +25,16 @@
 //! - [`Page`]: the web interface as a client sees it; [`get`] and [`post`]: plain requests.
 //! - [`scenario`], [`binary`]: what has to be built before.
 //! - [`markdown`]: tables of figures. [`options`], [`processor`]: for what is run by hand.
+//! - [`Network`]: a test in a network of its own. [`Dns`]: a name server for it.
 //! - [`wait_until`], [`wait_for`]: waiting for what takes a while.
 
 mod built;
 mod by_hand;
+mod dns;
 mod http;
 mod lines;
 mod markdown;
+mod network;
 mod page;
 mod process;
 mod server;
@@ -40,9 +43,11 @@ mod wait;
 
 pub use built::{binary, scenario};
 pub use by_hand::{options, processor};
+pub use dns::{Answer, Dns};
 pub use http::{Response, get, post, request};
 pub use lines::Lines;
 pub use markdown::markdown;
+pub use network::Network;
 pub use page::Page;
 pub use process::{Process, Signal};
 pub use server::{Fate, Received, Server};

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use swarm_core::message::Connections;
+use swarm_core::message::{AddressOrder, Connections};
 
 use crate::processes::Part;
 pub(crate) use parse::Note;
@@ -69,6 +69,24 @@ pub(crate) enum LogLevel {
     #[value(alias = "critical")]
     Error,
     Off,
+}
+
+/// With which address of a name a connection begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dns {
+    RoundRobin,
+    First,
+    Random,
+}
+
+impl From<Dns> for AddressOrder {
+    fn from(dns: Dns) -> Self {
+        match dns {
+            Dns::RoundRobin => Self::RoundRobin,
+            Dns::First => Self::First,
+            Dns::Random => Self::Random,
+        }
+    }
 }
 
 /// What a test consists of, for `run` and `master`.
@@ -132,7 +150,9 @@ pub(crate) struct TestArgs {
     #[arg(default_value = "60", value_parser = values::time_limit)]
     pub(crate) request_timeout: Duration,
 
-    /// Accept any certificate of the target.
+    /// Accept any certificate of the target. Without it, it must be signed by one of the system's
+    /// authorities or, where SSL_CERT_FILE or SSL_CERT_DIR is set, by one that these name (or be
+    /// named itself); on each worker.
     #[arg(long, env = "SWARM_INSECURE")]
     pub(crate) insecure: bool,
 
@@ -147,6 +167,11 @@ pub(crate) struct TestArgs {
     #[arg(long, env = "SWARM_CONNECTIONS", default_value = "per-user")]
     #[arg(value_parser = values::connections, value_name = "per-user|shared:N")]
     pub(crate) connections: Connections,
+
+    /// With which address each new connection begins where a name has several: the next one, the
+    /// first, or one drawn by the seed. Those that do not answer come last.
+    #[arg(long, env = "SWARM_DNS", value_enum, default_value = "round-robin")]
+    pub(crate) dns: Dns,
 
     /// Address of the web page; 0.0.0.0 to let other machines see it, with a login.
     #[arg(long, env = "SWARM_WEB_HOST", default_value = "127.0.0.1")]

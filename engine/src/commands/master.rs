@@ -68,6 +68,7 @@ pub(super) fn config(loaded: Loaded, args: &TestArgs) -> Result<MasterConfig, Fa
         insecure: args.insecure,
         no_resend: args.no_resend,
         connections: args.connections,
+        address_order: args.dns.into(),
     };
     settings.check().map_err(|error| Failure::new(Exit::Settings, error))?;
     for tag in unknown_tags(&loaded.plan, args.tags.iter().chain(&args.exclude_tags)) {

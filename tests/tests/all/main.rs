@@ -10,6 +10,7 @@ mod guests;
 mod harness;
 mod languages;
 mod limits;
+mod names;
 mod notices;
 mod page;
 mod peer_faults;

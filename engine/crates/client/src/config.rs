@@ -13,8 +13,8 @@ pub struct ClientConfig {
     /// From the call to the last byte, all redirects included. Default 60 s. More than a year
     /// means a year.
     pub request_timeout: Duration,
-    /// For DNS, TCP and TLS of one new connection, split evenly over the addresses that are left
-    /// to try. Default 10 s. The request's timeout goes on meanwhile.
+    /// For DNS, TCP and TLS of one new connection. Default 10 s. The request's timeout goes on
+    /// meanwhile.
     pub connect_timeout: Duration,
     /// Largest response body. Default 16 MiB.
     pub body_bytes_max: usize,
@@ -35,6 +35,11 @@ pub struct ClientConfig {
     pub connections_per_host_max: usize,
     /// Sessions keep cookies and send them back. Default yes.
     pub cookies: bool,
+    /// With which address of a name a new connection begins. Default in turn.
+    pub address_order: AddressOrder,
+    /// Where the turns begin, and what is drawn. Processes of one test need different ones, or
+    /// those that make one connection each would all begin with the same address. Default 0.
+    pub seed: u64,
     /// Addresses of this machine that new connections are made from, one after the other. Empty,
     /// the default, leaves it to the kernel. Each has ports of its own (28,232 by Linux' default)
     /// towards one address and port of a target. A target can be reached from addresses of its
@@ -51,6 +56,19 @@ pub struct ClientConfig {
     pub user_agent: String,
 }
 
+/// With which of the addresses of a name a connection begins. Those that do not work come last,
+/// and those that this machine has no good route to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AddressOrder {
+    /// Always the first, in the order in which the system prefers them.
+    First,
+    /// Each with the next one.
+    #[default]
+    RoundRobin,
+    /// Each with one that is drawn by [`ClientConfig::seed`].
+    Random,
+}
+
 impl Default for ClientConfig {
     fn default() -> Self {
         Self {
@@ -63,6 +81,8 @@ impl Default for ClientConfig {
             resend_within: Some(Duration::from_millis(10)),
             connections_per_host_max: 6,
             cookies: true,
+            address_order: AddressOrder::default(),
+            seed: 0,
             source_addresses: Vec::new(),
             allow_only: None,
             insecure: false,

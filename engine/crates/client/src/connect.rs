@@ -1,55 +1,78 @@
 //! A new connection: name, source address, TCP, TLS.
 
+use std::io::ErrorKind as IoErrorKind;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
-use crate::dns::Addresses;
-use crate::error::{ErrorKind, Fault, duration_text};
+use crate::addresses::{Addresses, Plan, of_families};
+use crate::dns::{self, Name, Preferred, Resolved};
+use crate::error::{ErrorKind, Fault};
 use crate::message::{Phases, add};
 use crate::ports::Ports;
 use crate::shared::Shared;
 use crate::stream::Stream;
 use crate::url::{Origin, Scheme};
-use crate::{sources, tls};
+use crate::{race, sources, tls};
 
-/// Connects to `origin`, which the caller has checked to be allowed, from `begun` on. Returns
-/// when it was done, too: the clock is read once for the end of this and the begin of what follows.
+/// From the begin of an attempt at one address to that at the next (RFC 8305, section 5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// How long an address that has failed may take to show that it is back.
+const PROBE_MAX: Duration = Duration::from_secs(1);
+
+/// A new connection.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) stream: Stream,
+    /// How long the TCP handshake took, without what was tried before.
+    pub(crate) handshake: Duration,
+    /// When all was done: the clock is read once for that and the begin of what follows.
+    pub(crate) done: Instant,
+}
+
+/// Connects to `origin`, which the caller has checked to be allowed, from `begun` on.
 pub(crate) async fn open(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     origin: &Origin,
     begun: Instant,
     phases: &mut Phases,
-) -> Result<(Stream, Instant), Fault> {
-    let deadline = begun + shared.config.connect_timeout;
-    let connected = timeout_at(deadline.into(), establish(shared, origin, begun, phases)).await;
-    connected.unwrap_or_else(|_elapsed| Err(timed_out(shared)))
-}
-
-fn timed_out(shared: &Shared) -> Fault {
-    let limit = duration_text(shared.config.connect_timeout);
-    Fault::new(ErrorKind::Timeout, format!("timed out after {limit} (connect timeout)"))
-}
-
-async fn establish(
-    shared: &Shared,
-    origin: &Origin,
-    begun: Instant,
-    phases: &mut Phases,
-) -> Result<(Stream, Instant), Fault> {
-    let addresses = shared.dns.addresses(&origin.host, begun).await?;
+) -> Result<Opened, Fault> {
+    let limit = shared.config.connect_timeout;
+    let deadline = (begun + limit).into();
+    let resolved = timeout_at(deadline, shared.dns.resolve(&origin.host, begun)).await;
+    let resolved = resolved.unwrap_or_else(|_| Err(dns::no_answer_within(&origin.host, limit)))?;
     let mut mark = begun;
-    if addresses.looked_up {
+    if matches!(resolved, Resolved::Name { looked_up: true, .. }) {
         mark = Instant::now();
         add(&mut phases.dns, begun, mark);
     }
-    let tcp = connect(shared, &addresses, origin, begun).await?;
+    let connected = timeout_at(deadline, establish(shared, &resolved, origin, mark, phases)).await;
+    connected.unwrap_or_else(|_elapsed| Err(Fault::connect_timeout(limit, origin)))
+}
+
+async fn establish(
+    shared: &Arc<Shared>,
+    resolved: &Resolved,
+    origin: &Origin,
+    mark: Instant,
+    phases: &mut Phases,
+) -> Result<Opened, Fault> {
+    let (tcp, begun) = match resolved {
+        Resolved::Literal(address) => (connect_only(shared, *address, origin).await?, mark),
+        Resolved::Name { name, preferred, .. } => match &*preferred.addresses {
+            [address] => (connect_only(shared, *address, origin).await?, mark),
+            _ => connect_any(shared, name, preferred, origin).await?,
+        },
+    };
     let connected = Instant::now();
     add(&mut phases.connect, mark, connected);
+    let handshake = connected.saturating_duration_since(begun);
     if origin.scheme == Scheme::Http {
-        return Ok((Stream::plain(tcp), connected));
+        return Ok(Opened { stream: Stream::plain(tcp), handshake, done: connected });
     }
     let connector = shared.tls.connector().await?;
     let name = tls::server_name(&origin.host)?;
@@ -57,52 +80,110 @@ async fn establish(
     let secured = secured.map_err(|error| tls::handshake_fault(&error))?;
     let done = Instant::now();
     add(&mut phases.tls, connected, done);
-    Ok((Stream::tls(secured), done))
+    Ok(Opened { stream: Stream::tls(secured), handshake, done })
 }
 
-/// Tries one address after the other. Each gets its share of the time that is left, so that one
-/// that swallows packets does not hide those behind it.
-async fn connect(
-    shared: &Shared,
-    addresses: &Addresses,
-    origin: &Origin,
-    begun: Instant,
-) -> Result<TcpStream, Fault> {
-    let deadline = begun + shared.config.connect_timeout;
-    let mut last = Fault::new(ErrorKind::Dns, "host has no address");
-    let mut left = u32::try_from(addresses.list.len()).unwrap_or(u32::MAX);
-    for &address in &addresses.list {
-        let connecting = connect_one(shared, address, origin);
-        // The caller watches over the whole time, which is the last address's.
-        let connected = if left == 1 {
-            connecting.await
-        } else {
-            let now = Instant::now();
-            let share = deadline.saturating_duration_since(now) / left;
-            let connected = timeout_at((now + share).into(), connecting).await;
-            connected.unwrap_or_else(|_elapsed| Err(timed_out(shared)))
-        };
-        left -= 1;
-        match connected {
-            Ok(tcp) => {
-                addresses.worked(address);
-                return Ok(tcp);
-            }
-            Err(fault) => last = fault,
-        }
-    }
-    Err(last)
-}
-
-async fn connect_one(
+async fn connect_only(
     shared: &Shared,
     address: IpAddr,
     origin: &Origin,
 ) -> Result<TcpStream, Fault> {
-    let source = shared.sources.towards(address)?;
     let target = SocketAddr::new(address, origin.port);
-    let connected = connect_from(&shared.ports, source, target).await;
-    connected.map_err(|error| Fault::connecting(&error, source, origin))
+    attempt(shared, target, origin).await.map_err(|failed| failed.fault)
+}
+
+/// Connects to one of several addresses: the one whose turn it is, and if it has no answer soon,
+/// others beside it. The first that answers is taken; also tells when that attempt began.
+async fn connect_any(
+    shared: &Arc<Shared>,
+    name: &Arc<Name>,
+    preferred: &Preferred,
+    origin: &Origin,
+) -> Result<(TcpStream, Instant), Fault> {
+    let fitting = of_families(preferred, |address| shared.sources.fit(address));
+    let preferred = if fitting.addresses.is_empty() { preferred } else { &fitting };
+    let (order, seed) = (shared.config.address_order, shared.config.seed);
+    let Plan { order, probe } =
+        known(name).plan(preferred, origin.port, order, seed, Instant::now());
+    if let Some(address) = probe {
+        let (shared, name, origin) = (Arc::clone(shared), Arc::clone(name), origin.clone());
+        tokio::spawn(async move { probing(&shared, &name, address, &origin).await });
+    }
+    let raced =
+        race::run(order.len(), ATTEMPT_DELAY, |index| attempt(shared, order[index], origin));
+    let race::Outcome { winner, failures, begun } = raced.await;
+    let now = Instant::now();
+    let mut addresses = known(name);
+    for (index, failed) in &failures {
+        if failed.by_other_side {
+            addresses.failed(order[*index], begun[*index], now);
+        }
+    }
+    let Some((winner, tcp)) = winner else {
+        drop(addresses);
+        return Err(most_telling(failures));
+    };
+    addresses.answered(order[winner], now);
+    for (index, begun) in begun.iter().enumerate() {
+        let is_pending = index != winner && failures.iter().all(|(failed, _)| *failed != index);
+        if is_pending && now.duration_since(*begun) >= ATTEMPT_DELAY {
+            addresses.failed(order[index], *begun, now);
+        }
+    }
+    Ok((tcp, begun[winner]))
+}
+
+/// Looks whether an address that has failed is back. No request goes over that connection.
+async fn probing(shared: &Shared, name: &Name, address: SocketAddr, origin: &Origin) {
+    let begun = Instant::now();
+    let connected = timeout(PROBE_MAX, attempt(shared, address, origin)).await;
+    let now = Instant::now();
+    match connected {
+        Ok(Ok(_tcp)) => known(name).answered(address, now),
+        Ok(Err(failed)) if !failed.by_other_side => {}
+        _ => known(name).failed(address, begun, now),
+    }
+}
+
+fn known(name: &Name) -> MutexGuard<'_, Addresses> {
+    name.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same one of several, whichever address had the first turn: one that was reached and refused
+/// comes before those that were not reached, as it happens, by the alphabet.
+fn most_telling(failures: Vec<(usize, Failed)>) -> Fault {
+    let faults = failures.into_iter().map(|(_, failed)| failed.fault);
+    let first = faults.min_by(|one, other| one.message.cmp(&other.message));
+    first.unwrap_or_else(|| Fault::new(ErrorKind::Dns, "host has no address"))
+}
+
+/// An attempt at one address.
+struct Failed {
+    fault: Fault,
+    /// Not this machine, which has run out of something.
+    by_other_side: bool,
+}
+
+async fn attempt(
+    shared: &Shared,
+    target: SocketAddr,
+    origin: &Origin,
+) -> Result<TcpStream, Failed> {
+    let source = shared.sources.towards(target.ip());
+    let source = source.map_err(|fault| Failed { fault, by_other_side: false })?;
+    connect_from(&shared.ports, source, target).await.map_err(|error| Failed {
+        fault: Fault::connecting(&error, source, origin),
+        by_other_side: matches!(
+            error.kind(),
+            IoErrorKind::ConnectionRefused
+                | IoErrorKind::ConnectionReset
+                | IoErrorKind::ConnectionAborted
+                | IoErrorKind::TimedOut
+                | IoErrorKind::HostUnreachable
+                | IoErrorKind::NetworkUnreachable
+                | IoErrorKind::NetworkDown
+        ),
+    })
 }
 
 async fn connect_from(

@@ -1,100 +1,146 @@
 //! Names to addresses, looked up once for all users.
 //!
-//! The system's resolver answers on tokio's blocking threads. An answer, good or bad, is kept for
-//! a while; of many users that need a name at once one looks it up and the others wait.
+//! An answer, good or bad, is kept for a while: a good one for as long as its records say. Of many
+//! users that need a name at once one begins the lookup, which is a task of its own, and all wait
+//! for it: a user that is interrupted or runs out of time takes nobody's answer along.
+//!
+//! # Who is asked
+//! What `/etc/nsswitch.conf` says ([`nsswitch`]). Where that is files and DNS, as on servers and in
+//! containers, names are looked up here: in `/etc/hosts` ([`hosts`]) and at the servers of
+//! `/etc/resolv.conf` ([`stub`]). Only so is it known how long an answer holds, and a server that
+//! hangs blocks no thread. Anything else, such as systemd's `resolve`, LDAP or multicast DNS, only
+//! the C library can ask ([`system`]); it does not tell the time, so it is asked again after a
+//! second, and whatever service stands behind it keeps the records' time.
+//!
+//! hickory-proto reads and writes the messages. Its resolver was tried and left: for a name that
+//! stands in `/etc/hosts` with one family it asks DNS for the other, and it wants tokio's threaded
+//! runtime, a cache of its own, and servers in an order that it draws.
+
+mod hosts;
+mod lookup;
+mod message;
+mod nsswitch;
+mod preference;
+mod stub;
+mod system;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use url::Host;
 
+use crate::addresses::Addresses;
 use crate::error::{ErrorKind, Fault};
+use lookup::{System, Unresolved};
+pub(crate) use preference::Preferred;
 
-/// How long an answer is used. The system's resolver does not tell the record's own.
-const ANSWER_TTL: Duration = Duration::from_secs(30);
-
-/// How long a failure is, so that thousands of users do not queue up for the same failure.
+/// How long a failure is kept, so that thousands of users do not queue up for the same failure.
 const FAILURE_TTL: Duration = Duration::from_secs(1);
 
 /// Most names in the cache. At the limit those that nobody is using are forgotten.
 const NAMES_MAX: usize = 1024;
 
-/// Most addresses of a name that are kept.
-const ADDRESSES_MAX: usize = 16;
+/// Most lookups that one user waits for. A second one is needed only if the first ended with the
+/// thread that it ran on.
+const LOOKUPS_MAX: usize = 3;
 
+/// The names that were asked for, and how the system is asked.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     names: Mutex<HashMap<String, Arc<Name>>>,
+    system: Arc<System>,
 }
 
-/// One name, its last answer, and which address of it worked.
+/// One name: its last answer, and what is known of its addresses.
 #[derive(Debug, Default)]
-struct Name {
-    answer: tokio::sync::Mutex<Option<Answer>>,
-    worked: Mutex<Option<IpAddr>>,
+pub(crate) struct Name {
+    state: Mutex<State>,
+    pub(crate) addresses: Mutex<Addresses>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    answer: Option<Answer>,
+    /// A lookup under way: it ends when its other side is dropped.
+    running: Option<watch::Receiver<()>>,
 }
 
 #[derive(Debug)]
 struct Answer {
     until: Instant,
-    addresses: Result<Vec<IpAddr>, Fault>,
+    addresses: Result<Arc<Preferred>, Fault>,
 }
 
 /// Where a host may be reached.
 #[derive(Debug)]
-pub(crate) struct Addresses {
-    /// In the order in which to try them. Not empty.
-    pub(crate) list: Vec<IpAddr>,
-    /// Did this take a lookup, or a wait for somebody else's?
-    pub(crate) looked_up: bool,
-    name: Option<Arc<Name>>,
+pub(crate) enum Resolved {
+    /// It is an address itself.
+    Literal(IpAddr),
+    /// It is a name.
+    Name {
+        name: Arc<Name>,
+        preferred: Arc<Preferred>,
+        /// Did this take a lookup, or a wait for somebody else's?
+        looked_up: bool,
+    },
 }
 
-impl Addresses {
-    /// Remembers the address that took a connection: it is tried first next time.
-    pub(crate) fn worked(&self, address: IpAddr) {
-        if let Some(name) = &self.name {
-            *name.worked.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
-        }
-    }
+/// What a user does that needs a name.
+enum Next {
+    Use(Result<Arc<Preferred>, Fault>),
+    Wait(watch::Receiver<()>),
+    Begin(watch::Sender<()>, watch::Receiver<()>),
 }
 
 impl Cache {
-    /// The addresses of `host` at `now`.
+    /// The addresses of `host` for a user that began to ask at `begun`.
     ///
-    /// Cancel safe: a waiting user takes over from one that was interrupted.
-    pub(crate) async fn addresses(
+    /// Cancel safe.
+    pub(crate) async fn resolve(
         &self,
         host: &Host<String>,
-        now: Instant,
-    ) -> Result<Addresses, Fault> {
+        begun: Instant,
+    ) -> Result<Resolved, Fault> {
         let text = match host {
             Host::Domain(name) => name,
-            Host::Ipv4(address) => return Ok(literal((*address).into())),
-            Host::Ipv6(address) => return Ok(literal((*address).into())),
+            Host::Ipv4(address) => return Ok(Resolved::Literal((*address).into())),
+            Host::Ipv6(address) => return Ok(Resolved::Literal((*address).into())),
         };
         let name = self.name(text);
-        let (mut answer, waited) = match name.answer.try_lock() {
-            Ok(guard) => (guard, false),
-            Err(_busy) => (name.answer.lock().await, true),
-        };
-        let fresh = answer.as_ref().is_some_and(|answer| now < answer.until);
-        if !fresh {
-            *answer = Some(look_up(text).await);
+        for lookups in 0..LOOKUPS_MAX {
+            let mut running = match name.next(begun) {
+                Next::Use(addresses) => {
+                    let preferred = addresses?;
+                    return Ok(Resolved::Name { name, preferred, looked_up: lookups > 0 });
+                }
+                Next::Wait(running) => running,
+                Next::Begin(done, running) => {
+                    let (name, system) = (Arc::clone(&name), Arc::clone(&self.system));
+                    let text = text.clone();
+                    tokio::spawn(async move {
+                        let found = system.look_up(&text).await;
+                        name.answered(&text, found, Instant::now());
+                        drop(done);
+                    });
+                    running
+                }
+            };
+            // Nothing is ever sent: an error says that the other side is gone.
+            let _ = running.changed().await;
         }
-        let addresses = match &*answer {
-            Some(answer) => answer.addresses.clone(),
-            None => Ok(Vec::new()),
-        };
-        drop(answer);
-        let mut list = addresses?;
-        let worked = *name.worked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = worked.and_then(|worked| list.iter().position(|a| *a == worked)) {
-            list[..=at].rotate_right(1);
-        }
-        Ok(Addresses { list, looked_up: waited || !fresh, name: Some(name) })
+        let message = format!("cannot resolve `{text}`: the lookup was given up");
+        Err(Fault::new(ErrorKind::Dns, message))
+    }
+
+    /// Is a lookup of this host under way?
+    pub(crate) fn is_asking_for(&self, host: &Host<String>) -> bool {
+        let Host::Domain(text) = host else { return false };
+        let name = self.name(text);
+        let state = name.state();
+        state.running.as_ref().is_some_and(|running| running.has_changed().is_ok())
     }
 
     fn name(&self, text: &str) -> Arc<Name> {
@@ -113,42 +159,49 @@ impl Cache {
     }
 }
 
-fn literal(address: IpAddr) -> Addresses {
-    Addresses { list: vec![address], looked_up: false, name: None }
-}
-
-async fn look_up(text: &str) -> Answer {
-    let found = tokio::net::lookup_host((text, 0)).await;
-    // The answer counts from its arrival: a slow resolver must not make it old at birth.
-    let now = Instant::now();
-    let addresses = match found {
-        Ok(found) => distinct(found.map(|address| address.ip())),
-        Err(error) => {
-            let reason = error.to_string();
-            let reason = reason.strip_prefix("failed to lookup address information: ");
-            let reason = reason.map_or_else(|| error.to_string(), str::to_owned);
-            return failure(now, format!("cannot resolve `{text}`: {reason}"));
+impl Name {
+    /// An answer that came before a user asked must still hold then; one that it has waited for is
+    /// its own, however short it holds.
+    fn next(&self, begun: Instant) -> Next {
+        let mut state = self.state();
+        if let Some(answer) = &state.answer
+            && begun < answer.until
+        {
+            return Next::Use(answer.addresses.clone());
         }
-    };
-    if addresses.is_empty() {
-        return failure(now, format!("cannot resolve `{text}`: it has no address"));
-    }
-    Answer { until: now + ANSWER_TTL, addresses: Ok(addresses) }
-}
-
-fn failure(now: Instant, message: String) -> Answer {
-    let addresses = Err(Fault::new(ErrorKind::Dns, message));
-    Answer { until: now + FAILURE_TTL, addresses }
-}
-
-fn distinct(found: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
-    let mut list = Vec::new();
-    for address in found {
-        if !list.contains(&address) && list.len() < ADDRESSES_MAX {
-            list.push(address);
+        if let Some(running) = &state.running
+            && running.has_changed().is_ok()
+        {
+            return Next::Wait(running.clone());
         }
+        let (done, running) = watch::channel(());
+        state.running = Some(running.clone());
+        Next::Begin(done, running)
     }
-    list
+
+    /// The answer counts from its arrival: a slow resolver must not make it old at birth.
+    fn answered(&self, text: &str, found: Result<(Preferred, Duration), Unresolved>, now: Instant) {
+        let (addresses, ttl) = match found {
+            Ok((preferred, ttl)) => (Ok(Arc::new(preferred)), ttl),
+            Err(reason) => (Err(unresolved(text, &reason)), FAILURE_TTL),
+        };
+        let mut state = self.state();
+        state.answer = Some(Answer { until: now + ttl, addresses });
+        state.running = None;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A user that was not given the time to wait for the end of a lookup.
+pub(crate) fn no_answer_within(host: &Host<String>, limit: Duration) -> Fault {
+    unresolved(&host.to_string(), &lookup::no_answer_within(limit))
+}
+
+fn unresolved(text: &str, reason: &Unresolved) -> Fault {
+    Fault::new(ErrorKind::Dns, format!("cannot resolve `{text}`: {}", reason.0))
 }
 
 #[cfg(test)]
@@ -159,55 +212,82 @@ mod tests {
         Host::Domain(name.to_owned())
     }
 
+    fn looked_up(resolved: &Resolved) -> bool {
+        matches!(resolved, Resolved::Name { looked_up: true, .. })
+    }
+
+    fn preferred(last: u8) -> Preferred {
+        Preferred { addresses: Box::new([[127, 0, 0, last].into()]), equal: 1 }
+    }
+
     #[tokio::test]
     async fn addresses_need_no_lookup() {
         let cache = Cache::default();
-        let now = Instant::now();
-        let found = cache.addresses(&Host::Ipv4([127, 0, 0, 1].into()), now).await.expect("v4");
-        assert_eq!((found.list.len(), found.looked_up), (1, false));
+        let found = cache.resolve(&Host::Ipv4([127, 0, 0, 1].into()), Instant::now()).await;
+        assert!(matches!(found, Ok(Resolved::Literal(_))), "{found:?}");
         assert!(cache.names.lock().expect("lock").is_empty());
     }
 
     #[tokio::test]
-    async fn an_answer_is_kept_until_it_is_old() {
+    async fn an_answer_is_kept() {
         let cache = Cache::default();
-        let now = Instant::now();
-        let host = domain("localhost");
-        assert!(cache.addresses(&host, now).await.expect("first").looked_up);
-        assert!(!cache.addresses(&host, now).await.expect("cached").looked_up);
-        let later = Instant::now() + ANSWER_TTL;
-        assert!(cache.addresses(&host, later).await.expect("old").looked_up);
+        let (host, now) = (domain("localhost"), Instant::now());
+        assert!(looked_up(&cache.resolve(&host, now).await.expect("first")));
+        assert!(!looked_up(&cache.resolve(&host, now).await.expect("kept")));
+    }
+
+    #[test]
+    fn an_answer_is_used_for_as_long_as_it_says() {
+        let name = Name::default();
+        let start = Instant::now();
+        let ttl = Duration::from_secs(7);
+        name.answered("x.test", Ok((preferred(1), ttl)), start);
+        assert!(matches!(name.next(start + ttl - Duration::from_millis(1)), Next::Use(Ok(_))));
+        assert!(matches!(name.next(start + ttl), Next::Begin(..)));
+    }
+
+    #[test]
+    fn who_waited_for_an_answer_uses_it_however_short_it_holds() {
+        let name = Name::default();
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let Next::Begin(done, _) = name.next(at(0)) else { panic!("nobody has asked yet") };
+        assert!(matches!(name.next(at(1)), Next::Wait(_)), "one lookup for all");
+        name.answered("x.test", Ok((preferred(1), Duration::ZERO)), at(2));
+        drop(done);
+        assert!(matches!(name.next(at(1)), Next::Use(Ok(_))));
+        assert!(matches!(name.next(at(3)), Next::Begin(..)), "who comes later asks anew");
+    }
+
+    #[test]
+    fn a_lookup_that_ended_with_its_thread_is_begun_again() {
+        let name = Name::default();
+        let start = Instant::now();
+        let Next::Begin(done, _) = name.next(start) else { panic!("nobody has asked yet") };
+        drop(done);
+        assert!(matches!(name.next(start), Next::Begin(..)));
+    }
+
+    #[test]
+    fn a_failure_is_kept_for_a_second() {
+        let name = Name::default();
+        let start = Instant::now();
+        name.answered("x.test", Err(Unresolved("no such name".into())), start);
+        let Next::Use(Err(fault)) = name.next(start + FAILURE_TTL / 2) else {
+            panic!("it is kept");
+        };
+        assert_eq!(fault.kind, ErrorKind::Dns);
+        assert_eq!(fault.message, "cannot resolve `x.test`: no such name");
+        assert!(matches!(name.next(start + FAILURE_TTL), Next::Begin(..)));
     }
 
     #[tokio::test]
-    async fn the_address_that_worked_comes_first() {
-        let cache = Cache::default();
-        let [a, b, c] = [1, 2, 3].map(|n| IpAddr::from([127, 0, 0, n]));
-        let name = cache.name("many.test");
-        let until = Instant::now() + ANSWER_TTL;
-        *name.answer.lock().await = Some(Answer { until, addresses: Ok(vec![a, b, c]) });
-        let now = Instant::now();
-        let found = cache.addresses(&domain("many.test"), now).await.expect("cached");
-        assert_eq!(found.list, [a, b, c]);
-        found.worked(c);
-        let found = cache.addresses(&domain("many.test"), now).await.expect("cached");
-        assert_eq!(found.list, [c, a, b]);
-    }
-
-    #[tokio::test]
-    async fn a_failure_is_kept_too() {
-        let cache = Cache::default();
-        // A label may have 63 letters: the resolver refuses this one without asking anybody.
+    async fn what_is_no_name_is_told() {
+        // A label may have 63 letters.
         let text = format!("{}.test", "a".repeat(64));
-        let host = domain(&text);
-        let now = Instant::now();
-        let first = cache.addresses(&host, now).await.expect_err("no DNS name");
-        assert_eq!(first.kind, ErrorKind::Dns);
-        assert!(first.message.starts_with(&format!("cannot resolve `{text}`: ")));
-        assert!(!first.message.contains("failed to lookup"), "{}", first.message);
-        assert!(cache.name(&text).answer.lock().await.is_some());
-        let second = cache.addresses(&host, now).await.expect_err("kept");
-        assert_eq!(first, second);
+        let fault = Cache::default().resolve(&domain(&text), Instant::now()).await;
+        let fault = fault.expect_err("no DNS name");
+        assert_eq!(fault.message, format!("cannot resolve `{text}`: it is not a DNS name"));
     }
 
     #[test]

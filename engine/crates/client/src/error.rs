@@ -2,7 +2,8 @@
 //!
 //! Failures are grouped by their text in the statistics, so a message holds nothing that differs
 //! from sample to sample: no local port, no resolved address, no measured time. A source address
-//! is named, as the operator gave it and there are few.
+//! is named, as the operator gave it and there are few, and so is the host, as the scenario wrote
+//! it, where that says who did not answer.
 
 use std::borrow::Cow;
 use std::io;
@@ -111,12 +112,19 @@ impl Fault {
     /// where that was configured.
     pub(crate) fn connecting(error: &io::Error, source: Option<IpAddr>, origin: &Origin) -> Self {
         if !matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse) {
-            return Self::io(error);
+            return Self::new(ErrorKind::Connect, origin.not_reached(&io_text(error)));
         }
-        let from = source.map_or_else(|| "this machine".to_owned(), |source| source.to_string());
         let target = origin.host_and_port();
+        let from = source.map_or_else(|| "this machine".to_owned(), |source| source.to_string());
         let message = format!("no free port from {from} to {target}: add `--source-address`");
         Self::new(ErrorKind::Connect, message)
+    }
+
+    /// No connection to `origin` within `limit`.
+    pub(crate) fn connect_timeout(limit: Duration, origin: &Origin) -> Self {
+        let limit = duration_text(limit);
+        let message = format!("timed out after {limit} (connect timeout)");
+        Self::new(ErrorKind::Timeout, origin.not_reached(&message))
     }
 
     pub(crate) fn after(self, elapsed: Duration) -> Error {
@@ -206,14 +214,26 @@ mod tests {
         let origin = origin.expect("origin");
         let source = Some(IpAddr::from([127, 0, 0, 1]));
         for (errno, source, message) in [
-            (Errno::EMFILE as i32, source, "no free file descriptor: raise `ulimit -n`"),
+            (
+                Errno::EMFILE as i32,
+                source,
+                "cannot connect to a.test:81: no free file descriptor: raise `ulimit -n`",
+            ),
             (
                 Errno::ENFILE as i32,
                 None,
-                "no free file descriptor in the system: raise `sysctl fs.f",
+                "cannot connect to a.test:81: no free file descriptor in the system: raise `sysctl",
             ),
-            (Errno::ENOMEM as i32, None, "no kernel memory for another connection: raise"),
-            (Errno::ENOBUFS as i32, None, "no kernel memory for another connection: raise"),
+            (
+                Errno::ENOMEM as i32,
+                None,
+                "cannot connect to a.test:81: no kernel memory for another connection: raise",
+            ),
+            (
+                Errno::ENOBUFS as i32,
+                None,
+                "cannot connect to a.test:81: no kernel memory for another connection: raise",
+            ),
             (
                 Errno::EADDRNOTAVAIL as i32,
                 source,
@@ -224,7 +244,7 @@ mod tests {
                 None,
                 "no free port from this machine to a.test:81: add `--source-address`",
             ),
-            (Errno::ECONNREFUSED as i32, source, "connection refused"),
+            (Errno::ECONNREFUSED as i32, source, "cannot connect to a.test:81: connection refused"),
         ] {
             let error = io::Error::from_raw_os_error(errno);
             let fault = Fault::connecting(&error, source, &origin);

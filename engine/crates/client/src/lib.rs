@@ -29,9 +29,11 @@
 //! - `message`, `method`, `head`: what is asked and answered.
 //! - `headers`, `call`: the bytes of a request's head.
 //! - `redirect`, `cookies`: what an answer changes for the next request.
-//! - `pool`, `connect`, `sources`, `ports`, `dns`, `tls`, `stream`: how a connection comes to be
+//! - `dns`: from a name to its addresses; `addresses`: in which order they are tried.
+//! - `pool`, `connect`, `race`, `sources`, `ports`, `tls`, `stream`: how a connection comes to be
 //!   and is used again.
 //! - `progress`: how far a request has come, and what it took of connections.
+//! - `detached`: calls into the system that may hang.
 //! - `deadline`: time limits of requests. `h1`: one exchange on one connection.
 //! - `error`: what can go wrong, in words that do not vary from sample to sample.
 //!
@@ -45,12 +47,14 @@
 //! one runtime. All futures are `Send`; no lock is held across an await.
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod allow;
 mod call;
 mod config;
 mod connect;
 mod cookies;
 mod deadline;
+mod detached;
 mod dns;
 mod error;
 mod h1;
@@ -62,6 +66,7 @@ mod name;
 mod pool;
 mod ports;
 mod progress;
+mod race;
 mod redirect;
 mod session;
 mod shared;
@@ -72,7 +77,7 @@ mod tls;
 mod url;
 
 pub use allow::{AllowList, AllowListError};
-pub use config::{ClientConfig, ConfigError};
+pub use config::{AddressOrder, ClientConfig, ConfigError};
 pub use error::{Error, ErrorKind};
 #[cfg(fuzzing)]
 pub use h1::fuzz;

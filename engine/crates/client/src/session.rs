@@ -37,9 +37,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::call::{Call, HeadBuffer};
-use crate::connect;
+use crate::connect::{self, Opened};
 use crate::cookies::Jar;
 use crate::deadline::before;
+use crate::dns;
 use crate::error::{Error, ErrorKind, Fault, duration_text};
 use crate::h1::{Answer, Connection, Failure, Outgoing, Stage};
 use crate::head::Headers;
@@ -77,9 +78,6 @@ struct Own {
     template: Option<Template>,
     cookies: Option<Jar>,
 }
-
-/// How far requests have come that nobody asks about.
-static UNASKED: Progress = Progress::new();
 
 /// What is noted of one request on its way.
 struct Watch<'a> {
@@ -126,7 +124,7 @@ impl Session {
     /// # Errors
     /// See [`ErrorKind`]. Any status is a response, not an error.
     pub fn send(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        self.send_noted(request, &UNASKED)
+        self.send_asked(request, None)
     }
 
     /// As [`Self::send`], and `progress` tells how far the request has come, also when the future
@@ -134,19 +132,30 @@ impl Session {
     ///
     /// # Errors
     /// As [`Self::send`].
-    #[expect(clippy::manual_async_fn, reason = "an `async fn` holds its arguments twice")]
     pub fn send_noted<'a>(
         &'a self,
         request: Request,
         progress: &'a Progress,
     ) -> impl Future<Output = Result<Response, Error>> + Send + 'a {
+        self.send_asked(request, Some(progress))
+    }
+
+    /// `progress` is where the caller asks for it.
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` holds its arguments twice")]
+    fn send_asked<'a>(
+        &'a self,
+        request: Request,
+        progress: Option<&'a Progress>,
+    ) -> impl Future<Output = Result<Response, Error>> + Send + 'a {
         async move {
+            let unasked = Progress::new();
+            let progress = progress.unwrap_or(&unasked);
             let start = Instant::now();
             let deadline = start + self.timeout(&request).min(TIMEOUT_MAX);
             let run = self.run(&request, start, progress);
             let outcome = match before(deadline.into(), run).await {
                 Some(outcome) => outcome,
-                None => Err(timed_out(self.timeout(&request))),
+                None => Err(self.timed_out(&request, progress)),
             };
             outcome.map_err(|fault| fault.after(Instant::now() - start))
         }
@@ -154,6 +163,23 @@ impl Session {
 
     fn timeout(&self, request: &Request) -> Duration {
         request.timeout.unwrap_or(self.shared.config.request_timeout)
+    }
+
+    /// What there was no time for. Of a redirect's connection the host is not known here.
+    #[cold]
+    fn timed_out(&self, request: &Request, progress: &Progress) -> Fault {
+        let timeout = self.timeout(request);
+        let limit = duration_text(timeout);
+        let message = format!("timed out after {limit} (request timeout)");
+        match Target::resolve(self.base.as_ref(), &request.url) {
+            Ok(target) if progress.is_connecting() && !progress.is_sent() => {
+                if self.shared.dns.is_asking_for(&target.origin.host) {
+                    return dns::no_answer_within(&target.origin.host, timeout);
+                }
+                Fault::new(ErrorKind::Timeout, target.origin.not_reached(&message))
+            }
+            _ => Fault::new(ErrorKind::Timeout, message),
+        }
     }
 
     async fn run(
@@ -338,18 +364,16 @@ impl Exchange<'_, '_> {
         watch: &mut Watch<'_>,
     ) -> Result<Answer, Fault> {
         let (shared, begun) = (&self.session.shared, Instant::now());
-        let connecting_before = watch.phases.connect.unwrap_or_default();
         watch.progress.connect();
         let opened = connect::open(shared, &self.target.origin, begun, &mut watch.phases).await;
         let is_resent = first.is_some();
         // Who crashed and is not back has closed the connection; that it refuses another says less.
-        let (stream, done) = opened.map_err(|fault| first.unwrap_or(fault))?;
+        let Opened { stream, handshake, done } = opened.map_err(|fault| first.unwrap_or(fault))?;
         watch.mark = done;
         watch.progress.connected();
         if is_resent {
             watch.progress.resend();
         }
-        let handshake = watch.phases.connect.unwrap_or_default() - connecting_before;
         let connection = self.connection.insert(Connection::new(stream, handshake));
         let answer = connection.exchange(outgoing(self.call, &self.head), &shared.h1).await;
         self.finish(answer.map_err(|failure| failure.fault)?, watch)
@@ -381,12 +405,6 @@ fn outgoing<'a>(call: &'a Call<'_>, head: &'a HeadBuffer) -> Outgoing<'a> {
         head_only: *call.method() == Method::Head,
         keep_body: call.keep_body(),
     }
-}
-
-#[cold]
-fn timed_out(timeout: Duration) -> Fault {
-    let limit = duration_text(timeout);
-    Fault::new(ErrorKind::Timeout, format!("timed out after {limit} (request timeout)"))
 }
 
 fn lock(own: &Mutex<Own>) -> MutexGuard<'_, Own> {

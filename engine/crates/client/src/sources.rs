@@ -34,6 +34,12 @@ impl Sources {
         Self { v4: v4.into(), v6: v6.into(), next: AtomicUsize::new(0) }
     }
 
+    /// Are there addresses of the family of `target`, or none to choose from at all?
+    pub(crate) fn fit(&self, target: IpAddr) -> bool {
+        let is_free = self.v4.is_empty() && self.v6.is_empty();
+        is_free || !if target.is_ipv4() { &self.v4 } else { &self.v6 }.is_empty()
+    }
+
     /// Where the next connection to `target` comes from; `None` leaves it to the kernel.
     pub(crate) fn towards(&self, target: IpAddr) -> Result<Option<IpAddr>, Fault> {
         if self.v4.is_empty() && self.v6.is_empty() {

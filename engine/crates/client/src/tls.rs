@@ -4,31 +4,37 @@
 //! test should not pay. Sessions are never resumed: users would otherwise resume each other's, and
 //! the target would do less work than for as many people.
 
+mod verify;
+
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, IpAddr, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, IpAddr, ServerName};
+use rustls::{AlertDescription, RootCertStore};
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tracing::warn;
 use url::Host;
 
 use crate::config::{ClientConfig, ConfigError};
+use crate::detached;
 use crate::error::{CLOSED_EARLY, ErrorKind, Fault};
 
 /// Most certificates in a CA file.
 const CERTIFICATES_MAX: usize = 10_000;
 
+/// Variables that name the roots. What they name stands in the place of the system's.
+const ROOT_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
 /// Whom to trust, and the TLS configuration once it is made.
 #[derive(Debug)]
 pub(crate) struct Tls {
     insecure: bool,
-    extra: RootCertStore,
+    extra: Vec<CertificateDer<'static>>,
     config: OnceCell<Arc<rustls::ClientConfig>>,
 }
 
@@ -38,7 +44,7 @@ impl Tls {
         let extra = match &config.ca_file {
             Some(path) => read_certificates(path)
                 .map_err(|reason| ConfigError::CaFile { path: path.clone(), reason })?,
-            None => RootCertStore::empty(),
+            None => Vec::new(),
         };
         Ok(Self { insecure: config.insecure, extra, config: OnceCell::new() })
     }
@@ -52,50 +58,69 @@ impl Tls {
         let provider = Arc::new(ring::default_provider());
         let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| fault(&error))?;
+            .map_err(|error| fault(&error))?
+            .dangerous();
         let mut config = if self.insecure {
-            let verifier = Arc::new(AnyCertificate(provider));
-            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+            builder.with_custom_certificate_verifier(Arc::new(verify::Anything))
         } else {
-            builder.with_root_certificates(self.roots().await?).with_no_client_auth()
-        };
+            builder.with_custom_certificate_verifier(Arc::new(self.listed(provider).await?))
+        }
+        .with_no_client_auth();
         config.resumption = Resumption::disabled();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
 
-    /// The system's roots and those of the CA file. A certificate of the system that cannot be
-    /// parsed is left out, as every other client does.
-    async fn roots(&self) -> Result<RootCertStore, Fault> {
-        let native = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs)
-            .await
-            .map_err(|_stopped| Fault::new(ErrorKind::Tls, "reading the system's roots failed"))?;
-        let mut roots = self.extra.clone();
-        roots.add_parsable_certificates(native.certs);
-        for error in native.errors {
-            warn!("root certificates of the system: {error}");
+    /// Trusts the system's roots and those of the CA file. A certificate of the system that cannot
+    /// be parsed is left out, as every other client does.
+    async fn listed(&self, provider: Arc<CryptoProvider>) -> Result<verify::Listed, Fault> {
+        let system = detached::run("roots", rustls_native_certs::load_native_certs).await;
+        let system = system.map_err(|error| {
+            Fault::new(ErrorKind::Tls, format!("the root certificates cannot be read: {error}"))
+        })?;
+        let mut problems = system.errors.iter().map(ToString::to_string);
+        let first_problem = problems.next();
+        for problem in first_problem.iter().cloned().chain(problems) {
+            warn!("root certificates of the system: {problem}");
         }
+        let mut listed: HashSet<_> = system.certs.into_iter().collect();
+        listed.extend(self.extra.iter().cloned());
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(listed.iter().cloned());
         if roots.is_empty() {
-            return Err(Fault::new(
-                ErrorKind::Tls,
-                "no root certificates on this system: install them or give a CA file",
-            ));
+            return Err(no_roots(first_problem.as_deref()));
         }
-        Ok(roots)
+        let signed = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        let signed = signed.map_err(|error| Fault::new(ErrorKind::Tls, error.to_string()))?;
+        Ok(verify::Listed::new(signed, listed))
     }
 }
 
-fn read_certificates(path: &Path) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
-    for certificate in certificates.take(CERTIFICATES_MAX) {
+/// Nobody is trusted: says why, where it was said whom to trust.
+fn no_roots(problem: Option<&str>) -> Fault {
+    let named = ROOT_VARIABLES.iter().find(|name| std::env::var_os(name).is_some());
+    let message = match (named, problem) {
+        (Some(name), Some(problem)) => format!("no root certificate by {name}: {problem}"),
+        (Some(name), None) => format!("no root certificate by {name}: it names none in PEM form"),
+        (None, _) => "no root certificates on this system: install Debian's `ca-certificates` or \
+                      its like, or name a file with SSL_CERT_FILE"
+            .to_owned(),
+    };
+    Fault::new(ErrorKind::Tls, message)
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let mut certificates = Vec::new();
+    let read = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
+    for certificate in read.take(CERTIFICATES_MAX) {
         let certificate = certificate.map_err(|error| error.to_string())?;
-        roots.add(certificate).map_err(|error| error.to_string())?;
+        RootCertStore::empty().add(certificate.clone()).map_err(|error| error.to_string())?;
+        certificates.push(certificate);
     }
-    if roots.is_empty() {
+    if certificates.is_empty() {
         return Err("holds no certificate in PEM form".to_owned());
     }
-    Ok(roots)
+    Ok(certificates)
 }
 
 /// The name that the certificate must have, also sent to the server unless it is an address.
@@ -111,28 +136,24 @@ pub(crate) fn server_name(host: &Host<String>) -> Result<ServerName<'static>, Fa
 /// Says a TLS error without what varies: the time of the check, the names in a certificate.
 pub(crate) fn fault(error: &rustls::Error) -> Fault {
     let message = match error {
-        rustls::Error::InvalidCertificate(certificate) => certificate_text(certificate).into(),
+        rustls::Error::InvalidCertificate(certificate) => verify::text(certificate).into(),
         rustls::Error::InvalidMessage(_) => "the server does not speak TLS".into(),
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+            "the server does not speak HTTP/1.1 over TLS, but probably HTTP/2, which swarm does not"
+                .into()
+        }
+        rustls::Error::AlertReceived(AlertDescription::HandshakeFailure) => {
+            "the server refused the TLS connection: HandshakeFailure (nothing in common: swarm \
+             speaks TLS 1.2 and 1.3 by ECDHE with AES-GCM or ChaCha20, and knows RSA, P-256, P-384 \
+             and Ed25519 keys)"
+                .into()
+        }
         rustls::Error::AlertReceived(alert) => {
             format!("the server refused the TLS connection: {alert:?}").into()
         }
         other => other.to_string().into(),
     };
     Fault { kind: ErrorKind::Tls, message }
-}
-
-fn certificate_text(error: &CertificateError) -> &'static str {
-    use CertificateError as E;
-    match error {
-        E::UnknownIssuer => "certificate of an unknown authority",
-        E::Expired | E::ExpiredContext { .. } => "certificate expired",
-        E::NotValidYet | E::NotValidYetContext { .. } => "certificate not valid yet",
-        E::NotValidForName | E::NotValidForNameContext { .. } => "certificate of another host name",
-        E::Revoked => "certificate revoked",
-        E::BadSignature => "certificate with a wrong signature",
-        E::BadEncoding => "certificate that cannot be parsed",
-        _ => "certificate not acceptable",
-    }
 }
 
 /// A handshake that ended in an IO error.
@@ -142,43 +163,4 @@ pub(crate) fn handshake_fault(error: &std::io::Error) -> Fault {
         return Fault::new(ErrorKind::Tls, "connection closed during the TLS handshake");
     }
     Fault { kind: ErrorKind::Tls, ..fault }
-}
-
-/// Trusts every certificate, for `insecure`. Signatures are still checked.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -82,6 +82,11 @@ impl Origin {
         format!("{}:{}", self.host, self.port)
     }
 
+    /// Says why there is no connection to it.
+    pub(crate) fn not_reached(&self, why: &str) -> String {
+        format!("cannot connect to {}: {why}", self.host_and_port())
+    }
+
     /// `scheme://authority`.
     pub(crate) fn prefix(&self) -> String {
         format!("{}://{}", self.scheme.as_str(), self.authority)

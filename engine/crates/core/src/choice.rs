@@ -162,6 +162,12 @@ pub fn user_seed(test_seed: u64, user_id: u32) -> u64 {
     mix(test.wrapping_add(STEP.wrapping_mul(u64::from(user_id) + 1)))
 }
 
+/// The seed of what a worker draws that belongs to none of its users.
+#[must_use]
+pub fn worker_seed(test_seed: u64, worker_index: u32) -> u64 {
+    user_seed(!test_seed, worker_index)
+}
+
 /// Where a user is in its class's plan. Small: a worker holds one for each of its users.
 #[derive(Debug, Clone)]
 pub struct Cursor {

@@ -108,6 +108,20 @@ pub struct Settings {
     pub no_resend: bool,
     /// Whose connections carry the requests.
     pub connections: Connections,
+    /// With which address of a name a connection begins.
+    pub address_order: AddressOrder,
+}
+
+/// With which of the addresses of a name a new connection begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum AddressOrder {
+    /// Each with the next one.
+    #[default]
+    RoundRobin,
+    /// Always with the first, in the order in which the system prefers them.
+    First,
+    /// Each with one that is drawn by the seed of the test.
+    Random,
 }
 
 /// Whose connections carry the requests of a test.

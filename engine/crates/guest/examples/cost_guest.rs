@@ -34,7 +34,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clock = Arc::new(Clock::new());
     let settings =
         Settings { host: Some(host), seed: 1, request_timeout_ms: 60_000, ..Settings::default() };
-    let test = Test::new(module, &plan, settings, Arc::clone(&clock), 0, ClientConfig::default())?;
+    let test =
+        Test::new(module, &plan, settings, Arc::clone(&clock), 0, ClientConfig::default(), 0)?;
     let record = Record::new(Limits::default(), Arc::clone(&clock));
     let shard = Rc::new(Shard::new(Arc::new(test), record));
     let (_stopper, stop) = Stopper::new();

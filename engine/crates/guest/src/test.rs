@@ -7,8 +7,8 @@ use std::time::Duration;
 use swarm_client::{
     AllowList, AllowListError, BaseUrl, BaseUrlError, ClientConfig, ConfigError, Shared,
 };
-use swarm_core::choice::ClassPlan;
-use swarm_core::message::{Connections, Settings};
+use swarm_core::choice::{self, ClassPlan};
+use swarm_core::message::{AddressOrder, Connections, Settings};
 use swarm_core::plan::{Scenario, Sharing, UserClass};
 use swarm_core::validate;
 use swarm_stats::{Limits, Recorder};
@@ -106,7 +106,7 @@ pub struct Test {
 impl Test {
     /// Checks that `scenario` can run with `settings`, and prepares what its users share.
     /// `start_ms` is when the test began by the master's clock; `client` says what is the node's
-    /// own about its connections.
+    /// own about its connections, and `worker_index` which of the test's workers it is.
     ///
     /// # Errors
     /// When the plan is not sound, the tags leave no task, or a host is missing or not allowed, by
@@ -118,6 +118,7 @@ impl Test {
         clock: Arc<Clock>,
         start_ms: u64,
         client: ClientConfig,
+        worker_index: u32,
     ) -> Result<Self, TestError> {
         let scenario = check(scenario, &settings)?;
         check_connections(&module, &settings)?;
@@ -141,6 +142,12 @@ impl Test {
             request_timeout: Duration::from_millis(settings.request_timeout_ms),
             insecure: settings.insecure,
             resend_within: client.resend_within.filter(|_| !settings.no_resend),
+            address_order: match settings.address_order {
+                AddressOrder::RoundRobin => swarm_client::AddressOrder::RoundRobin,
+                AddressOrder::First => swarm_client::AddressOrder::First,
+                AddressOrder::Random => swarm_client::AddressOrder::Random,
+            },
+            seed: choice::worker_seed(settings.seed, worker_index),
             ..client_of(settings.connections, client)
         };
         let client = Shared::new(config, allow)?;

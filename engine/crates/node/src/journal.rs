@@ -304,6 +304,7 @@ fn difference(of_test: &Settings, asked: &Settings) -> Option<&'static str> {
         (of_test.insecure != asked.insecure, "--insecure"),
         (of_test.no_resend != asked.no_resend, "--no-resend"),
         (of_test.connections != asked.connections, "--connections"),
+        (of_test.address_order != asked.address_order, "--dns"),
     ];
     differs.into_iter().find_map(|(differs, flag)| differs.then_some(flag))
 }

@@ -57,6 +57,8 @@ impl LoadThread {
         let thread =
             std::thread::Builder::new().name(format!("load-{index}")).spawn(move || {
                 LocalSet::new().block_on(&runtime, serve(inbox, own, clock, events));
+                // The end does not wait for what blocks a thread of the runtime.
+                runtime.shutdown_background();
             })?;
         Ok(Self { commands: Some(commands), thread: Some(thread), record })
     }

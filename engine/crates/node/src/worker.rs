@@ -172,6 +172,9 @@ impl Worker {
                 &runtime,
                 control::run(config, master, store, clock, threads, users, leaving),
             );
+            // The end does not wait for a lookup of the master's name, or for a module that is
+            // being compiled.
+            runtime.shutdown_background();
             // The owner may be gone.
             let _ = end.send(how);
         })?;

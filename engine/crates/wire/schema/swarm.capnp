@@ -157,6 +157,14 @@ struct Settings {
 
   # No request is sent again.
   noResend @11 :Bool;
+  # With which address of a name a connection begins.
+  addressOrder @12 :AddressOrder;
+}
+
+enum AddressOrder {
+  roundRobin @0;
+  first @1;
+  random @2;
 }
 
 struct Arg {

@@ -65,7 +65,7 @@ pub(crate) const VALGRIND: Need = program("valgrind", &["valgrind"]);
 pub(crate) const WRK: Need = program("wrk", &["wrk"]);
 
 /// What the tests of the whole repository need.
-pub(super) const FOR_TESTS: [&Need; 6] = [&CAPNP, &CHROMIUM, &CXX, &CURL, &GIT, &UNSHARE];
+pub(super) const FOR_TESTS: [&Need; 7] = [&CAPNP, &CHROMIUM, &CXX, &CURL, &GIT, &IP, &UNSHARE];
 
 const fn program(program: &'static str, packages: &'static [&'static str]) -> Need {
     Need { name: program, packages, check: Check::Program(program) }

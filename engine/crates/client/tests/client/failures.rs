@@ -24,7 +24,8 @@ async fn refused() {
     drop(listener);
     let session = session(&format!("http://{address}"), &[], |_| {});
     let error = session.send(Request::get("/")).await.expect_err("nobody there");
-    assert_eq!((error.kind, &*error.message), (ErrorKind::Connect, "connection refused"));
+    let expected = format!("cannot connect to {address}: connection refused");
+    assert_eq!((error.kind, error.message), (ErrorKind::Connect, expected));
 }
 
 #[tokio::test]

@@ -16,3 +16,4 @@ mod server;
 mod sizes;
 mod sources;
 mod tls;
+mod trust;

@@ -81,6 +81,8 @@ struct Control {
     /// The same, for who fetches a module.
     sessions: watch::Sender<Option<Rc<Session>>>,
     links: u64,
+    /// Which of the master's workers this is, since it has joined.
+    index: u32,
     /// Attempts to join.
     attempts: u32,
     joining: Joining,
@@ -186,6 +188,7 @@ impl Control {
             session: None,
             sessions: watch::Sender::new(None),
             links: 0,
+            index: 0,
             attempts: 0,
             prepared: None,
             preparing: None,

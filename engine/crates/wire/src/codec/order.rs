@@ -2,13 +2,15 @@
 
 use swarm_core::ids::IdSet;
 use swarm_core::limits::{SETTINGS_BYTES_MAX, SETTINGS_LIST_MAX, SETTINGS_TEXT_BYTES_MAX};
-use swarm_core::message::{ClassUsers, Connections, Moves, Order, Settings};
+use swarm_core::message::{AddressOrder, ClassUsers, Connections, Moves, Order, Settings};
 
 use super::field::{
     Result, at_most, holds, item, list_len, read_digest, read_text, read_texts, sound, text, texts,
 };
 use super::ids::{self, Budget};
-use crate::generated::swarm_capnp::{class_users, moves, order, settings};
+use crate::generated::swarm_capnp::{
+    AddressOrder as WireAddressOrder, class_users, moves, order, settings,
+};
 use crate::limits::{CLASSES_MAX, CLOCK_MS_MAX, MESSAGE_BYTES_MAX, ORDER_MOVES_MAX, SPAN_MS_MAX};
 
 /// Limits of each list of texts in the settings.
@@ -159,6 +161,11 @@ fn write_settings(settings: &Settings, mut to: settings::Builder<'_>) -> Result<
         Connections::PerUser => 0,
         Connections::Shared(connections) => connections,
     });
+    to.set_address_order(match settings.address_order {
+        AddressOrder::RoundRobin => WireAddressOrder::RoundRobin,
+        AddressOrder::First => WireAddressOrder::First,
+        AddressOrder::Random => WireAddressOrder::Random,
+    });
     Ok(())
 }
 
@@ -181,6 +188,11 @@ fn read_settings(from: settings::Reader<'_>) -> Result<Settings> {
         connections: match from.get_shared_connections() {
             0 => Connections::PerUser,
             connections => Connections::Shared(connections),
+        },
+        address_order: match sound("addressOrder", from.get_address_order())? {
+            WireAddressOrder::RoundRobin => AddressOrder::RoundRobin,
+            WireAddressOrder::First => AddressOrder::First,
+            WireAddressOrder::Random => AddressOrder::Random,
         },
     })
 }

@@ -57,6 +57,7 @@ impl Control {
             accepted.worker_index,
             again.unwrap_or_default()
         );
+        self.index = accepted.worker_index;
         self.reporting = false;
         self.beating = false;
         self.clock.synchronise(now, accepted.master_time_ms);

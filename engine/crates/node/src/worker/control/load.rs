@@ -45,7 +45,8 @@ impl Control {
                 let (settings, start_ms) = (order.settings.clone(), order.test_start_ms);
                 let clock = Arc::clone(&self.clock);
                 let client = self.config.client();
-                Test::new(Module::clone(module), plan, settings, clock, start_ms, client)
+                let module = Module::clone(module);
+                Test::new(module, plan, settings, clock, start_ms, client, self.index)
                     .map_err(|error| error.to_string())
             }
             _ => Err("the order is for another module than the one announced".to_owned()),

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use swarm_core::ids::{IdRun, IdSet};
 use swarm_core::limits::SETTINGS_LIST_MAX;
 use swarm_core::message::{
-    ClassUsers, Connections, Heartbeat, Moves, Order, Room, Settings, WEIGHT_MAX, WorkerInfo,
-    WorkerState,
+    AddressOrder, ClassUsers, Connections, Heartbeat, Moves, Order, Room, Settings, WEIGHT_MAX,
+    WorkerInfo, WorkerState,
 };
 use swarm_stats::delta::{
     Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta, MetricValue, Report,
@@ -41,7 +41,12 @@ pub(super) fn worker_info() -> impl Strategy<Value = WorkerInfo> {
 fn settings() -> impl Strategy<Value = Settings> {
     let lists = (vec(text(), 0..4), vec((text(), text()), 0..4), vec(text(), 0..4));
     let times = (0..=SPAN_MS_MAX, 0..=SPAN_MS_MAX);
-    let others = (any::<[bool; 2]>(), of(1..=u32::MAX));
+    let orders = prop::sample::select(vec![
+        AddressOrder::RoundRobin,
+        AddressOrder::First,
+        AddressOrder::Random,
+    ]);
+    let others = (any::<[bool; 2]>(), of(1..=u32::MAX), orders);
     (of(text()), lists, vec(text(), 0..4), any::<u64>(), times, others).prop_map(
         |(host, (allow_hosts, args, tags), exclude_tags, seed, times, others)| Settings {
             host,
@@ -55,6 +60,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             insecure: others.0[0],
             no_resend: others.0[1],
             connections: others.1.map_or(Connections::PerUser, Connections::Shared),
+            address_order: others.2,
         },
     )
 }
