@@ -27,14 +27,15 @@ pub enum Exit {
     WorkersMissing,
     /// The test ran, but samples of a lost worker are missing in the result.
     SamplesMissing,
-    /// A result file cannot be written.
+    /// A result cannot be written; all others have been.
     Output,
     /// The test ran, but nothing was answered or no user was started: it says nothing about the
     /// target.
     NothingAnswered,
     /// The state directory is in use, damaged, or of something else.
     State,
-    /// Ended by a second interrupt, before the test had stopped.
+    /// Ended by a second interrupt, before the test had stopped; or by the first one, before there
+    /// could be a test.
     Interrupted,
     /// One of several processes that run as one ended with this code, the highest of all.
     Part(u8),
@@ -111,5 +112,81 @@ pub trait OrExit<T> {
 impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
     fn or_exit(self, exit: Exit, doing: impl FnOnce() -> String) -> Result<T, Failure> {
         self.map_err(|error| Failure::new(exit, error.into().context(doing())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const README: &str = include_str!("../../README.md");
+
+    /// What the README's table says of an exit code. One that is missing here does not compile.
+    fn meaning(exit: Exit) -> Option<&'static str> {
+        Some(match exit {
+            Exit::Success => "all went well",
+            Exit::Failures(_) => {
+                "requests failed or tasks ended with exceptions (`--exit-code-on-error`)"
+            }
+            Exit::Usage => "wrong command line",
+            Exit::Scenario => "the scenario cannot be read, is none, or its plan is not sound",
+            Exit::Settings => "a setting is wrong or does not fit the scenario",
+            Exit::Bind => "an address or port cannot be opened",
+            Exit::Unreachable => "the master cannot be reached (`--master-max-wait`)",
+            Exit::Refused => {
+                "master and worker do not accept each other: token, certificate, protocol, id"
+            }
+            Exit::WorkersMissing => {
+                "fewer workers than expected came (`--expect-workers-max-wait`)"
+            }
+            Exit::SamplesMissing => {
+                "samples are missing: a worker was lost, or could not hand over its last samples"
+            }
+            Exit::Output => {
+                "a result cannot be written; those of other files are, and all of it is printed"
+            }
+            Exit::NothingAnswered => {
+                "nothing was answered, or no user was started: the test says nothing about the target"
+            }
+            Exit::State => {
+                "the state directory is in use, damaged, or of something else (`--state-dir`)"
+            }
+            // The worst of its parts, which are in the table.
+            Exit::Part(_) => return None,
+            Exit::Internal => "a fault of swarm or of the machine",
+            Exit::Interrupted => {
+                "interrupted twice, before the test had stopped, or before the scenario was compiled"
+            }
+        })
+    }
+
+    const ALL: [Exit; 15] = [
+        Exit::Success,
+        Exit::Failures(1),
+        Exit::Usage,
+        Exit::Scenario,
+        Exit::Settings,
+        Exit::Bind,
+        Exit::Unreachable,
+        Exit::Refused,
+        Exit::WorkersMissing,
+        Exit::SamplesMissing,
+        Exit::Output,
+        Exit::NothingAnswered,
+        Exit::State,
+        Exit::Internal,
+        Exit::Interrupted,
+    ];
+
+    #[test]
+    fn the_readme_lists_every_exit_code() {
+        let table = README.split("| exit code | why |\n| --- | --- |\n").nth(1);
+        let table = table.and_then(|rest| rest.split("\n\n").next()).expect("the table is there");
+        let listed: Vec<_> = table.lines().collect();
+        let wanted = ALL.map(|exit| {
+            let meaning = meaning(exit).expect("it is not a part's");
+            format!("| {} | {meaning} |", exit.code())
+        });
+        assert_eq!(listed, wanted);
     }
 }

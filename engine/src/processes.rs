@@ -7,6 +7,7 @@
 //! A copy that dies is not started again: what killed it would most likely do so again, and each
 //! time samples would be lost without a person knowing.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{Read, stdin};
 use std::num::NonZeroUsize;
@@ -94,15 +95,20 @@ pub(crate) struct Ended {
 }
 
 impl Children {
-    /// Starts `count` copies with the arguments of this process and their part of `of`. Only
-    /// within a runtime.
-    pub(crate) fn start(count: u32, of: &str, output: Output) -> Result<Self, Failure> {
+    /// Starts `count` copies with the arguments of this process, their part of `of`, and a further
+    /// variable of the environment. Only within a runtime.
+    pub(crate) fn start(
+        count: u32,
+        of: &str,
+        output: Output,
+        variable: Option<(&str, &OsStr)>,
+    ) -> Result<Self, Failure> {
         let ends = unix::signal(SignalKind::child());
         let ends = ends.or_exit(Exit::Internal, || "watch processes".to_owned())?;
         let mut children = Self { of: of.to_owned(), running: Vec::new(), ends };
         for index in 0..count {
             let part = Part { index, count, of: of.to_owned() };
-            let child = copy(&part, output);
+            let child = copy(&part, output, variable);
             let doing = || format!("start process {} of {count}", index + 1);
             children.running.push((index, child.or_exit(Exit::Internal, doing)?));
         }
@@ -179,11 +185,11 @@ impl Drop for Children {
     }
 }
 
-fn copy(part: &Part, output: Output) -> std::io::Result<Child> {
+fn copy(part: &Part, output: Output, variable: Option<(&str, &OsStr)>) -> std::io::Result<Child> {
     // The program that runs, even if its file has been replaced meanwhile.
     let mut command = Command::new("/proc/self/exe");
     command.arg0("swarm").args(std::env::args_os().skip(1)).arg(format!("--part={part}"));
-    command.stdin(Stdio::piped()).process_group(0);
+    command.stdin(Stdio::piped()).process_group(0).envs(variable);
     if output == Output::Piped {
         command.stdout(Stdio::piped());
     }

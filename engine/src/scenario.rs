@@ -1,21 +1,27 @@
 //! Reading and compiling a scenario, or taking the embedded one.
 
+mod compiling;
+
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use swarm_core::plan::Scenario;
-use swarm_guest::module::MODULE_BYTES_MAX;
+use swarm_guest::module::{MODULE_BYTES_MAX, ModuleError, digest};
 use swarm_guest::{Module, Runtime, RuntimeConfig};
 
+use crate::cache::CacheFolder;
 use crate::exit::{Exit, Failure, OrExit};
-use crate::source;
+use crate::{session, source};
+pub(crate) use compiling::load;
 
 /// The scenario that runs when none is given: `scenarios/website`, compiled.
 const WEBSITE: &[u8] = include_bytes!("../assets/website.wasm");
+
+/// A component of this size takes seconds to compile, and is said to.
+const LARGE_BYTES_MIN: usize = 1 << 20;
 
 /// A scenario, checked and ready.
 pub(crate) struct Loaded {
@@ -26,30 +32,16 @@ pub(crate) struct Loaded {
     pub(crate) plan: Scenario,
 }
 
-/// The folder of modules and compiled code: `SWARM_CACHE_DIR`, or `swarm` in the user's cache.
-pub(crate) fn cache_dir() -> Result<PathBuf, Failure> {
-    let var = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    var("SWARM_CACHE_DIR")
-        .or_else(|| Some(var("XDG_CACHE_HOME")?.join("swarm")))
-        .or_else(|| Some(var("HOME")?.join(".cache/swarm")))
-        .context("no folder for compiled modules: set SWARM_CACHE_DIR, XDG_CACHE_HOME or HOME")
-        .map_err(|error| Failure::new(Exit::Settings, error))
-}
-
 /// The engine with the settings of this program. `call_cpu_max` and `component_layer` are those of
 /// [`RuntimeConfig`].
 pub(crate) fn runtime(
+    cache: &CacheFolder,
     call_cpu_max: Option<Duration>,
     component_layer: bool,
 ) -> Result<Runtime, Failure> {
-    let dir = cache_dir()?;
-    let made = std::fs::create_dir_all(&dir);
-    made.or_exit(Exit::Settings, || {
-        format!("make the folder {} (choose another with SWARM_CACHE_DIR)", dir.display())
-    })?;
     let defaults = RuntimeConfig::default();
     let config = RuntimeConfig {
-        cache_dir: Some(dir),
+        cache_dir: cache.path().map(Path::to_owned),
         call_cpu_max: call_cpu_max.unwrap_or(defaults.call_cpu_max),
         component_layer,
         ..defaults
@@ -57,21 +49,56 @@ pub(crate) fn runtime(
     Runtime::new(config).map_err(|error| Failure::new(Exit::Internal, error))
 }
 
-/// Reads, compiles and questions a scenario; without a path the embedded one.
-pub(crate) fn load(runtime: &Runtime, path: Option<&Path>) -> Result<Loaded, Failure> {
-    let (name, bytes) = match path {
-        Some(path) => (path.display().to_string(), read(path)?),
-        None => ("website (embedded)".to_owned(), WEBSITE.into()),
-    };
-    let doing = || format!("cannot use the scenario {name}");
-    if let Some(what) = path.and_then(|path| source::describe(path, &bytes)) {
-        return Err(anyhow::anyhow!(what)).or_exit(Exit::Scenario, doing);
+/// A scenario that has been read and not been compiled.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    name: String,
+    bytes: Arc<[u8]>,
+    /// Compiling it takes so long that people want to know.
+    is_slow: bool,
+}
+
+impl Source {
+    /// Reads a scenario; without a path the embedded one. One that takes long to compile is checked
+    /// before, so that most mistakes are told at once.
+    pub(crate) fn read(runtime: &Runtime, path: Option<&Path>) -> Result<Self, Failure> {
+        let (name, bytes) = match path {
+            Some(path) => (path.display().to_string(), read(path)?),
+            None => ("website (embedded)".to_owned(), WEBSITE.into()),
+        };
+        if let Some(what) = path.and_then(|path| source::describe(path, &bytes)) {
+            let doing = || format!("cannot use the scenario {name}");
+            return Err(anyhow::anyhow!(what)).or_exit(Exit::Scenario, doing);
+        }
+        let is_slow = bytes.len() >= LARGE_BYTES_MIN && !runtime.has_compiled(&digest(&bytes));
+        let source = Self { name, bytes, is_slow };
+        if is_slow {
+            Module::check(&source.bytes).or_exit(Exit::Scenario, || source.cannot())?;
+        }
+        Ok(source)
     }
-    let module = Module::compile(runtime, &bytes).or_exit(Exit::Scenario, doing)?;
-    let questions = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let questions = questions.or_exit(Exit::Internal, || "set up a thread".to_owned())?;
-    let plan = questions.block_on(module.describe()).or_exit(Exit::Scenario, doing)?;
-    Ok(Loaded { name, bytes, module, plan })
+
+    /// Does compiling it take so long that the page is opened meanwhile?
+    pub(crate) fn is_slow(&self) -> bool {
+        self.is_slow
+    }
+
+    fn cannot(&self) -> String {
+        format!("cannot use the scenario {}", self.name)
+    }
+
+    /// Compiles it and asks it what it consists of.
+    fn compile(self, runtime: &Runtime) -> Result<Loaded, Failure> {
+        let module = Module::compile(runtime, &self.bytes);
+        let exit = match module {
+            Err(ModuleError::Threads(_)) => Exit::Internal,
+            _ => Exit::Scenario,
+        };
+        let module = module.or_exit(exit, || self.cannot())?;
+        let plan = session::runtime()?.block_on(module.describe());
+        let plan = plan.or_exit(Exit::Scenario, || self.cannot())?;
+        Ok(Loaded { name: self.name, bytes: self.bytes, module, plan })
+    }
 }
 
 fn read(path: &Path) -> Result<Arc<[u8]>, Failure> {

@@ -1,5 +1,9 @@
 //! A master's life around its tests: the page, headless runs, interrupts, and the end.
 
+mod awaiting;
+mod front;
+mod page;
+
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,16 +11,19 @@ use std::time::Duration;
 use anyhow::anyhow;
 use swarm_node::journal::Found;
 use swarm_node::master::{Master, Outcome};
+use swarm_node::worker::Worker;
 use swarm_web::view::{Answer, Command, Control, SwarmRequest, TestState, View};
-use swarm_web::{WebOptions, serve};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use crate::cli::TestArgs;
 use crate::console::{self, Console};
 use crate::exit::{Exit, Failure, OrExit};
 use crate::output::Files;
+use crate::signals::Interrupts;
+use crate::terminal::Terminal;
+pub(crate) use awaiting::Expected;
+pub(crate) use front::Front;
+pub(crate) use page::Page;
 
 /// Raises the number of files that the process may open as far as permitted: each user holds a
 /// connection.
@@ -29,35 +36,10 @@ pub(crate) fn raise_file_limit() {
     }
 }
 
-/// Resolves when the process is told to end, by Ctrl-C or SIGTERM.
-pub(crate) async fn interrupted() {
-    let streams = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    let (Ok(mut interrupt), Ok(mut terminate)) = streams else {
-        tracing::error!("signals cannot be watched: this process ends by SIGKILL alone");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-/// The web page: where, and how it is offered.
-pub(crate) struct Page {
-    listener: TcpListener,
-    options: WebOptions,
-}
-
-/// Opens the port of the web page, if there is one.
-pub(crate) fn bind_page(
-    args: &TestArgs,
-    options: Option<WebOptions>,
-) -> Result<Option<Page>, Failure> {
-    let Some(options) = options else { return Ok(None) };
-    let (host, port) = (args.web_host.as_str(), args.web_port);
-    let other = "choose another with --web-port, or --headless for no page";
-    let listener = bind(host, port, "the web page", other)?;
-    Ok(Some(Page { listener, options }))
+/// The runtime of the main thread.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.or_exit(Exit::Internal, || "set up a thread".to_owned())
 }
 
 /// Opens a port.
@@ -72,71 +54,119 @@ pub(crate) fn bind(host: &str, port: u16, what: &str, other: &str) -> Result<Tcp
 /// How often the console and the files are brought up to date.
 const TICK: Duration = Duration::from_secs(1);
 
-/// When a test that starts by itself starts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Expected {
-    pub(crate) workers: u32,
-    /// 0 waits for ever.
-    pub(crate) max_wait: Duration,
+/// How long results may take to be written when this process has been told to end meanwhile.
+const WRITE_MAX: Duration = Duration::from_secs(2);
+
+/// A master and what is around it.
+pub(crate) struct Session<'a> {
+    pub(crate) master: Master,
+    /// The worker in the same process.
+    pub(crate) worker: Option<Worker>,
+    pub(crate) page: Option<Page>,
+    pub(crate) args: &'a TestArgs,
+    pub(crate) expected: Expected,
+    pub(crate) files: Files,
+    pub(crate) terminal: &'a Terminal,
+    pub(crate) interrupts: Interrupts,
 }
 
-/// Runs a master to its end: serves the page, starts by itself if asked to, prints and writes.
-pub(crate) fn conduct(
-    master: Master,
-    page: Option<Page>,
-    args: &TestArgs,
-    expected: Expected,
-    mut files: Files,
-) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.or_exit(Exit::Internal, || "set up a thread".to_owned())?;
-    let (control, found) = (master.control(), master.found());
-    let ended = runtime.block_on(attend(control, found, page, args, expected, &mut files));
-    let outcome = master.finish();
-    let ended = ended?;
-    console::finish(&outcome.summary);
-    files.finish(&outcome)?;
-    let exit = ended.unwrap_or_else(|| verdict(&outcome, args));
-    let why = outcome.summary.nothing_answered.clone();
-    outcome.given();
-    match why.filter(|_| exit == Exit::NothingAnswered) {
-        Some(why) => Err(Failure::new(exit, anyhow!(why))),
-        None => Ok(exit),
-    }
-}
-
-/// Serves and waits until the program shall end. An exit if it is not the test's result.
-async fn attend(
-    control: Control,
-    found: Found,
-    page: Option<Page>,
-    args: &TestArgs,
-    expected: Expected,
-    files: &mut Files,
-) -> Result<Option<Exit>, Failure> {
-    let (close_page, closed) = oneshot::channel::<()>();
-    let page = page.map(|page| open_page(page, control.clone(), closed)).transpose()?;
-    let mut console = Console::default();
-    let mut ticks = tokio::time::interval(TICK);
-    let done = until_done(&control, found, args, expected);
-    tokio::pin!(done);
-    let result = loop {
-        tokio::select! {
-            biased;
-            result = &mut done => break result,
-            _ = ticks.tick() => {
-                let view = Arc::clone(&control.view.borrow());
-                console.tick(&view);
-                files.tick(&view);
-            }
+impl Session<'_> {
+    /// Runs a master to its end: serves the page, starts by itself if asked to, prints and writes.
+    /// However it ends, the results are written first; then they are printed, which may take longer
+    /// or not be possible.
+    pub(crate) fn conduct(mut self) -> Result<Exit, Failure> {
+        let runtime = runtime()?;
+        let ended = runtime.block_on(self.attend());
+        self.terminal.report.live(Vec::new());
+        let outcome = self.master.finish();
+        if let Some(worker) = self.worker {
+            // Its users have ended with the test, and whatever still hangs there, such as a name
+            // that is being resolved, matters to nobody.
+            worker.abandon();
         }
-    };
-    drop(close_page);
-    if let Some(page) = page {
-        // It ends soon after the drop; an error of its own has been logged.
-        let _ = page.await;
+        let written = runtime.block_on(write(self.files, &outcome, &mut self.interrupts));
+        // Nothing of it is waited for: what hangs in it ends with the process.
+        runtime.shutdown_background();
+        console::finish(&self.terminal.report, &outcome.summary);
+        let exit = match (ended, written) {
+            (Ok(exit), Ok(())) => exit,
+            (Ok(_), Err(failure)) => return Err(failure),
+            (Err(failure), written) => {
+                if let Err(also) = written {
+                    tracing::error!("{also}");
+                }
+                return Err(failure);
+            }
+        };
+        let exit = exit.unwrap_or_else(|| verdict(&outcome, self.args));
+        let why = outcome.summary.nothing_answered.clone();
+        outcome.given();
+        match why.filter(|_| exit == Exit::NothingAnswered) {
+            Some(why) => Err(Failure::new(exit, anyhow!(why))),
+            None => Ok(exit),
+        }
     }
-    result
+
+    /// Serves and waits until the program shall end. An exit if it is not the test's result.
+    async fn attend(&mut self) -> Result<Option<Exit>, Failure> {
+        let (control, found) = (self.master.control(), self.master.found());
+        let (close_page, closed) = oneshot::channel::<()>();
+        let page = self.page.take().map(|page| page.open(control.clone(), closed)).transpose()?;
+        let mut console = Console::new(&self.terminal.report, self.args);
+        let mut ticks = tokio::time::interval(TICK);
+        let files = &mut self.files;
+        let worker_ended = async {
+            match &mut self.worker {
+                Some(worker) => worker.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        let done = until_done(&control, found, self.args, &self.expected, &mut self.interrupts);
+        tokio::pin!(done, worker_ended);
+        let result = loop {
+            tokio::select! {
+                biased;
+                result = &mut done => break result,
+                end = &mut worker_ended => {
+                    let error = anyhow!("the part of this process that runs users has ended: {end:?}");
+                    break Err(Failure::new(Exit::Internal, error));
+                }
+                _ = ticks.tick() => {
+                    let view = Arc::clone(&control.view.borrow());
+                    console.tick(&view);
+                    files.tick(&view);
+                }
+            }
+        };
+        drop(close_page);
+        if let Some(page) = page
+            && !matches!(result, Ok(Some(Exit::Interrupted)))
+        {
+            // It ends soon after the drop; an error of its own has been logged.
+            let _ = page.await;
+        }
+        result
+    }
+}
+
+/// Writes the results. A disk or a reader that takes its time is waited for until somebody tells this
+/// process to end once more.
+async fn write(
+    files: Files,
+    outcome: &Outcome,
+    interrupts: &mut Interrupts,
+) -> Result<(), Failure> {
+    tokio::select! {
+        biased;
+        written = files.finish(&outcome.summary) => written,
+        () = async {
+            interrupts.next().await;
+            tokio::time::sleep(WRITE_MAX).await;
+        } => {
+            let error = anyhow!("told to end before all results were written: some are missing");
+            Err(Failure::new(Exit::Interrupted, error))
+        }
+    }
 }
 
 /// Waits for the test that starts by itself, and for the user to end the program.
@@ -144,12 +174,13 @@ async fn until_done(
     control: &Control,
     found: Found,
     args: &TestArgs,
-    expected: Expected,
+    expected: &Expected,
+    interrupts: &mut Interrupts,
 ) -> Result<Option<Exit>, Failure> {
     let own_test = async {
         // A test that an earlier master has left is the one that was asked for.
         if (args.headless || args.autostart) && found == Found::Nothing {
-            wait_for_workers(control, expected).await?;
+            expected.wait(control).await?;
             start(control, args).await?;
         }
         if !args.headless {
@@ -161,33 +192,25 @@ async fn until_done(
     tokio::select! {
         biased;
         result = own_test => result,
-        () = interrupted() => Ok(stop(control).await),
+        () = gone(control) => {
+            Err(Failure::new(Exit::Internal, anyhow!("the control thread has ended")))
+        }
+        () = interrupts.next() => Ok(stop(control, interrupts).await),
     }
 }
 
-/// Waits until the view is as wanted. Returns as well when the control thread has ended.
+/// Waits until the view is as wanted, for ever when the control thread has ended.
 async fn wait_for(control: &Control, wanted: impl Fn(&View) -> bool) {
     let mut views = control.view.clone();
-    // An error says that there will be no other view.
-    let _ = views.wait_for(|view| wanted(view)).await;
+    if views.wait_for(|view| wanted(view)).await.is_err() {
+        std::future::pending().await
+    }
 }
 
-async fn wait_for_workers(control: &Control, expected: Expected) -> Result<(), Failure> {
-    let able = |view: &View| view.workers.iter().filter(|worker| worker.state.is_able()).count();
-    let wanted = expected.workers as usize;
-    let there = wait_for(control, |view| able(view) >= wanted);
-    if expected.max_wait.is_zero() {
-        there.await;
-    } else if tokio::time::timeout(expected.max_wait, there).await.is_err() {
-        let came = able(&control.view.borrow());
-        let waited = expected.max_wait.as_secs_f32();
-        let error = anyhow!(
-            "{came} of {wanted} expected workers were ready after {waited} s \
-             (--expect-workers, --expect-workers-max-wait)"
-        );
-        return Err(Failure::new(Exit::WorkersMissing, error));
-    }
-    Ok(())
+/// Resolves when the control thread has ended.
+async fn gone(control: &Control) {
+    let mut views = control.view.clone();
+    while views.changed().await.is_ok() {}
 }
 
 async fn start(control: &Control, args: &TestArgs) -> Result<(), Failure> {
@@ -202,21 +225,23 @@ async fn start(control: &Control, args: &TestArgs) -> Result<(), Failure> {
 }
 
 /// Stops the test and waits for its end; a second interrupt does not wait.
-async fn stop(control: &Control) -> Option<Exit> {
+async fn stop(control: &Control, interrupts: &mut Interrupts) -> Option<Exit> {
     let busy = |view: &View| view.state.is_busy();
     if !busy(&control.view.borrow()) {
         return None;
     }
     tracing::info!("stopping the test; interrupt again to end at once");
+    let stopped = async {
+        if let Err(message) = ask(control, Command::Stop).await {
+            tracing::warn!("{message}");
+        }
+        wait_for(control, |view| !busy(view)).await;
+    };
     tokio::select! {
         biased;
-        () = interrupted() => Some(Exit::Interrupted),
-        () = async {
-            if let Err(message) = ask(control, Command::Stop).await {
-                tracing::warn!("{message}");
-            }
-            wait_for(control, |view| !busy(view)).await;
-        } => None,
+        () = interrupts.next() => Some(Exit::Interrupted),
+        () = stopped => None,
+        () = gone(control) => None,
     }
 }
 
@@ -245,24 +270,4 @@ fn verdict(outcome: &Outcome, args: &TestArgs) -> Exit {
     } else {
         Exit::Success
     }
-}
-
-fn open_page(
-    page: Page,
-    control: Control,
-    closed: oneshot::Receiver<()>,
-) -> Result<JoinHandle<()>, Failure> {
-    let Page { listener, options } = page;
-    let listener = tokio::net::TcpListener::from_std(listener);
-    let listener = listener.or_exit(Exit::Bind, || "cannot open the web page".to_owned())?;
-    if let Ok(address) = listener.local_addr() {
-        let scheme = if options.tls.is_some() { "https" } else { "http" };
-        tracing::info!("web interface on {scheme}://{address}");
-    }
-    Ok(tokio::spawn(async move {
-        let shutdown = async { drop(closed.await) };
-        if let Err(error) = serve(listener, control, options, shutdown).await {
-            tracing::error!("the web page ended: {error}");
-        }
-    }))
 }

@@ -20,7 +20,8 @@
 //! # Layout
 //!
 //! - [`Swarm`]: one test's surroundings, which starts everything else; handles of the parts.
-//! - [`Process`] and [`Lines`]: a child, what it printed, how it ended.
+//! - [`Process`] and [`Lines`]: a child, what it printed, how it ended. [`Streams`], [`in_shell`],
+//!   [`Terminal`]: what else it may print to.
 //! - [`Server`]: a server that does with each request what a test says.
 //! - [`Page`]: the web interface as a client sees it; [`get`] and [`post`]: plain requests.
 //! - [`scenario`], [`binary`]: what has to be built before.
@@ -39,6 +40,7 @@ mod page;
 mod process;
 mod server;
 mod swarm;
+mod terminal;
 mod wait;
 
 pub use built::{binary, scenario};
@@ -49,7 +51,8 @@ pub use lines::Lines;
 pub use markdown::markdown;
 pub use network::Network;
 pub use page::Page;
-pub use process::{Process, Signal};
+pub use process::{Process, Signal, Streams, in_shell};
 pub use server::{Fate, Received, Server};
 pub use swarm::{Master, Run, Swarm, Target, Worker};
+pub use terminal::Terminal;
 pub use wait::{PATIENCE, wait_for, wait_until};

@@ -23,6 +23,33 @@ pub struct Process {
     pub err: Lines,
 }
 
+/// Streams that a test brings for its child.
+#[derive(Debug, Default)]
+pub struct Streams {
+    /// Standard output.
+    pub out: Option<Stdio>,
+    /// Standard error.
+    pub err: Option<Stdio>,
+}
+
+/// The same command started by a shell, which runs `script` before: limits, redirections, traps.
+/// In it `"$@"` is the command, such as `ulimit -n 100; exec "$@" >&-`.
+#[must_use]
+pub fn in_shell(script: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    shell
+}
+
 impl Process {
     /// Starts `command`, under a name for people.
     ///
@@ -30,12 +57,23 @@ impl Process {
     ///
     /// It cannot be started.
     #[track_caller]
-    pub fn spawn(name: &str, mut command: Command) -> Self {
+    pub fn spawn(name: &str, command: Command) -> Self {
+        Self::spawn_onto(name, command, Streams::default())
+    }
+
+    /// As [`Self::spawn`], with streams of the test's own: what is written to these is in neither
+    /// [`Self::out`] nor [`Self::err`].
+    ///
+    /// # Panics
+    ///
+    /// It cannot be started.
+    #[track_caller]
+    pub fn spawn_onto(name: &str, mut command: Command, streams: Streams) -> Self {
         let ((out, to_out), (err, to_err)) = (Lines::new(), Lines::new());
         let child = command
             .stdin(Stdio::null())
-            .stdout(to_out)
-            .stderr(to_err)
+            .stdout(streams.out.unwrap_or(to_out))
+            .stderr(streams.err.unwrap_or(to_err))
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
         let guard = guard(child.id());

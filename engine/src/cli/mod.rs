@@ -20,6 +20,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use swarm_core::message::{AddressOrder, Connections};
 
+use crate::output::is_stdout;
 use crate::processes::Part;
 pub(crate) use parse::Note;
 use secure::{CertsArgs, EntryArgs, PageArgs, TrustArgs};
@@ -28,7 +29,7 @@ use values::{Sources, argument, item, rate, seconds, users};
 /// A WebAssembly-scripted, distributed HTTP load engine.
 #[derive(Debug, Parser)]
 #[command(name = "swarm", version, about, propagate_version = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 
@@ -57,6 +58,18 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Start the demo server, a target for trying things out.
     Target(TargetArgs),
+}
+
+impl Command {
+    /// Is standard output for a result alone?
+    pub(crate) fn takes_stdout(&self) -> bool {
+        let test = match self {
+            Self::Run(args) => &args.test,
+            Self::Master(args) => &args.test,
+            Self::Worker(_) | Self::Certs(_) | Self::Check(_) | Self::Target(_) => return false,
+        };
+        test.json_file.as_deref().is_some_and(is_stdout)
+    }
 }
 
 /// Severity of log lines.
@@ -184,7 +197,16 @@ pub(crate) struct TestArgs {
     #[command(flatten)]
     pub(crate) page: PageArgs,
 
-    /// Write the result as JSON to this file.
+    /// Print nothing but the result at the end, not the statistics while the test runs.
+    #[arg(long, env = "SWARM_ONLY_SUMMARY", conflicts_with = "print_stats")]
+    pub(crate) only_summary: bool,
+
+    /// With the web page: print the statistics by name while a test runs, as --headless does.
+    #[arg(long, env = "SWARM_PRINT_STATS")]
+    pub(crate) print_stats: bool,
+
+    /// Write the result as JSON to this file; - is standard output, where nothing else is printed
+    /// then.
     #[arg(long, env = "SWARM_JSON_FILE", value_name = "FILE")]
     pub(crate) json_file: Option<PathBuf>,
 

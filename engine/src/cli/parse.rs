@@ -22,7 +22,7 @@ impl Cli {
     /// Reads the command line and the environment of this process. Ends the process as `clap` does:
     /// after `--help`, and when something is wrong.
     #[must_use]
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let environment = Environment::of_process();
         match Self::read_from(std::env::args_os().collect(), &environment) {
             Ok(cli) => cli,

@@ -14,6 +14,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::cli::secure::CertsArgs;
 use crate::exit::{Exit, Failure, OrExit};
+use crate::output;
 
 /// How long the authority is valid. It outlives every certificate that it has signed.
 const AUTHORITY_DAYS: i64 = 3_660;
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &CertsArgs) -> Result<Exit, Failure> {
     let now = OffsetDateTime::now_utc();
     let files = make(args, now).map_err(|error| Failure::new(Exit::Settings, error))?;
     write(&args.out, &files, args.force)?;
-    say(args, now);
+    output::answer(&said(args, now))?;
     Ok(Exit::Success)
 }
 
@@ -125,11 +126,11 @@ fn write_new(path: &PathBuf, file: &Made) -> std::io::Result<()> {
     created.sync_all()
 }
 
-fn say(args: &CertsArgs, now: OffsetDateTime) {
+fn said(args: &CertsArgs, now: OffsetDateTime) -> String {
     let until = (now + Duration::days(args.days.into())).date();
     let folder = args.out.display();
     let host = args.master_host[0].trim();
-    println!(
+    format!(
         "Certificates for {} and for workers are in {folder}, valid until {until}.\n\
          Whoever has ca-key.pem can make more of them: keep it where it was made, or delete it.\n\
          \n\
@@ -140,7 +141,7 @@ fn say(args: &CertsArgs, now: OffsetDateTime) {
          \n\
          On each worker, with ca.pem, worker.pem and worker-key.pem:\n\
          \n    swarm worker --master-host {host} --tls-ca ca.pem \\\n        \
-         --tls-cert worker.pem --tls-key worker-key.pem",
+         --tls-cert worker.pem --tls-key worker-key.pem\n",
         args.master_host.join(", "),
-    );
+    )
 }

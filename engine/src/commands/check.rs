@@ -7,15 +7,20 @@ use swarm_core::plan::{Action, Order, Population, Sharing, TaskSet, UserClass, W
 use swarm_guest::Backend;
 use swarm_guest::module::digest_text;
 
+use crate::cache::CacheFolder;
 use crate::cli::CheckArgs;
 use crate::exit::{Exit, Failure};
-use crate::scenario::{self, Loaded};
+use crate::output;
+use crate::scenario::{self, Loaded, Source};
+use crate::terminal::Terminal;
 
-pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    let runtime = scenario::runtime(None, args.component_layer)?;
-    let loaded = scenario::load(&runtime, Some(&args.scenario))?;
+pub(crate) fn run(args: &CheckArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let cache = CacheFolder::find();
+    let runtime = scenario::runtime(&cache, None, args.component_layer)?;
+    let source = Source::read(&runtime, Some(&args.scenario))?;
+    let loaded = scenario::load(source, &runtime, terminal, None, None)?;
     let backend = loaded.module.backend();
-    if args.json {
+    let text = if args.json {
         let plan = json!({
             "scenario": loaded.name,
             "size_bytes": loaded.module.size_bytes(),
@@ -26,10 +31,13 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
             "backend_reason": backend.obstacle().map(ToString::to_string),
             "plan": loaded.plan,
         });
-        println!("{plan:#}");
+        format!("{plan:#}\n")
     } else {
-        print!("{}", text(&loaded).expect("writing to a string never fails"));
-    }
+        text(&loaded).expect("writing to a string never fails")
+    };
+    // Or what has been shown meanwhile would be cleared over it.
+    terminal.finish();
+    output::answer(&text)?;
     Ok(Exit::Success)
 }
 

@@ -9,29 +9,39 @@ use swarm_guest::test;
 use swarm_node::journal::Journal;
 use swarm_node::master::{Master, MasterConfig, StartError, Workers};
 
+use crate::cache::CacheFolder;
 use crate::cli::{MasterArgs, TestArgs};
 use crate::exit::{Exit, Failure};
-use crate::output::Files;
-use crate::scenario::{self, Loaded};
+use crate::scenario::{self, Loaded, Source};
 use crate::secure;
-use crate::session::{self, Expected, raise_file_limit};
+use crate::session::{self, Expected, Front, Session, raise_file_limit};
+use crate::signals::Interrupts;
+use crate::terminal::Terminal;
 
-pub(crate) fn run(args: &MasterArgs) -> Result<Exit, Failure> {
+pub(crate) fn run(
+    args: &MasterArgs,
+    terminal: &Terminal,
+    mut interrupts: Interrupts,
+) -> Result<Exit, Failure> {
     raise_file_limit();
-    let runtime = scenario::runtime(None, false)?;
-    let config = config(scenario::load(&runtime, Some(&args.scenario))?, &args.test)?;
+    let cache = CacheFolder::find();
+    let runtime = scenario::runtime(&cache, None, false)?;
+    let source = Source::read(&runtime, Some(&args.scenario))?;
+    let entry = secure::entry(args)?;
+    let mut front = Front::open(&args.test, &source)?;
+    let loaded = front.load(source, &runtime, terminal, &mut interrupts)?;
+    let config = config(loaded, &args.test)?;
     let (rebalance, module_bandwidth) = (!args.no_rebalance, args.module_bandwidth);
     let config = MasterConfig { rebalance, module_bandwidth, ..config };
     if args.expect_workers > 1 && !args.test.headless && !args.test.autostart {
         tracing::warn!("--expect-workers waits for nobody without --headless or --autostart");
     }
-    let (entry, page) = (secure::entry(args)?, secure::page(&args.test)?);
     let journal = args.state_dir.as_deref().map(|dir| open(dir, &config)).transpose()?;
-    let files = Files::open(&args.test)?;
     let (host, port) = (args.master_bind_host.as_str(), args.master_bind_port);
     let workers = session::bind(host, port, "workers", "choose another with --master-bind-port")?;
-    let page = session::bind_page(&args.test, page)?;
-    if let Ok(address) = workers.local_addr() {
+    let (page, files) = front.ready(&args.test)?;
+    let address = workers.local_addr().ok();
+    if let Some(address) = address {
         tracing::info!("master listening on {address}");
     }
     let master = Master::start(config, Workers::Tcp(workers, entry), journal);
@@ -42,9 +52,18 @@ pub(crate) fn run(args: &MasterArgs) -> Result<Exit, Failure> {
         };
         Failure::new(exit, error)
     })?;
-    let expected =
-        Expected { workers: args.expect_workers, max_wait: args.expect_workers_max_wait };
-    session::conduct(master, page, &args.test, expected, files)
+    let (workers, max_wait) = (args.expect_workers, args.expect_workers_max_wait);
+    Session {
+        master,
+        worker: None,
+        page,
+        args: &args.test,
+        expected: Expected { workers, max_wait, address },
+        files,
+        terminal,
+        interrupts,
+    }
+    .conduct()
 }
 
 /// Takes the state directory.

@@ -13,7 +13,9 @@ use tokio::sync::mpsc;
 use crate::cli::TargetArgs;
 use crate::exit::{Exit, Failure, OrExit};
 use crate::processes::{self, Children, Output, Part};
-use crate::session::{interrupted, raise_file_limit};
+use crate::session::{self, raise_file_limit};
+use crate::signals::Interrupts;
+use crate::terminal::Terminal;
 
 /// Lines of the processes that may wait for the parent; a process waits then.
 const LINES_MAX: usize = 64;
@@ -21,22 +23,22 @@ const LINES_MAX: usize = 64;
 /// How long processes may take to end.
 const END_MAX: Duration = Duration::from_secs(5);
 
-pub(crate) fn run(args: &TargetArgs) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &TargetArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     raise_file_limit();
     let threads = args.threads.and_then(NonZeroUsize::new);
     let threads = threads.unwrap_or_else(|| processes::threads(args.part.as_ref()));
     if let Some(part) = &args.part {
         return serve_part(part, threads);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.or_exit(Exit::Internal, || "set up a thread".to_owned())?;
+    let mut interrupts = Interrupts::watch(terminal)?;
+    let runtime = session::runtime()?;
     if args.processes > 1 {
-        return runtime.block_on(serve_several(args));
+        return runtime.block_on(serve_several(args, terminal, interrupts));
     }
     let config = TargetConfig { host: args.host.clone(), port: args.port, threads };
     let target = Target::bind(&config).map_err(|error| Failure::new(Exit::Bind, error))?;
-    println!("target listening on http://{}", target.local_addr());
-    let served = runtime.block_on(target.run(interrupted()));
+    terminal.report.print(format!("target listening on http://{}\n", target.local_addr()));
+    let served = runtime.block_on(target.run(async move { interrupts.next().await }));
     served.map_err(internal)?;
     Ok(Exit::Success)
 }
@@ -47,11 +49,15 @@ fn internal(error: impl Into<anyhow::Error>) -> Failure {
 
 /// Serves from several processes until interrupted, or until one of them ends: its counts are lost
 /// then, and a sum without them would be false.
-async fn serve_several(args: &TargetArgs) -> Result<Exit, Failure> {
+async fn serve_several(
+    args: &TargetArgs,
+    terminal: &Terminal,
+    mut interrupts: Interrupts,
+) -> Result<Exit, Failure> {
     let hold = Hold::bind(&args.host, args.port);
     let hold = hold.map_err(|error| Failure::new(Exit::Bind, error))?;
     let address = hold.local_addr();
-    let mut children = Children::start(args.processes, &address.to_string(), Output::Piped)?;
+    let mut children = Children::start(args.processes, &address.to_string(), Output::Piped, None)?;
     let (lines, mut said) = mpsc::channel(LINES_MAX);
     let mut pipes: Vec<Box<dyn Write + Send>> = Vec::new();
     for (index, (input, output)) in children.take_pipes().into_iter().enumerate() {
@@ -60,16 +66,15 @@ async fn serve_several(args: &TargetArgs) -> Result<Exit, Failure> {
     }
     let mut gather = Gather::new(pipes);
     let mut announced = false;
-    let mut told = Box::pin(interrupted());
     let ended = loop {
         tokio::select! {
-            () = &mut told => break None,
+            () = interrupts.next() => break None,
             ended = children.ended() => break ended,
             Some((index, line)) = said.recv() => gather.line(index, &line).map_err(internal)?,
         }
         if gather.is_ready() && !announced {
             announced = true;
-            println!("target listening on http://{address}");
+            terminal.report.print(format!("target listening on http://{address}\n"));
         }
     };
     // Their pipes close: that is the sign to end.

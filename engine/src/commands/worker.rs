@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, UdpSocket};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -9,14 +10,16 @@ use swarm_core::limits::check_worker_id;
 use swarm_guest::Runtime;
 use swarm_node::worker::{MasterAddress, Trust, Worker, WorkerConfig, WorkerEnd};
 
+use crate::cache::{self, CacheFolder};
 use crate::cli::{SourceArgs, WorkerArgs};
 use crate::exit::{Exit, Failure, OrExit};
 use crate::processes::{self, Children, Output, Part, orphaned};
 use crate::scenario;
 use crate::secure;
-use crate::session::{interrupted, raise_file_limit};
+use crate::session::{self, raise_file_limit};
+use crate::signals::Interrupts;
 
-pub(crate) fn run(args: WorkerArgs) -> Result<Exit, Failure> {
+pub(crate) fn run(args: WorkerArgs, interrupts: Interrupts) -> Result<Exit, Failure> {
     raise_file_limit();
     if args.part.is_none() && args.processes > 1 {
         // What a process would refuse is told once.
@@ -28,11 +31,12 @@ pub(crate) fn run(args: WorkerArgs) -> Result<Exit, Failure> {
         check_worker_id(&part_id(&last)).or_exit(Exit::Usage, || {
             format!("no ids for {} processes of --id {id:?}", args.processes)
         })?;
-        return run_several(&args);
+        return run_several(&args, interrupts);
     }
-    let runtime = scenario::runtime(Some(args.task_cpu_limit), false)?;
+    let cache = CacheFolder::find();
+    let runtime = scenario::runtime(&cache, Some(args.task_cpu_limit), false)?;
     let part = args.part.as_ref();
-    let defaults = config(&runtime, &args.sources, part)?;
+    let defaults = config(&runtime, &cache, &args.sources, part)?;
     let config = WorkerConfig {
         id: part.map(part_id).or(args.id).unwrap_or(defaults.id),
         threads: args.threads.unwrap_or(defaults.threads),
@@ -47,7 +51,7 @@ pub(crate) fn run(args: WorkerArgs) -> Result<Exit, Failure> {
     let address = MasterAddress::Tcp { host: args.master_host, port: args.master_port };
     let worker = Worker::start(config, address);
     let worker = worker.or_exit(Exit::Internal, || "start the load threads".to_owned())?;
-    match waiting()?.block_on(attend(worker, part.is_some())) {
+    match session::runtime()?.block_on(attend(worker, part.is_some(), interrupts)) {
         WorkerEnd::Quit | WorkerEnd::Left => Ok(Exit::Success),
         WorkerEnd::Unreported(reason) => {
             Err(Failure::new(Exit::SamplesMissing, anyhow::anyhow!(reason)))
@@ -69,14 +73,15 @@ pub(crate) fn run(args: WorkerArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// The runtime of the thread that waits for the end.
-fn waiting() -> Result<tokio::runtime::Runtime, Failure> {
-    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    waiting.or_exit(Exit::Internal, || "set up a thread".to_owned())
+/// Waits for the end of a worker, which may be told to leave. What it has left hanging then, such as
+/// a name that is being resolved, ends with the process.
+async fn attend(mut worker: Worker, is_part: bool, interrupts: Interrupts) -> WorkerEnd {
+    let end = ended(&mut worker, is_part, interrupts).await;
+    worker.abandon();
+    end
 }
 
-/// Waits for the end of a worker, which may be told to leave.
-async fn attend(mut worker: Worker, is_part: bool) -> WorkerEnd {
+async fn ended(worker: &mut Worker, is_part: bool, mut interrupts: Interrupts) -> WorkerEnd {
     let parent_gone = async {
         match is_part {
             true => orphaned().await,
@@ -85,35 +90,34 @@ async fn attend(mut worker: Worker, is_part: bool) -> WorkerEnd {
     };
     tokio::select! {
         end = worker.ended() => return end,
-        () = interrupted() => {}
+        () = interrupts.next() => {}
         () = parent_gone => {}
     }
     worker.leave();
     tracing::info!("leaving; interrupt again to end at once");
     tokio::select! {
         end = worker.ended() => end,
-        () = interrupted() => WorkerEnd::Left,
+        () = interrupts.next() => WorkerEnd::Left,
     }
 }
 
 /// Runs as several processes, each a worker of its own, until all have ended.
-fn run_several(args: &WorkerArgs) -> Result<Exit, Failure> {
+fn run_several(args: &WorkerArgs, mut interrupts: Interrupts) -> Result<Exit, Failure> {
     let id = args.id.clone().unwrap_or_else(|| random_id(RandomState::new().hash_one(1)));
-    waiting()?.block_on(async {
-        let mut workers = Children::start(args.processes, &id, Output::Shared)?;
+    // One for all of them, also when it is a private one.
+    let cache = CacheFolder::find();
+    let cache = cache.path().map(|path| (cache::VARIABLE, path.as_os_str()));
+    session::runtime()?.block_on(async {
+        let mut workers = Children::start(args.processes, &id, Output::Shared, cache)?;
         tracing::info!("worker {id} runs as {} processes", args.processes);
         let mut worst = Exit::Success;
-        let mut told = Box::pin(interrupted());
         loop {
             tokio::select! {
                 ended = workers.ended() => match ended {
                     Some(ended) => worst = workers.worse(worst, &ended),
                     None => return Ok(worst),
                 },
-                () = &mut told => {
-                    told = Box::pin(interrupted());
-                    workers.signal(Signal::INT);
-                }
+                () = interrupts.next() => workers.signal(Signal::INT),
             }
         }
     })
@@ -127,6 +131,7 @@ fn part_id(part: &Part) -> String {
 /// The settings of a worker that nobody has chosen otherwise.
 pub(super) fn config(
     runtime: &Runtime,
+    cache: &CacheFolder,
     sources: &SourceArgs,
     part: Option<&Part>,
 ) -> Result<WorkerConfig, Failure> {
@@ -140,7 +145,7 @@ pub(super) fn config(
         master_max_wait: Duration::ZERO,
         master_grace: Duration::MAX,
         runtime: runtime.clone(),
-        cache_dir: scenario::cache_dir()?,
+        cache_dir: cache.path().map(Path::to_owned),
         module: None,
         processes: part.map_or(1, |part| part.count),
         source_addresses: source_addresses(sources)?,

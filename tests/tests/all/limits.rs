@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
-use swarm_tests::{PATIENCE, Process, Signal, Swarm, get, post, wait_for, wait_until};
+use swarm_tests::{PATIENCE, Process, Signal, Swarm, get, in_shell, post, wait_for, wait_until};
 
 use crate::guests::Guest;
 use crate::verdict::{FAILURES, SETTINGS, USAGE, refused, refused_as, summary};
@@ -19,17 +19,7 @@ const TOO_MANY: &str = "10000000";
 
 /// The command under a limit of the shell's.
 fn limited(ulimit: &str, command: &Command) -> Command {
-    let mut limited = Command::new("sh");
-    limited.args(["-c", &format!("ulimit {ulimit}; exec \"$0\" \"$@\"")]);
-    limited.arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => limited.env(name, value),
-            None => limited.env_remove(name),
-        };
-    }
-    limited.current_dir(command.get_current_dir().expect("a test's folder"));
-    limited
+    in_shell(&format!("ulimit {ulimit}; exec \"$@\""), command)
 }
 
 fn pid(process: &Process) -> Pid {

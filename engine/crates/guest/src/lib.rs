@@ -4,7 +4,8 @@
 //! - [`clock`]: the one place that reads the clock of a node.
 //! - [`runtime`]: the engine, its settings and limits, the clock of its slices.
 //! - `sealed`: whether compiled code on disk is what was written.
-//! - [`module`]: a checked, compiled scenario, and what it says of itself.
+//! - [`module`]: a checked, compiled scenario, and what it says of itself. `precheck`: what can be
+//!   checked without compiling it.
 //! - [`test`](mod@test): what all users of one test on one node have in common.
 //! - [`user`]: the life of one virtual user.
 //! - `backend`: which of its two ways a scenario runs, and why.
@@ -34,6 +35,7 @@ mod instance;
 mod limits;
 pub mod module;
 mod off_stack;
+mod precheck;
 mod rehearsal;
 pub mod runtime;
 mod sealed;

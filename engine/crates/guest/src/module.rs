@@ -21,6 +21,7 @@ use crate::ctx::Ctx;
 use crate::dense::{self, MachinePre, ScenarioAsyncPre};
 use crate::flat::FlatPre;
 use crate::instance;
+use crate::precheck;
 use crate::runtime::Runtime;
 use crate::test::Record;
 
@@ -77,6 +78,9 @@ pub enum ModuleError {
     /// An import or export does not fit the contract.
     #[error("it does not fit {CONTRACT}: {0}")]
     Misfit(String),
+    /// There are no threads to compile it.
+    #[error("cannot start the threads that compile it: {0}")]
+    Threads(String),
     /// `describe` ended in the middle.
     #[error("its describe() ended with: {0}")]
     DescribeTrap(String),
@@ -146,6 +150,15 @@ pub fn digest_text(digest: &Digest) -> String {
 }
 
 impl Module {
+    /// Checks `bytes` without compiling them: quick, whatever their size.
+    ///
+    /// # Errors
+    /// When compiling them would fail as well.
+    pub fn check(bytes: &[u8]) -> Result<(), ModuleError> {
+        check_header(bytes)?;
+        precheck::check(bytes)
+    }
+
     /// Checks `bytes` and compiles them, or takes the compiled code from the cache. Blocks, for
     /// seconds where a language runtime is compiled for the first time.
     ///
@@ -154,6 +167,9 @@ impl Module {
     pub fn compile(runtime: &Runtime, bytes: &[u8]) -> Result<Self, ModuleError> {
         check_header(bytes)?;
         let digest = digest(bytes);
+        if !runtime.has_compiled(&digest) {
+            crate::runtime::compile_threads().map_err(ModuleError::Threads)?;
+        }
         let Some(seals) = runtime.seals() else {
             return Self::compile_checked(runtime, bytes, digest);
         };
@@ -333,7 +349,7 @@ fn reads_bodies(component: &Component) -> bool {
     })
 }
 
-fn check_version(imports: &[String]) -> Result<(), ModuleError> {
+pub(crate) fn check_version(imports: &[String]) -> Result<(), ModuleError> {
     let (package, version) = CONTRACT.split_once('@').expect("it has a version");
     for import in imports {
         let Some((interface, wanted)) = import.split_once('@') else { continue };
@@ -351,6 +367,11 @@ fn check_exports(component: &Component, engine: &Engine) -> Result<(), ModuleErr
         let export = ty.get_export(engine, name);
         export.is_some_and(|item| matches!(item.ty, ComponentItem::ComponentFunc(_)))
     };
+    check_exported(|name| exported(&name))
+}
+
+/// Is everything there that a scenario exports?
+pub(crate) fn check_exported(exported: impl Fn(&str) -> bool) -> Result<(), ModuleError> {
     let missing: Vec<_> = EXPORTS.into_iter().filter(|name| !exported(name)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -392,6 +413,6 @@ fn chain(error: &wasmtime::Error) -> String {
     error.chain().map(|cause| first_line(&cause.to_string())).collect::<Vec<_>>().join(": ")
 }
 
-fn first_line(text: &str) -> String {
+pub(crate) fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }

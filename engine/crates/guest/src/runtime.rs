@@ -1,11 +1,12 @@
 //! The engines that all guests of a process share, and their clock of slices.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use swarm_core::message::Digest;
 use wasmtime::{Cache, CacheConfig, Config, Engine};
 
 use crate::sealed::Seals;
@@ -75,8 +76,8 @@ pub enum RuntimeError {
         /// What the cache says.
         source: wasmtime::Error,
     },
-    /// The thread that ends slices cannot be started.
-    #[error("start the thread that ends the guests' slices")]
+    /// Its threads cannot be started, such as the one that ends slices.
+    #[error("start the threads of the engine")]
     Thread(#[source] std::io::Error),
 }
 
@@ -105,6 +106,10 @@ impl std::fmt::Debug for Runtime {
 impl Runtime {
     /// Sets up the engines.
     pub fn new(config: RuntimeConfig) -> Result<Self, RuntimeError> {
+        // The cache starts one, and panics when it cannot.
+        let thread = std::thread::Builder::new().spawn(|| {}).map_err(RuntimeError::Thread)?;
+        // It does nothing that could go wrong.
+        let _ = thread.join();
         let cache = config.cache_dir.as_deref().map(cache).transpose()?;
         let engine =
             |size| Engine::new(&settings(cache.as_ref(), size)).map_err(RuntimeError::Engine);
@@ -117,6 +122,11 @@ impl Runtime {
         let seals = cache.map(Seals::new);
         let inner = Inner { small, large, dense, config, seals, _slices: slices };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Has a module of this digest been compiled on this machine, so that it is ready at once?
+    pub fn has_compiled(&self, module: &Digest) -> bool {
+        self.seals().is_some_and(|seals| seals.has(module))
     }
 
     /// Its settings.
@@ -143,6 +153,24 @@ impl Runtime {
     pub(crate) fn dense_engine(&self) -> &Engine {
         &self.inner.dense
     }
+}
+
+/// Starts the threads that compile modules, one a core, unless they run: the compiler panics when it
+/// has to start them itself and cannot.
+///
+/// # Errors
+/// Why there are none.
+pub(crate) fn compile_threads() -> Result<(), String> {
+    static STARTED: OnceLock<Result<(), String>> = OnceLock::new();
+    let start = || {
+        let threads = rayon::ThreadPoolBuilder::new().thread_name(|at| format!("compile-{at}"));
+        // Without a cause it says that somebody has started them before.
+        threads.build_global().or_else(|error| match std::error::Error::source(&error) {
+            Some(cause) => Err(cause.to_string()),
+            None => Ok(()),
+        })
+    };
+    STARTED.get_or_init(start).clone()
 }
 
 /// How an instance gets its memory's first content.

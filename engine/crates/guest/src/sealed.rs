@@ -107,6 +107,11 @@ impl Seals {
         fs::rename(&unfinished, list)
     }
 
+    /// Is there a list of what was made for this scenario? It is checked when that is used.
+    pub(crate) fn has(&self, module: &Digest) -> bool {
+        self.list_of(module).exists()
+    }
+
     /// The compiled modules in the cache: `modules/COMPILER/HASH`, and no two have the same hash.
     /// Names with a dot are something else.
     fn files(&self) -> BTreeMap<String, PathBuf> {

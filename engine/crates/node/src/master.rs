@@ -7,11 +7,13 @@
 //! - `shipping`: modules on their way to workers.
 //! - `state`: what it knows and decides; everything here is handled one after the other.
 //! - `turn`: what has happened is written down, then told. `end`: what is told when a test ends.
-//! - `view`: how it looks to people: the page's view, the summary at the end.
+//! - `view`: how it looks to people: the page's view, the summary at the end. `late`: whether the
+//!   generator itself falls behind.
 
 mod accept;
 mod begin;
 mod end;
+mod late;
 mod shipping;
 mod state;
 mod turn;

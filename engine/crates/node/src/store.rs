@@ -15,10 +15,10 @@ const LOCK_RETRY: Duration = Duration::from_millis(50);
 /// counted anew with each byte that comes.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(120);
 
-/// A folder of modules.
+/// A folder of modules, or none: nothing is kept then.
 #[derive(Debug, Clone)]
 pub struct Store {
-    dir: PathBuf,
+    dir: Option<PathBuf>,
 }
 
 /// Keeps other workers of the machine from fetching and compiling the same module at the same
@@ -27,29 +27,30 @@ pub struct Store {
 pub struct ModuleLock(Option<File>);
 
 impl Store {
-    /// The store in the folder `cache_dir`, which is made if need be.
+    /// The store in the folder `cache_dir`, which is made if need be. Without one it keeps nothing.
     ///
     /// # Errors
     /// When the folder cannot be made.
-    pub fn open(cache_dir: &Path) -> io::Result<Self> {
-        let dir = cache_dir.join("modules");
-        fs::create_dir_all(&dir)?;
+    pub fn open(cache_dir: Option<&Path>) -> io::Result<Self> {
+        let dir = cache_dir.map(|dir| dir.join("modules"));
+        dir.as_ref().map(fs::create_dir_all).transpose()?;
         Ok(Self { dir })
     }
 
     /// Where the modules are.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    pub fn dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
     }
 
-    fn path(&self, digest: &Digest, ending: &str) -> PathBuf {
-        self.dir.join(format!("{}.{ending}", digest_text(digest)))
+    fn path(&self, digest: &Digest, ending: &str) -> Option<PathBuf> {
+        Some(self.dir.as_ref()?.join(format!("{}.{ending}", digest_text(digest))))
     }
 
     /// Waits until no other worker of this machine works on the module; not for ever.
     pub async fn lock(&self, digest: &Digest) -> ModuleLock {
-        let Ok(file) = File::create(self.path(digest, "lock")) else { return ModuleLock(None) };
-        let part = self.path(digest, "part");
+        let paths = self.path(digest, "lock").zip(self.path(digest, "part"));
+        let Some((lock, part)) = paths else { return ModuleLock(None) };
+        let Ok(file) = File::create(lock) else { return ModuleLock(None) };
         let (mut waited, mut fetched) = (Duration::ZERO, 0);
         while waited < LOCK_WAIT_MAX {
             let there = part.metadata().map_or(0, |file| file.len());
@@ -71,7 +72,7 @@ impl Store {
 
     /// The module, if it is here whole.
     pub fn load(&self, wanted: &Digest) -> Option<Vec<u8>> {
-        let path = self.path(wanted, "wasm");
+        let path = self.path(wanted, "wasm")?;
         let bytes = fs::read(&path).ok()?;
         if digest(&bytes) == *wanted {
             return Some(bytes);
@@ -83,12 +84,10 @@ impl Store {
     /// What is here of a module of `size` bytes that is not here whole. Only with its lock it is
     /// written to disk as it comes.
     pub fn partial(&self, wanted: &Digest, size: usize, lock: &ModuleLock) -> Partial {
-        let (path, whole) = (self.path(wanted, "part"), self.path(wanted, "wasm"));
         let mut partial = Partial {
             wanted: *wanted,
             size,
-            path,
-            whole,
+            paths: self.path(wanted, "part").zip(self.path(wanted, "wasm")),
             bytes: Vec::with_capacity(size),
             file: None,
             problem: None,
@@ -99,16 +98,19 @@ impl Store {
         partial
     }
 
-    /// Keeps a module. Others see it whole or not at all.
+    /// Keeps a module, if this is a store that does. Others see it whole or not at all.
     ///
     /// # Errors
     /// When it cannot be written; the module can be used all the same.
     pub fn save(&self, bytes: &[u8]) -> io::Result<()> {
         let digest = digest(bytes);
         let temporary = self.path(&digest, &format!("{}.tmp", std::process::id()));
+        let Some((temporary, whole)) = temporary.zip(self.path(&digest, "wasm")) else {
+            return Ok(());
+        };
         let mut file = File::create(&temporary)?;
         let written = file.write_all(bytes).and_then(|()| file.sync_all());
-        let kept = written.and_then(|()| fs::rename(&temporary, self.path(&digest, "wasm")));
+        let kept = written.and_then(|()| fs::rename(&temporary, whole));
         if kept.is_err() {
             // What is left over is of no use to anyone.
             let _ = fs::remove_file(&temporary);
@@ -123,9 +125,8 @@ impl Store {
 pub struct Partial {
     wanted: Digest,
     size: usize,
-    path: PathBuf,
-    /// Where it goes when it is whole.
-    whole: PathBuf,
+    /// Where it is as it comes, and where it goes when it is whole.
+    paths: Option<(PathBuf, PathBuf)>,
     bytes: Vec<u8>,
     /// Holds the same bytes, while that can be done.
     file: Option<File>,
@@ -135,9 +136,10 @@ pub struct Partial {
 impl Partial {
     /// Goes on with what is on disk.
     fn open(&mut self) {
-        let opened = OpenOptions::new().append(true).create(true).open(&self.path);
+        let Some((path, _)) = &self.paths else { return };
+        let opened = OpenOptions::new().append(true).create(true).open(path);
         let opened = opened.and_then(|file| {
-            let there = fs::read(&self.path)?;
+            let there = fs::read(path)?;
             if there.len() <= self.size {
                 self.bytes.extend_from_slice(&there);
             } else {
@@ -152,8 +154,10 @@ impl Partial {
         match file {
             Ok(file) => self.file = Some(file),
             Err(error) => {
-                // What is left of it is of no use to anyone.
-                let _ = fs::remove_file(&self.path);
+                if let Some((path, _)) = &self.paths {
+                    // What is left of it is of no use to anyone.
+                    let _ = fs::remove_file(path);
+                }
                 (self.file, self.problem) = (None, Some(error));
             }
         }
@@ -192,10 +196,10 @@ impl Partial {
 
     /// Its bytes, which are right, kept on disk; or why they are not.
     pub fn finish(mut self, store: &Store) -> (Vec<u8>, io::Result<()>) {
-        let kept = match (self.file.take(), self.problem.take()) {
-            (Some(file), _) => {
+        let kept = match (self.file.take().zip(self.paths), self.problem.take()) {
+            (Some((file, (path, whole))), _) => {
                 let synced = file.sync_all();
-                synced.and_then(|()| fs::rename(&self.path, &self.whole))
+                synced.and_then(|()| fs::rename(path, whole))
             }
             (None, Some(problem)) => Err(problem),
             (None, None) => store.save(&self.bytes),
@@ -210,12 +214,12 @@ mod tests {
 
     fn store() -> (tempfile::TempDir, Store) {
         let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(Some(folder.path())).unwrap();
         (folder, store)
     }
 
     fn files(store: &Store) -> Vec<PathBuf> {
-        fs::read_dir(&store.dir).unwrap().map(|entry| entry.unwrap().path()).collect()
+        fs::read_dir(store.dir().unwrap()).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 
     #[test]
@@ -225,9 +229,13 @@ mod tests {
         assert_eq!(store.load(&digest(&bytes)), None);
         store.save(&bytes).unwrap();
         store.save(&bytes).unwrap();
-        let again = Store::open(folder.path()).unwrap();
+        let again = Store::open(Some(folder.path())).unwrap();
         assert_eq!(again.load(&digest(&bytes)), Some(bytes.clone()));
-        assert_eq!(files(&store), [store.path(&digest(&bytes), "wasm")], "nothing is left over");
+        assert_eq!(
+            files(&store),
+            [store.path(&digest(&bytes), "wasm").unwrap()],
+            "nothing is left over"
+        );
     }
 
     #[test]
@@ -235,7 +243,7 @@ mod tests {
         let (_folder, store) = store();
         let bytes = b"a module".to_vec();
         store.save(&bytes).unwrap();
-        let path = store.path(&digest(&bytes), "wasm");
+        let path = store.path(&digest(&bytes), "wasm").unwrap();
         for damaged in [&b"a modulf"[..], b"a modul", b""] {
             fs::write(&path, damaged).unwrap();
             assert_eq!(store.load(&digest(&bytes)), None);
@@ -268,7 +276,7 @@ mod tests {
             let (fetched, kept) = second.finish(&store);
             assert_eq!((&fetched, kept.is_ok()), (&bytes, true));
             assert_eq!(store.load(&wanted), Some(bytes.clone()));
-            assert!(!store.path(&wanted, "part").exists());
+            assert!(!store.path(&wanted, "part").unwrap().exists());
         });
     }
 
@@ -279,9 +287,9 @@ mod tests {
             let bytes = b"a module".to_vec();
             let wanted = digest(&bytes);
             let lock = store.lock(&wanted).await;
-            fs::write(store.path(&wanted, "part"), b"a module and more").unwrap();
+            fs::write(store.path(&wanted, "part").unwrap(), b"a module and more").unwrap();
             assert_eq!(store.partial(&wanted, bytes.len(), &lock).len(), 0);
-            fs::write(store.path(&wanted, "part"), b"a m0dul").unwrap();
+            fs::write(store.path(&wanted, "part").unwrap(), b"a m0dul").unwrap();
             let mut partial = store.partial(&wanted, bytes.len(), &lock);
             partial.push(b"e");
             assert!(!partial.is_right());
@@ -299,12 +307,12 @@ mod tests {
             let (_folder, store) = store();
             let bytes = b"a module".to_vec();
             let wanted = digest(&bytes);
-            fs::write(store.path(&wanted, "part"), b"a mo").unwrap();
+            fs::write(store.path(&wanted, "part").unwrap(), b"a mo").unwrap();
             let mut partial = store.partial(&wanted, bytes.len(), &ModuleLock(None));
             partial.push(&bytes);
             assert!(partial.finish(&store).1.is_ok());
             assert_eq!(store.load(&wanted), Some(bytes));
-            assert_eq!(fs::read(store.path(&wanted, "part")).unwrap(), b"a mo");
+            assert_eq!(fs::read(store.path(&wanted, "part").unwrap()).unwrap(), b"a mo");
         });
     }
 

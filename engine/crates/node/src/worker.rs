@@ -51,8 +51,8 @@ pub struct WorkerConfig {
     pub master_grace: Duration,
     /// The engine.
     pub runtime: Runtime,
-    /// Where modules are kept.
-    pub cache_dir: PathBuf,
+    /// Where modules are kept; `None` keeps none.
+    pub cache_dir: Option<PathBuf>,
     /// A module that is at hand already.
     pub module: Option<Module>,
     /// Processes that share the machine with this one as one worker, itself included.
@@ -158,7 +158,7 @@ impl Worker {
     /// # Errors
     /// When a thread, its runtime or the folder of modules cannot be made.
     pub fn start(config: WorkerConfig, master: MasterAddress) -> std::io::Result<Self> {
-        let store = Store::open(&config.cache_dir)?;
+        let store = Store::open(config.cache_dir.as_deref())?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let clock = Arc::new(Clock::new());
         let (events, users) = mpsc::unbounded_channel();
@@ -198,6 +198,14 @@ impl Worker {
         let end = (&mut self.ended).await.unwrap_or(WorkerEnd::Panicked);
         self.end = Some(end.clone());
         end
+    }
+}
+
+impl Worker {
+    /// Lets it end by itself: nobody waits for what hangs in it, because the process is about to
+    /// end.
+    pub fn abandon(mut self) {
+        self.thread = None;
     }
 }
 

@@ -11,6 +11,24 @@ use crate::dense::Dense;
 use crate::layout::{COARSE, FINE, bucket_of, highest_in};
 use crate::times::to_ms;
 
+/// A generator whose tasks start so long after they were due, in milliseconds, does not make the load
+/// that was asked for: half of them...
+pub const LATE_MEDIAN_MS: f64 = 10.0;
+
+/// ...or one in a hundred.
+pub const LATE_P99_MS: f64 = 100.0;
+
+/// Of fewer tasks nothing can be said: the first of a test wait for what is made once.
+pub const LATE_TASKS_MIN: u64 = 50;
+
+/// Is the generator, and not the target, the bottleneck? The one definition for page, console and
+/// result. Of so many tasks that were due, `median_ms` and `p99_ms` are the lateness in
+/// milliseconds.
+#[must_use]
+pub fn is_late(tasks: u64, median_ms: f64, p99_ms: f64) -> bool {
+    tasks >= LATE_TASKS_MIN && (median_ms > LATE_MEDIAN_MS || p99_ms > LATE_P99_MS)
+}
+
 /// Load threads of one worker that are told apart. Those from this number on count as the last.
 pub const SHARDS_MAX: u32 = 256;
 
@@ -109,6 +127,14 @@ mod tests {
         assert_eq!(summary.worst, LatenessMs { p99: 3_000.0, max: 3_000.0 });
         assert!(summary.all.p99 < 0.102, "{:?}", summary.all);
         assert_eq!(summary.all.max, 3_000.0);
+    }
+
+    #[test]
+    fn half_of_the_tasks_or_one_in_a_hundred_make_a_generator_late() {
+        let on_time = [(1_000, 9.9, 99.0), (1_000, 0.0, 100.0), (49, 7_000.0, 9_000.0)];
+        let late = [(1_000, 10.1, 11.0), (1_000, 0.1, 100.1), (50, 7_000.0, 9_000.0)];
+        assert!(on_time.iter().all(|&(tasks, p50, p99)| !is_late(tasks, p50, p99)));
+        assert!(late.iter().all(|&(tasks, p50, p99)| is_late(tasks, p50, p99)));
     }
 
     #[test]

@@ -189,4 +189,7 @@ pub struct Snapshot {
     pub names_overflowed: u64,
     /// Lateness of the generator (due to started) in milliseconds: p50, p99, max.
     pub lateness_ms: Option<(f64, f64, f64)>,
+    /// The generator is the bottleneck: see [`is_late`](crate::lateness::is_late).
+    #[serde(default)]
+    pub late: bool,
 }

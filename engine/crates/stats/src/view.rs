@@ -1,6 +1,7 @@
 //! Totals at one moment, as a [`Snapshot`].
 
 use crate::dense::Dense;
+use crate::lateness::is_late;
 use crate::metric::figures;
 use crate::series::Series;
 use crate::snapshot::{EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, Snapshot};
@@ -52,6 +53,12 @@ impl Totals {
         } else {
             complete
         };
+        let lateness_ms = (!self.late.is_empty()).then(|| {
+            let values = self.late.values_at([50.0, 99.0]);
+            let [p50, p99] = values.map(|late_us| to_ms(late_us.min(self.late_max_us)));
+            (p50, p99, to_ms(self.late_max_us))
+        });
+        let tasks = self.late.samples();
         let mut metrics: Vec<_> = self.metrics.iter().map(figures).collect();
         metrics.sort_by(|a, b| a.name.cmp(&b.name));
         Snapshot {
@@ -65,11 +72,8 @@ impl Totals {
             interrupted: self.interrupted,
             unsent: self.unsent,
             names_overflowed: self.names_overflowed,
-            lateness_ms: (!self.late.is_empty()).then(|| {
-                let values = self.late.values_at([50.0, 99.0]);
-                let [p50, p99] = values.map(|late_us| to_ms(late_us.min(self.late_max_us)));
-                (p50, p99, to_ms(self.late_max_us))
-            }),
+            lateness_ms,
+            late: lateness_ms.is_some_and(|(p50, p99, _)| is_late(tasks, p50, p99)),
         }
     }
 

@@ -1,15 +1,15 @@
 //! The reports, made from fixed samples and read back.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
-use std::fs;
-
 use csv::StringRecord;
 use swarm_stats::delta::Report;
 use swarm_stats::lateness::{LatenessMs, WorkerLateness};
-use swarm_stats::report::csv::{CsvFiles, write_exceptions, write_failures, write_stats};
+use swarm_stats::report::csv::{
+    write_exceptions, write_failures, write_history, write_history_head, write_stats,
+};
 use swarm_stats::report::json::{Summary, SummaryError, WorkerSummary};
-use swarm_stats::report::table::{self, NAME_WIDTH_MAX, Progress, Rates};
-use swarm_stats::snapshot::Snapshot;
+use swarm_stats::report::table::{self, Layout, Progress, Rates};
+use swarm_stats::snapshot::{EntrySnapshot, Snapshot};
 use swarm_stats::{ConnectionCounts, Limits, Recorder, Sample, Totals};
 
 /// 2024-05-17T09:30:00Z.
@@ -127,38 +127,23 @@ fn csv_failures_and_exceptions_read_back() {
 }
 
 #[test]
-fn csv_files_are_written_under_the_prefix() {
-    let directory = tempfile::tempdir().unwrap();
-    let prefix = directory.path().join("run").to_str().unwrap().to_owned();
+fn csv_history_has_the_columns_of_locust() {
     let snapshot = snapshot();
-    let mut files = CsvFiles::create(&prefix, true).unwrap();
-    for second in 0..3 {
-        files.add_history(&snapshot, 25, ORIGIN_UNIX_MS + second * 1_000).unwrap();
-        files.write_tables(&snapshot, ORIGIN_UNIX_MS).unwrap();
-    }
-    let mut names: Vec<_> = fs::read_dir(directory.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    let expected =
-        ["run_exceptions.csv", "run_failures.csv", "run_stats.csv", "run_stats_history.csv"];
-    assert_eq!(names, expected);
-
-    let (header, rows) = parse(&fs::read(format!("{prefix}_stats_history.csv")).unwrap());
+    let (header, rows) = written(|out| {
+        write_history_head(&mut *out)?;
+        write_history(&mut *out, &snapshot, 25, ORIGIN_UNIX_MS, true)?;
+        write_history(out, &snapshot, 25, ORIGIN_UNIX_MS + 1_000, false)
+    });
     let columns = "Timestamp,User Count,Type,Name,Requests/s,Failures/s,50%,66%,75%,80%,90%,95%,\
         98%,99%,99.9%,99.99%,100%,Total Request Count,Total Failure Count,\
         Total Median Response Time,Total Average Response Time,Total Min Response Time,\
         Total Max Response Time,Total Average Content Size";
     assert_eq!(header, columns.split(',').collect::<Vec<_>>());
-    assert_eq!(rows.len(), 9, "a line for each entry and the aggregate, three times");
-    let first: Vec<_> = rows[3].iter().take(6).collect();
-    assert_eq!(first, ["1715938201", "25", "GET", "/", "100", "0"]);
-    assert_eq!((&rows[8][3], &rows[8][17]), ("Aggregated", "1010"));
-
-    let missing = directory.path().join("no/such/run");
-    let error = CsvFiles::create(missing.to_str().unwrap(), false).unwrap_err();
-    assert!(error.to_string().contains("no/such/run_stats_history.csv"), "{error}");
+    assert_eq!(rows.len(), 4, "each entry and the aggregate, and the aggregate alone");
+    let first: Vec<_> = rows[0].iter().take(6).collect();
+    assert_eq!(first, ["1715938200", "25", "GET", "/", "100", "0"]);
+    assert_eq!((&rows[2][3], &rows[2][17]), ("Aggregated", "1010"));
+    assert_eq!((&rows[3][0], &rows[3][3]), ("1715938201", "Aggregated"));
 }
 
 #[test]
@@ -246,16 +231,16 @@ fn json_of_another_version_is_refused_with_both_sides_named() {
 
 #[test]
 fn tables_are_plain_text() {
-    let snapshot = snapshot();
+    let (snapshot, full) = (snapshot(), Layout::default());
     let line = Progress { elapsed_ms: 3_723_000, state: "running", users: 25, in_flight: 7 };
     let tables = [
-        table::progress(&line, &snapshot),
-        table::statistics(&snapshot, Rates::Whole),
+        table::progress(&line, &snapshot, full),
+        table::statistics(&snapshot, Rates::Whole, full),
         table::connections(&snapshot),
-        table::percentiles(&snapshot),
-        table::errors(&snapshot),
-        table::exceptions(&snapshot),
-        table::metrics(&snapshot),
+        table::percentiles(&snapshot, full),
+        table::errors(&snapshot, full),
+        table::exceptions(&snapshot, full),
+        table::metrics(&snapshot, full),
     ];
     let found = tables.join("\n");
     assert_eq!(found, include_str!("tables.txt"), "found:\n{found}");
@@ -263,21 +248,87 @@ fn tables_are_plain_text() {
 
 #[test]
 fn tables_without_lines_are_empty() {
-    let empty = Snapshot::default();
-    let texts = [table::errors(&empty), table::exceptions(&empty), table::metrics(&empty)];
+    let (empty, full) = (Snapshot::default(), Layout::default());
+    let texts = [
+        table::errors(&empty, full),
+        table::exceptions(&empty, full),
+        table::metrics(&empty, full),
+    ];
     assert_eq!(texts, [""; 3]);
     assert_eq!(table::connections(&empty), "");
-    assert!(!table::statistics(&empty, Rates::Current).contains("resent"));
-    assert!(table::statistics(&empty, Rates::Current).contains("0(0.00%)"));
+    assert!(!table::statistics(&empty, Rates::Current, full).contains("resent"));
+    assert!(table::statistics(&empty, Rates::Current, full).contains("0(0.00%)"));
 }
 
 #[test]
-fn a_long_name_widens_its_column_up_to_a_cap() {
+fn a_long_name_is_whole_in_a_file_and_fits_a_terminal() {
     let mut snapshot = snapshot();
-    snapshot.entries[0].name = "/ä".repeat(200);
-    let table = table::statistics(&snapshot, Rates::Current);
-    let cut: String = "/ä".repeat(200).chars().take(NAME_WIDTH_MAX - 1).chain(['…']).collect();
-    assert!(table.contains(&format!("GET   {cut}  ")), "{table}");
-    let widths: Vec<_> = table.lines().map(|line| line.chars().count()).collect();
-    assert!(widths.iter().all(|width| *width == widths[0]), "{table}");
+    let name = "/ä".repeat(200);
+    snapshot.entries[0].name.clone_from(&name);
+    snapshot.errors[0].name.clone_from(&name);
+    snapshot.errors[0].error = "a long story ".repeat(30);
+    let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap();
+    let full = Layout::default();
+    let table = table::statistics(&snapshot, Rates::Current, full);
+    assert!(table.contains(&format!("GET   {name}  ")), "{table}");
+    for columns in [60, 80, 100, 120, 200] {
+        let fitting = Layout { width: Some(columns), ..full };
+        for table in [
+            table::statistics(&snapshot, Rates::Current, fitting),
+            table::percentiles(&snapshot, fitting),
+            table::errors(&snapshot, fitting),
+            table::metrics(&snapshot, fitting),
+        ] {
+            assert!(widest(&table) <= columns, "{columns}:\n{table}");
+        }
+        let errors = table::errors(&snapshot, fitting);
+        assert_eq!(errors.matches("story").count(), 30, "{errors}");
+    }
+    let narrow = table::percentiles(&snapshot, Layout { width: Some(80), ..full });
+    for level in [" 50%", " 95%", " 99%", "100%"] {
+        assert!(narrow.contains(level), "{narrow}");
+    }
+}
+
+#[test]
+fn the_most_frequent_errors_come_first() {
+    let mut snapshot = snapshot();
+    for (occurrences, text) in [(7, "seven"), (70, "seventy"), (1, "one")] {
+        let mut error = snapshot.errors[0].clone();
+        (error.occurrences, error.error) = (occurrences, text.to_owned());
+        snapshot.errors.push(error);
+    }
+    let table = table::errors(&snapshot, Layout::default());
+    let counts: Vec<_> =
+        table.lines().skip(3).map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(counts, ["70", "7", "2", "1"], "{table}");
+}
+
+#[test]
+fn the_busiest_names_are_kept_in_their_order() {
+    let mut snapshot = snapshot();
+    let entry = snapshot.entries[0].clone();
+    snapshot.entries.extend((0..10).map(|number| {
+        let name = format!("/{number}");
+        EntrySnapshot { name, num_requests: number * 1_000, ..entry.clone() }
+    }));
+    let few = Layout { names_max: Some(3), ..Layout::default() };
+    let table = table::statistics(&snapshot, Rates::Whole, few);
+    let names: Vec<_> = table.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert!(table.contains("(9 more names)"), "{table}");
+    assert_eq!(&names[1..5], ["/7", "/8", "/9", "more"], "{table}");
+    assert!(table.contains("Aggregated"), "{table}");
+}
+
+#[test]
+fn failures_are_red_and_totals_bold_where_there_are_colours() {
+    let snapshot = snapshot();
+    let styled = Layout { styled: true, ..Layout::default() };
+    let table = table::statistics(&snapshot, Rates::Whole, styled);
+    assert!(table.contains("\u{1b}[31m2(20.00%)\u{1b}[0m"), "{table:?}");
+    assert!(table.contains("\u{1b}[1mAggregated\u{1b}[0m"), "{table:?}");
+    assert!(table.contains("  0(0.00%) |"), "nothing has failed there: {table:?}");
+    let line = Progress { elapsed_ms: 0, state: "running", users: 25, in_flight: 0 };
+    let line = table::progress(&line, &snapshot, styled);
+    assert!(line.contains("\u{1b}[31m2(0.20%) failed\u{1b}[0m"), "{line:?}");
 }

@@ -297,6 +297,7 @@ impl Fake {
             unsent: 0,
             names_overflowed: 0,
             lateness_ms: (num_requests > 0).then_some((0.021, 0.84, 3.7)),
+            late: false,
         }
     }
 }

@@ -35,6 +35,7 @@
 //! - `live`: the stream of server-sent events.
 //! - `assets`: the built page, embedded. Its source is in `ui/`, `npm run build` writes `dist/`.
 //! - `error`: the one shape of every refusal.
+//! - `waiting`: what is answered before there is anything to show.
 #![forbid(unsafe_code)]
 
 mod assets;
@@ -51,7 +52,9 @@ mod read;
 mod routes;
 pub mod server;
 pub mod view;
+mod waiting;
 
 pub use fields::HOST_BYTES_MAX;
 pub use login::LoginToken;
 pub use server::{WebError, WebOptions, serve};
+pub use waiting::serve_waiting;

@@ -113,8 +113,20 @@ pub async fn serve(
         Gate::new(token, Place { base: base.clone(), port, secure }).map_err(WebError::Login)
     });
     let router = router(&base, &control, live, names, gate.transpose()?);
-    let tls = options.tls.map(TlsAcceptor::from);
+    accept(listener, &router, options.tls, shutdown, close, closing).await;
+    Ok(())
+}
 
+/// Serves a router until `shutdown` is ready, as [`serve`] does.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    router: &Router,
+    tls: Option<Arc<ServerConfig>>,
+    shutdown: impl Future<Output = ()>,
+    close: watch::Sender<bool>,
+    closing: watch::Receiver<bool>,
+) {
+    let tls = tls.map(TlsAcceptor::from);
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -153,7 +165,6 @@ pub async fn serve(
     let drained = async { while connections.join_next().await.is_some() {} };
     // Those that take longer are cut off when the set is dropped.
     let _ = timeout(DRAIN_TIME_MAX, drained).await;
-    Ok(())
 }
 
 /// Serves one connection, over TLS if there is an acceptor.

@@ -100,6 +100,12 @@ impl Guest {
         Self { run: body.to_owned(), ..self }
     }
 
+    /// What `run` does besides, at its end.
+    pub(crate) fn and_run(mut self, body: &str) -> Self {
+        self.run += body;
+        self
+    }
+
     /// What `stop` does before it drops the client.
     pub(crate) fn stop(self, body: &str) -> Self {
         Self { stop: body.to_owned(), ..self }

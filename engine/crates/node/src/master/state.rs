@@ -17,6 +17,7 @@ use swarm_wire::{Accepted, MasterHandler, ModuleInfo, WireError, WorkerHandle};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::begin::Beginning;
+use super::late::{self, LateWatch};
 use super::shipping::{Shipment, Sluice};
 use super::{MasterConfig, Outcome, view};
 use crate::journal::Scribe;
@@ -27,6 +28,9 @@ use crate::journal::record::Record;
 /// Of more the view comes with the next tick: thousands that join together would each cost a view
 /// of all of them, and none would be heard meanwhile.
 const SHOWN_AT_ONCE_MAX: usize = 16;
+
+/// Who logs the coming and going of workers.
+const MEMBERS: &str = "swarm_node::master::members";
 
 /// One connection.
 #[derive(Debug)]
@@ -51,6 +55,8 @@ pub(super) struct State {
     pub(super) cluster: Cluster,
     /// Changed by [`Self::record`] only, so that it can be written down.
     pub(super) results: Results,
+    /// Whether the load that was asked for is made.
+    pub(super) late: LateWatch,
     /// What was last said of users that the workers cannot carry: how many they can.
     pub(super) told_room: Option<u32>,
     /// Why nothing was answered in the last test, if so.
@@ -100,6 +106,7 @@ impl State {
             origin_unix_ms,
             cluster,
             results,
+            late: LateWatch::default(),
             told_room: None,
             nothing_answered: None,
             stale: false,
@@ -137,7 +144,7 @@ impl State {
                     self.decided.push(Decided::Order { connection, order });
                 }
                 Action::Close { connection, reason } => {
-                    tracing::info!(connection, "closing a worker's connection: {reason}");
+                    tracing::info!(target: MEMBERS, "closing the connection {connection} of a worker: {reason}");
                     if let Some(connection) = self.connections.remove(&connection) {
                         // It may have ended by itself just now.
                         let _ = connection.close.send(());
@@ -158,7 +165,8 @@ impl State {
     fn begun(&mut self) {
         self.nothing_answered = None;
         self.record(Record::Begun { at_ms: self.now_ms() });
-        tracing::info!(seed = self.results.settings.seed, "a test begins");
+        self.late = LateWatch::default();
+        tracing::info!("a test begins (--seed {})", self.results.settings.seed);
     }
 
     /// Looks at the clock.
@@ -184,6 +192,13 @@ impl State {
             self.results.apply(&users);
         }
         let view = view::view(self, now_ms);
+        if self.cluster.is_busy()
+            && let Some(text) = self.late.look(now_ms, &view.stats)
+            && !self.results.notices.iter().any(|notice| late::is_about(&notice.text))
+        {
+            // The next view has it.
+            self.notice(text);
+        }
         self.show.send_replace(Arc::new(view));
     }
 
@@ -280,7 +295,7 @@ impl State {
         if let Some(connection) = self.connections.get_mut(&connection) {
             connection.worker = Some(handle);
         }
-        tracing::info!("worker {id} has joined");
+        tracing::info!(target: MEMBERS, "worker {id} has joined");
         Ok(Accepted {
             master_time_ms: self.now_ms(),
             worker_index,

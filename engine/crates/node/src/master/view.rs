@@ -6,18 +6,15 @@ use swarm_core::cluster::State as TestState;
 use swarm_core::cluster::worker::Worker;
 use swarm_core::message::WorkerState;
 use swarm_guest::module::digest_text;
-use swarm_stats::lateness::WorkerLateness;
+use swarm_stats::lateness::{LATE_P99_MS, WorkerLateness};
 use swarm_stats::report::json::{Summary, WorkerSummary};
 use swarm_stats::report::rfc3339;
 use swarm_stats::snapshot::Snapshot;
 use swarm_web::view::{ClassView, View, WorkerPhase, WorkerView};
 
 use super::end::nothing_answered;
+use super::late;
 use super::state::State;
-
-/// With a 99th percentile of lateness above this the figures say more about the generator than
-/// about the target. Of one load thread it is enough: a share of the users is its.
-const LATENESS_MS_MAX: f64 = 100.0;
 
 /// Workers with a late load thread that are named, the latest first.
 const LATE_WORKERS_MAX: usize = 3;
@@ -132,14 +129,11 @@ fn why_nothing_answered(state: &State, statistics: &Snapshot) -> Option<String> 
 
 /// What the reader of the result must know.
 fn notices(state: &State, statistics: &Snapshot) -> Vec<String> {
-    let mut notices: Vec<_> =
-        state.results.notices.iter().map(|notice| notice.text.clone()).collect();
-    if let Some((_, p99, _)) = statistics.lateness_ms.filter(|(_, p99, _)| *p99 > LATENESS_MS_MAX) {
-        notices.push(format!(
-            "the generator was late: 1 % of the tasks started {p99:.0} ms or more after they were \
-             due; give it more workers, or the workers more CPU"
-        ));
-    }
+    let told = state.results.notices.iter().map(|notice| &notice.text);
+    // What was told while the test ran has come to an end with it.
+    let kept = told.filter(|text| !statistics.late || !late::is_about(text));
+    let mut notices: Vec<_> = kept.cloned().collect();
+    notices.extend(late::text(statistics, "was"));
     notices.extend(late_workers(state));
     notices
 }
@@ -148,7 +142,8 @@ fn notices(state: &State, statistics: &Snapshot) -> Vec<String> {
 fn late_workers(state: &State) -> Vec<String> {
     let lateness = |worker: &Worker| {
         let late = state.results.totals.lateness_of(&worker.info().id)?;
-        (late.worst.p99 > LATENESS_MS_MAX).then(|| (worker.info().id.clone(), late))
+        // Of one load thread it is enough: a share of the users is its.
+        (late.worst.p99 > LATE_P99_MS).then(|| (worker.info().id.clone(), late))
     };
     let mut late: Vec<_> = state.cluster.workers().iter().filter_map(lateness).collect();
     late.sort_by(|(_, a), (_, b)| b.worst.p99.total_cmp(&a.worst.p99));

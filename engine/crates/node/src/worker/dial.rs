@@ -1,6 +1,7 @@
 //! Reaching a master and registering.
 
 use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use swarm_wire::{
     Accepted, ConnectError, Secret, Session, WireError, WorkerHandler, auth, connect_guarded,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use super::prepare::on_another_thread;
 use super::{MasterAddress, Trust};
 
 /// How long one attempt to connect may take.
@@ -106,7 +108,7 @@ pub(super) async fn dial(
 async fn reach(host: &str, port: u16) -> Result<TcpStream, DialError> {
     let failed = |error: std::io::Error| DialError::Failed(error.to_string());
     let mut failure = None;
-    for address in lookup_host((host, port)).await.map_err(failed)? {
+    for address in addresses(host, port).await? {
         let error = match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
             Err(error) => error,
@@ -120,6 +122,17 @@ async fn reach(host: &str, port: u16) -> Result<TcpStream, DialError> {
         });
     }
     Err(failure.unwrap_or_else(|| DialError::Failed("it has no address".to_owned())))
+}
+
+/// The addresses of the master.
+async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let host = host.to_owned();
+    let found = on_another_thread(move || (host.as_str(), port).to_socket_addrs()).await;
+    let found = found.map_err(DialError::Failed)?;
+    found.map(Iterator::collect).map_err(|error| DialError::Failed(error.to_string()))
 }
 
 /// A worker that asks to register.

@@ -53,8 +53,8 @@ pub(super) async fn fetch(
                 move || partial.finish(&store)
             })
             .await?;
-            let warning = kept.err().map(|error| {
-                format!("the module cannot be kept in {}: {error}", store.dir().display())
+            let warning = kept.err().zip(store.dir()).map(|(error, dir)| {
+                format!("the module cannot be kept in {}: {error}", dir.display())
             });
             warning.iter().for_each(|said| tracing::warn!("{said}"));
             return Ok(Fetched { bytes, warning });

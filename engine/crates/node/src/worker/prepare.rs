@@ -4,6 +4,7 @@ use swarm_core::message::{Connections, Digest, Room};
 use swarm_core::plan::Scenario;
 use swarm_guest::{Module, Runtime};
 use swarm_wire::ModuleInfo;
+use tokio::sync::oneshot;
 
 use super::fetch::{Fetched, Sessions, fetch};
 use crate::capacity;
@@ -47,6 +48,10 @@ pub(super) async fn prepare(
                 None => fetch(wanted, store, &lock, sessions).await?,
             };
             warning = fetched.warning;
+            if !runtime.has_compiled(&digest) {
+                let bytes = fetched.bytes.len();
+                tracing::info!("compiling the module ({bytes} bytes), once for this machine");
+            }
             let compiling = move || Module::compile(&runtime, &fetched.bytes);
             let compiled = on_another_thread(compiling).await?;
             compiled.map_err(|error| format!("the master's module cannot be used: {error}"))?
@@ -64,9 +69,14 @@ pub(super) async fn prepare(
 }
 
 /// Does what takes longer than the control thread may stand still: a module has up to a gigabyte.
+/// The runtime's own threads are not used: it panics when it cannot start one.
 pub(super) async fn on_another_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, String> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| "preparing the module panicked".to_owned())
+    let (done, result) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("prepare".into());
+    // Nobody waits any more when the worker ends.
+    let thread = thread.spawn(move || drop(done.send(work())));
+    thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+    result.await.map_err(|_| "it has panicked, as the log says".to_owned())
 }

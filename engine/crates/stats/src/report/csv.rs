@@ -7,12 +7,9 @@
 //! entry without samples has `N/A` for its percentiles. `First Seen` and `Last Seen` are RFC 3339
 //! texts in UTC; `Timestamp` is a Unix time in seconds.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
 
 use csv::Writer;
-use thiserror::Error;
 
 use crate::report::{decimals, percent, rfc3339};
 use crate::snapshot::{EntrySnapshot, PERCENTILES, Snapshot};
@@ -50,82 +47,6 @@ const HISTORY_TOTALS: [&str; 7] = [
 const FAILURES: [&str; 6] = ["Method", "Name", "Error", "Occurrences", "First Seen", "Last Seen"];
 
 const EXCEPTIONS: [&str; 4] = ["Count", "Message", "Traceback", "Nodes"];
-
-/// A CSV file could not be written.
-#[derive(Debug, Error)]
-#[error("write `{path}`")]
-pub struct CsvError {
-    /// The file.
-    pub path: PathBuf,
-    /// What went wrong.
-    pub source: csv::Error,
-}
-
-/// The CSV files of a running test.
-#[derive(Debug)]
-pub struct CsvFiles {
-    prefix: String,
-    full_history: bool,
-    history: Writer<BufWriter<File>>,
-}
-
-impl CsvFiles {
-    /// Creates the history file; `prefix` may contain directories, which must exist. With
-    /// `full_history` the history has a line for each entry, else for the aggregate only.
-    ///
-    /// # Errors
-    /// If the history cannot be created or written.
-    pub fn create(prefix: &str, full_history: bool) -> Result<Self, CsvError> {
-        let path = file_path(prefix, "stats_history");
-        let create = || -> csv::Result<_> {
-            let mut history = Writer::from_writer(BufWriter::new(File::create(&path)?));
-            history_header(&mut history)?;
-            history.flush()?;
-            Ok(history)
-        };
-        match create() {
-            Ok(history) => Ok(Self { prefix: prefix.to_owned(), full_history, history }),
-            Err(source) => Err(CsvError { path, source }),
-        }
-    }
-
-    /// Adds the present figures to the history. To be called once a second.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn add_history(
-        &mut self,
-        snapshot: &Snapshot,
-        users: u32,
-        unix_ms: u64,
-    ) -> Result<(), CsvError> {
-        let entries: &[EntrySnapshot] = if self.full_history { &snapshot.entries } else { &[] };
-        let mut write = || -> csv::Result<()> {
-            for entry in entries.iter().chain([&snapshot.total]) {
-                self.history.write_record(history_record(entry, users, unix_ms))?;
-            }
-            Ok(self.history.flush()?)
-        };
-        write()
-            .map_err(|source| CsvError { path: file_path(&self.prefix, "stats_history"), source })
-    }
-
-    /// Writes the other three files anew. A reader finds each of them whole at any time.
-    ///
-    /// # Errors
-    /// If a file cannot be written.
-    pub fn write_tables(
-        &self,
-        snapshot: &Snapshot,
-        clock_origin_unix_ms: u64,
-    ) -> Result<(), CsvError> {
-        replace(&file_path(&self.prefix, "stats"), |file| write_stats(file, snapshot))?;
-        replace(&file_path(&self.prefix, "failures"), |file| {
-            write_failures(file, snapshot, clock_origin_unix_ms)
-        })?;
-        replace(&file_path(&self.prefix, "exceptions"), |file| write_exceptions(file, snapshot))
-    }
-}
 
 /// Writes the statistics: a line for each entry, then the aggregate.
 ///
@@ -200,10 +121,36 @@ pub fn write_exceptions(out: impl Write, snapshot: &Snapshot) -> csv::Result<()>
     Ok(writer.flush()?)
 }
 
-fn history_header(writer: &mut Writer<impl Write>) -> csv::Result<()> {
+/// Writes the head of the history.
+///
+/// # Errors
+/// If `out` fails.
+pub fn write_history_head(out: impl Write) -> csv::Result<()> {
+    let mut writer = Writer::from_writer(out);
     let first = HISTORY.map(str::to_owned).into_iter();
     let last = HISTORY_TOTALS.map(str::to_owned);
-    writer.write_record(first.chain(PERCENTILES.map(percent)).chain(last))
+    writer.write_record(first.chain(PERCENTILES.map(percent)).chain(last))?;
+    Ok(writer.flush()?)
+}
+
+/// Writes the present figures as lines of the history: of the aggregate and, if `full`, of each
+/// entry before it.
+///
+/// # Errors
+/// If `out` fails.
+pub fn write_history(
+    out: impl Write,
+    snapshot: &Snapshot,
+    users: u32,
+    unix_ms: u64,
+    full: bool,
+) -> csv::Result<()> {
+    let mut writer = Writer::from_writer(out);
+    let entries: &[EntrySnapshot] = if full { &snapshot.entries } else { &[] };
+    for entry in entries.iter().chain([&snapshot.total]) {
+        writer.write_record(history_record(entry, users, unix_ms))?;
+    }
+    Ok(writer.flush()?)
 }
 
 /// One line of the history: rates of the last complete seconds, and percentiles of the whole test
@@ -239,21 +186,4 @@ fn percentiles(entry: &EntrySnapshot) -> [String; PERCENTILES.len()] {
 
 fn content_size(entry: &EntrySnapshot) -> String {
     decimals(mean(entry.bytes, entry.num_requests), 3)
-}
-
-fn file_path(prefix: &str, table: &str) -> PathBuf {
-    PathBuf::from(format!("{prefix}_{table}.csv"))
-}
-
-/// Writes a file beside its place and moves it there.
-fn replace(
-    path: &Path,
-    write: impl FnOnce(BufWriter<File>) -> csv::Result<()>,
-) -> Result<(), CsvError> {
-    let beside = path.with_extension("csv.new");
-    let attempt = || -> csv::Result<()> {
-        write(BufWriter::new(File::create(&beside)?))?;
-        Ok(fs::rename(&beside, path)?)
-    };
-    attempt().map_err(|source| CsvError { path: path.to_owned(), source })
 }

@@ -71,6 +71,9 @@ pub struct Summary {
     pub names_overflowed: u64,
     /// Lateness of the generator in milliseconds: p50, p99, max.
     pub lateness_ms: Option<(f64, f64, f64)>,
+    /// The generator was the bottleneck: see [`is_late`](crate::lateness::is_late).
+    #[serde(default)]
+    pub late: bool,
 }
 
 /// A worker's part in a finished test.
@@ -123,6 +126,7 @@ impl Summary {
             unsent,
             names_overflowed,
             lateness_ms,
+            late,
         } = statistics;
         Self {
             schema_version: SCHEMA_VERSION,
@@ -138,6 +142,7 @@ impl Summary {
             unsent,
             names_overflowed,
             lateness_ms,
+            late,
             ..Self::default()
         }
     }
@@ -157,6 +162,7 @@ impl Summary {
             unsent: self.unsent,
             names_overflowed: self.names_overflowed,
             lateness_ms: self.lateness_ms,
+            late: self.late,
         }
     }
 

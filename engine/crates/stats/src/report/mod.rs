@@ -1,6 +1,7 @@
 //! Reports: what the world gets to read of a [`Snapshot`](crate::snapshot::Snapshot).
 
 pub mod csv;
+mod grid;
 pub mod json;
 pub mod table;
 

@@ -1,15 +1,40 @@
-//! The console tables: plain text, no colour codes. All end with a line break; a table without
-//! lines is empty text.
+//! The console tables. All end with a line break; a table without lines is empty text.
+
+use anstyle::{AnsiColor, Style};
 
 use crate::connections::ConnectionCounts;
+use crate::report::grid::{Align, Cell, Column, Fit, Grid};
 use crate::report::{decimals, percent};
 use crate::snapshot::{EntrySnapshot, MetricFigures, PERCENTILES, Snapshot};
 
-/// Most characters of a name; longer ones are cut.
-pub const NAME_WIDTH_MAX: usize = 60;
+/// What has failed.
+const BAD: Style = AnsiColor::Red.on_default();
 
-/// Most characters of an error text or a message.
-pub const TEXT_WIDTH_MAX: usize = 160;
+/// What sums up, and what is a title.
+const BOLD: Style = Style::new().bold();
+
+/// What a table has to fit in. The default is for whoever reads it later: everything in full.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// Columns of the terminal: names are cut in their middle, long texts wrapped, and columns
+    /// left out that say the least. `None` for as wide as need be.
+    pub width: Option<usize>,
+    /// With ANSI colours.
+    pub styled: bool,
+    /// Most names; those with the fewest requests are left out. `None` for all.
+    pub names_max: Option<usize>,
+}
+
+impl Layout {
+    fn style(self, style: Style) -> Style {
+        if self.styled { style } else { Style::new() }
+    }
+
+    fn title(self, text: &str) -> String {
+        let bold = self.style(BOLD);
+        format!("{bold}{text}{bold:#}\n")
+    }
+}
 
 /// Which rates the statistics show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +60,16 @@ pub struct Progress<'a> {
 
 /// One line about a running test.
 #[must_use]
-pub fn progress(progress: &Progress<'_>, snapshot: &Snapshot) -> String {
+pub fn progress(progress: &Progress<'_>, snapshot: &Snapshot, layout: Layout) -> String {
     let seconds = progress.elapsed_ms / 1000;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let total = &snapshot.total;
     let times = total.current_ms.map_or_else(String::new, |(p50, p95)| {
         format!(", median {} ms, 95% {} ms", milliseconds(p50), milliseconds(p95))
     });
+    let bad = layout.style(if total.num_failures > 0 { BAD } else { Style::new() });
     format!(
-        "{hours:02}:{minutes:02}:{seconds:02} {}: {} users, {} requests, {} failed, \
+        "{hours:02}:{minutes:02}:{seconds:02} {}: {} users, {} requests, {bad}{} failed{bad:#}, \
          {} on their way, {} req/s{times}\n",
         progress.state,
         progress.users,
@@ -57,43 +83,45 @@ pub fn progress(progress: &Progress<'_>, snapshot: &Snapshot) -> String {
 /// The statistics of all entries and their aggregate. Times are in milliseconds. How often requests
 /// were sent again is a column when there were any.
 #[must_use]
-pub fn statistics(snapshot: &Snapshot, rates: Rates) -> String {
+pub fn statistics(snapshot: &Snapshot, rates: Rates, layout: Layout) -> String {
+    let column = Column::new;
     let mut columns = vec![
-        ("Type", Align::Left),
-        ("Name", Align::Left),
-        ("# reqs", Align::Right),
-        ("# fails", Align::Bar),
-        ("Avg", Align::Right),
-        ("Min", Align::Right),
-        ("Max", Align::Right),
-        ("Med", Align::Bar),
-        ("req/s", Align::Right),
-        ("failures/s", Align::Right),
+        column("Type", Align::Left, Fit::Cut),
+        column("Name", Align::Left, Fit::Cut),
+        column("# reqs", Align::Right, Fit::Keep),
+        column("# fails", Align::Bar, Fit::Keep),
+        column("Avg", Align::Right, Fit::Drop(3)),
+        column("Min", Align::Right, Fit::Drop(1)),
+        column("Max", Align::Right, Fit::Drop(2)),
+        column("Med", Align::Bar, Fit::Keep),
+        column("req/s", Align::Right, Fit::Keep),
+        column("failures/s", Align::Right, Fit::Drop(0)),
     ];
     // Rare, and never silent.
     let has_resent = snapshot.total.num_resent > 0;
-    columns.extend(has_resent.then_some(("# resent", Align::Right)));
-    let mut grid = Grid::new(&columns);
-    grid.entries(snapshot, |entry| {
+    columns.extend(has_resent.then(|| column("# resent", Align::Right, Fit::Keep)));
+    let mut grid = Grid::new(columns);
+    entries(&mut grid, snapshot, layout, |entry| {
         let times = &entry.response_time_ms;
         let (rps, fail_per_sec) = match rates {
             Rates::Current => (entry.current_rps, entry.current_fail_per_sec),
             Rates::Whole => (entry.rps, entry.fail_per_sec),
         };
+        let failed = if entry.num_failures > 0 { BAD } else { Style::new() };
         let mut cells = vec![
-            entry.num_requests.to_string(),
-            failures(entry),
-            milliseconds(times.mean),
-            milliseconds(times.min),
-            milliseconds(times.max),
-            milliseconds(times.median),
-            format!("{rps:.2}"),
-            format!("{fail_per_sec:.2}"),
+            entry.num_requests.to_string().into(),
+            Cell::styled(failures(entry), failed),
+            milliseconds(times.mean).into(),
+            milliseconds(times.min).into(),
+            milliseconds(times.max).into(),
+            milliseconds(times.median).into(),
+            format!("{rps:.2}").into(),
+            format!("{fail_per_sec:.2}").into(),
         ];
-        cells.extend(has_resent.then(|| entry.num_resent.to_string()));
+        cells.extend(has_resent.then(|| entry.num_resent.to_string().into()));
         cells
     });
-    grid.render()
+    grid.render(layout.width, layout.styled)
 }
 
 /// What the requests took of connections; empty if there was no connection, nor an attempt at one.
@@ -108,76 +136,126 @@ pub fn connections(snapshot: &Snapshot) -> String {
          sent again\n"
     )
 }
+/// Which percentiles say the least, the first one first: those of the others are near.
+const LEAST_SAID: [f64; 7] = [66.0, 80.0, 98.0, 75.0, 99.99, 99.9, 90.0];
 
 /// The response time percentiles of all entries with samples, in milliseconds.
 #[must_use]
-pub fn percentiles(snapshot: &Snapshot) -> String {
-    let levels = PERCENTILES.map(percent);
-    let mut columns = vec![("Type", Align::Left), ("Name", Align::Left)];
-    columns.extend(levels.iter().map(|level| (level.as_str(), Align::Right)));
-    columns.push(("# reqs", Align::Right));
-    let mut grid = Grid::new(&columns);
-    grid.entries(snapshot, |entry| {
-        let mut cells: Vec<_> =
-            entry.response_time_ms.percentiles.iter().map(|&ms| milliseconds(ms)).collect();
-        cells.push(entry.num_requests.to_string());
-        cells
+pub fn percentiles(snapshot: &Snapshot, layout: Layout) -> String {
+    let column = Column::new;
+    let fit = |level: f64| {
+        let rank = LEAST_SAID.iter().position(|&least| least.total_cmp(&level).is_eq());
+        rank.and_then(|rank| u8::try_from(rank + 1).ok()).map_or(Fit::Keep, Fit::Drop)
+    };
+    let mut columns =
+        vec![column("Type", Align::Left, Fit::Cut), column("Name", Align::Left, Fit::Cut)];
+    let levels = PERCENTILES.map(|level| (percent(level), fit(level)));
+    columns.extend(levels.map(|(level, fit)| Column::new(level, Align::Right, fit)));
+    columns.push(column("# reqs", Align::Right, Fit::Drop(0)));
+    let mut grid = Grid::new(columns);
+    entries(&mut grid, snapshot, layout, |entry| {
+        let times = entry.response_time_ms.percentiles.iter().map(|&ms| milliseconds(ms));
+        times.chain([entry.num_requests.to_string()]).map(Cell::from).collect()
     });
-    format!("Response time percentiles (ms)\n{}", grid.render())
+    let title = layout.title("Response time percentiles (ms)");
+    title + &grid.render(layout.width, layout.styled)
 }
 
-/// The failures; empty if there are none.
+/// The failures, the most frequent first; empty if there are none.
 #[must_use]
-pub fn errors(snapshot: &Snapshot) -> String {
+pub fn errors(snapshot: &Snapshot, layout: Layout) -> String {
     if snapshot.errors.is_empty() {
         return String::new();
     }
-    let mut grid = Grid::new(&[
-        ("# occurrences", Align::Right),
-        ("Type", Align::Left),
-        ("Name", Align::Left),
-        ("Error", Align::Left),
+    let column = Column::new;
+    let mut grid = Grid::new(vec![
+        column("# occurrences", Align::Right, Fit::Keep),
+        column("Type", Align::Left, Fit::Cut),
+        column("Name", Align::Left, Fit::Cut),
+        column("Error", Align::Left, Fit::Wrap),
     ]);
-    for error in &snapshot.errors {
+    let mut errors: Vec<_> = snapshot.errors.iter().collect();
+    // Stable: those that are as frequent stay sorted by name.
+    errors.sort_by_key(|error| std::cmp::Reverse(error.occurrences));
+    for error in errors {
         grid.rows.push(vec![
-            error.occurrences.to_string(),
-            shown(&error.method, NAME_WIDTH_MAX),
-            shown(&error.name, NAME_WIDTH_MAX),
-            shown(&error.error, TEXT_WIDTH_MAX),
+            Cell::styled(error.occurrences.to_string(), BAD),
+            shown(&error.method).into(),
+            shown(&error.name).into(),
+            shown(&error.error).into(),
         ]);
     }
-    format!("Error report\n{}", grid.render())
+    layout.title("Error report") + &grid.render(layout.width, layout.styled)
 }
 
 /// The exceptions, each with its trace below it; empty if there are none.
 #[must_use]
-pub fn exceptions(snapshot: &Snapshot) -> String {
-    let mut text = String::new();
+pub fn exceptions(snapshot: &Snapshot, layout: Layout) -> String {
+    let (mut text, bad) = (String::new(), layout.style(BAD));
     for exception in &snapshot.exceptions {
-        let nodes = exception.nodes.iter().map(|node| shown(node, NAME_WIDTH_MAX));
-        let nodes: Vec<_> = nodes.collect();
-        let message = shown(&exception.message, TEXT_WIDTH_MAX);
-        text += &format!("{} x {message} [{}]\n", exception.count, nodes.join(", "));
+        let nodes: Vec<_> = exception.nodes.iter().map(|node| shown(node)).collect();
+        let (count, message) = (exception.count, shown(&exception.message));
+        text += &format!("{bad}{count} x {message}{bad:#} [{}]\n", nodes.join(", "));
         for line in exception.trace.lines() {
-            text += &format!("    {}\n", shown(line, TEXT_WIDTH_MAX));
+            text += &format!("    {}\n", shown(line));
         }
     }
-    if text.is_empty() { text } else { format!("Exceptions\n{text}") }
+    if text.is_empty() { text } else { layout.title("Exceptions") + &text }
 }
 
 /// The metrics of the guest's own; empty if there are none.
 #[must_use]
-pub fn metrics(snapshot: &Snapshot) -> String {
+pub fn metrics(snapshot: &Snapshot, layout: Layout) -> String {
     if snapshot.metrics.is_empty() {
         return String::new();
     }
-    let mut grid =
-        Grid::new(&[("Metric", Align::Left), ("Kind", Align::Left), ("Figures", Align::Left)]);
+    let column = Column::new;
+    let mut grid = Grid::new(vec![
+        column("Metric", Align::Left, Fit::Cut),
+        column("Kind", Align::Left, Fit::Keep),
+        column("Figures", Align::Left, Fit::Wrap),
+    ]);
     for metric in &snapshot.metrics {
         let (kind, figures) = figures(&metric.value);
-        grid.rows.push(vec![shown(&metric.name, NAME_WIDTH_MAX), kind.to_owned(), figures]);
+        let cells = [shown(&metric.name), kind.to_owned(), figures];
+        grid.rows.push(cells.map(Cell::from).to_vec());
     }
-    grid.render()
+    grid.render(layout.width, layout.styled)
+}
+
+/// A row for each entry, and the aggregate as footer.
+fn entries(
+    grid: &mut Grid,
+    snapshot: &Snapshot,
+    layout: Layout,
+    cells: impl Fn(&EntrySnapshot) -> Vec<Cell>,
+) {
+    let row = |entry: &EntrySnapshot| {
+        let names = [&entry.method, &entry.name].map(|text| shown(text).into());
+        names.into_iter().chain(cells(entry)).collect::<Vec<Cell>>()
+    };
+    let (kept, left_out) = busiest(&snapshot.entries, layout.names_max);
+    grid.rows = kept.into_iter().map(row).collect();
+    if left_out > 0 {
+        let mut more = vec![Cell::from(String::new()); grid.columns.len()];
+        more[1] = Cell::from(format!("({left_out} more names)"));
+        grid.rows.push(more);
+    }
+    let total = row(&snapshot.total).into_iter();
+    grid.footer = vec![total.map(Cell::bold).collect()];
+}
+
+/// Those with the most requests, in their order, and how many others there are.
+fn busiest(entries: &[EntrySnapshot], max: Option<usize>) -> (Vec<&EntrySnapshot>, usize) {
+    let mut order: Vec<_> = entries.iter().enumerate().collect();
+    let max = max.unwrap_or(usize::MAX);
+    if order.len() > max {
+        order.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.num_requests));
+        order.truncate(max);
+        order.sort_by_key(|(at, _)| *at);
+    }
+    let left_out = entries.len() - order.len();
+    (order.into_iter().map(|(_, entry)| entry).collect(), left_out)
 }
 
 fn figures(value: &MetricFigures) -> (&'static str, String) {
@@ -223,94 +301,8 @@ fn milliseconds(time_ms: f64) -> String {
     format!("{time_ms:.places$}")
 }
 
-/// Text as a terminal may show it: one line, no control characters, at most `width_max` characters.
-fn shown(text: &str, width_max: usize) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(width_max + 1)
-        .map(|character| if character.is_control() { '?' } else { character })
-        .collect();
-    if shown.chars().count() > width_max {
-        shown = shown.chars().take(width_max.saturating_sub(1)).chain(['…']).collect();
-    }
-    shown
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Align {
-    Left,
-    Right,
-    /// Right, with a bar behind the column.
-    Bar,
-}
-
-/// Columns as wide as their widest cell.
-struct Grid<'a> {
-    columns: Vec<(&'a str, Align)>,
-    rows: Vec<Vec<String>>,
-    /// Rows below a second line: the aggregate.
-    footer: Vec<Vec<String>>,
-}
-
-impl<'a> Grid<'a> {
-    fn new(columns: &[(&'a str, Align)]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new(), footer: Vec::new() }
-    }
-
-    /// A row for each entry, and the aggregate as footer.
-    fn entries(&mut self, snapshot: &Snapshot, cells: impl Fn(&EntrySnapshot) -> Vec<String>) {
-        let row = |entry: &EntrySnapshot| {
-            let names = [&entry.method, &entry.name].map(|text| shown(text, NAME_WIDTH_MAX));
-            names.into_iter().chain(cells(entry)).collect()
-        };
-        self.rows = snapshot.entries.iter().map(row).collect();
-        self.footer = vec![row(&snapshot.total)];
-    }
-
-    fn render(&self) -> String {
-        let width = |column: usize| {
-            let cells = self.rows.iter().chain(&self.footer).map(|row| row[column].chars().count());
-            cells.fold(self.columns[column].0.chars().count(), usize::max)
-        };
-        let widths: Vec<_> = (0..self.columns.len()).map(width).collect();
-        let header: Vec<_> = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let mut text = self.line(&header, &widths, ' ');
-        let rule = self.line(&vec![String::new(); widths.len()], &widths, '-');
-        text += &rule;
-        for row in &self.rows {
-            text += &self.line(row, &widths, ' ');
-        }
-        if !self.footer.is_empty() {
-            text += &rule;
-        }
-        for row in &self.footer {
-            text += &self.line(row, &widths, ' ');
-        }
-        text
-    }
-
-    fn line(&self, cells: &[String], widths: &[usize], fill: char) -> String {
-        let mut line = String::new();
-        for (position, ((cell, width), (_, align))) in
-            cells.iter().zip(widths).zip(&self.columns).enumerate()
-        {
-            if position > 0 {
-                line.extend([fill; 2]);
-            }
-            let padding = std::iter::repeat_n(fill, width - cell.chars().count());
-            if *align == Align::Left {
-                line.push_str(cell);
-                line.extend(padding);
-            } else {
-                line.extend(padding);
-                line.push_str(cell);
-            }
-            if *align == Align::Bar {
-                line.extend([fill, '|']);
-            }
-        }
-        line.truncate(line.trim_end().len());
-        line.push('\n');
-        line
-    }
+/// Text as a terminal may show it: one line, no control characters.
+fn shown(text: &str) -> String {
+    let plain = |character: char| if character.is_control() { '?' } else { character };
+    text.chars().map(plain).collect()
 }
