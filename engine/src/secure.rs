@@ -17,6 +17,7 @@ use swarm_wire::tls::{Authorities, ClientTls, Identity, ServerTls, page_config};
 use crate::cli::secure::{IdentityArgs, TrustArgs};
 use crate::cli::{MasterArgs, TestArgs};
 use crate::exit::{Exit, Failure, OrExit};
+use crate::output;
 
 /// Longest file with a token that is read, in bytes. A token is shorter.
 const TOKEN_FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -34,8 +35,15 @@ pub(crate) fn page(args: &TestArgs) -> Result<Option<WebOptions>, Failure> {
         return Ok(None);
     }
     let host = &args.web_host;
+    let csv = args.csv.as_ref().filter(|_| args.csv_full_history);
+    let options = WebOptions {
+        base_path: flags.web_base_path.clone(),
+        allowed_hosts: flags.web_allow_host.clone(),
+        full_history: csv.map(|prefix| output::history_path(prefix)),
+        ..WebOptions::default()
+    };
     if is_loopback(host, args.web_port) {
-        return Ok(Some(WebOptions { login, ..WebOptions::default() }));
+        return Ok(Some(WebOptions { login, ..options }));
     }
     if login.is_none() && !flags.web_no_login {
         return Err(Failure::new(
@@ -55,7 +63,7 @@ pub(crate) fn page(args: &TestArgs) -> Result<Option<WebOptions>, Failure> {
              --tls-key (`swarm certs` makes them)"
         );
     }
-    Ok(Some(WebOptions { login, tls, ..WebOptions::default() }))
+    Ok(Some(WebOptions { login, tls, ..options }))
 }
 
 /// What workers must have to join.

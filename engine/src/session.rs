@@ -76,8 +76,11 @@ impl Session<'_> {
     /// or not be possible.
     pub(crate) fn conduct(mut self) -> Result<Exit, Failure> {
         let runtime = runtime()?;
+        let control = self.master.control();
         let ended = runtime.block_on(self.attend());
         self.terminal.report.live(Vec::new());
+        // The end of a test is news, too.
+        self.files.tick(&control.view.borrow());
         let outcome = self.master.finish();
         if let Some(worker) = self.worker {
             // Its users have ended with the test, and whatever still hangs there, such as a name
@@ -219,6 +222,7 @@ async fn start(control: &Control, args: &TestArgs) -> Result<(), Failure> {
         spawn_rate: args.spawn_rate.unwrap_or(1.0),
         host: args.host.clone(),
         run_time_s: args.run_time.map(|time| time.as_secs()),
+        user_classes: None,
     };
     let answer = ask(control, |reply| Command::Swarm(request, reply)).await;
     answer.map(drop).map_err(|message| Failure::new(Exit::Settings, anyhow!(message)))

@@ -6,24 +6,15 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { need, open } from './chromium.mjs';
 
-const web = process.env.SWARM_WEB.replace(/\/*$/, '/');
-
-/** Long enough for a slow machine; nothing is measured by it. */
-const PATIENCE_MS = 60_000;
+const web = need('SWARM_WEB').replace(/\/*$/, '/');
 
 let browser;
 let page;
 
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    headless: true,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'],
-  });
-  page = await browser.newPage();
-  page.setDefaultTimeout(PATIENCE_MS);
+  ({ browser, page } = await open());
 });
 
 after(() => browser?.close());
@@ -33,7 +24,7 @@ const button = (name) => page.getByRole('button', { name, exact: true });
 
 test('the token opens the page, and logging out closes it', async () => {
   await page.goto(web);
-  await token().fill(process.env.SWARM_TOKEN);
+  await token().fill(need('SWARM_TOKEN'));
   await button('Log in').click();
   await button('Start swarming').waitFor();
   await button('Log out').click();

@@ -6,18 +6,15 @@
 //   CHROMIUM     the browser; default /usr/bin/chromium
 
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
+import { LAUNCH, need, PATIENCE_MS, picture, until } from './chromium.mjs';
 
 const web = need('SWARM_WEB').replace(/\/*$/, '/');
 const host = need('SWARM_HOST');
-const shots = process.env.SWARM_SHOTS;
-
-/** Long enough for a slow machine; nothing is measured by it. */
-const PATIENCE_MS = 60_000;
 
 const USERS = 20;
 const FEWER = 5;
@@ -28,20 +25,9 @@ let page;
 const complaints = [];
 
 before(async () => {
-  if (shots) await mkdir(shots, { recursive: true });
   profile = await mkdtemp(join(tmpdir(), 'swarm-browser-'));
   context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    headless: true,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
+    ...LAUNCH,
     viewport: { width: 1600, height: 900 },
     colorScheme: 'light',
   });
@@ -64,10 +50,15 @@ after(async () => {
 
 test('the form starts a test', async () => {
   await field('Number of users').fill(String(USERS));
-  await field('Spawn rate').fill('10');
   await field('Host').fill(host);
+  // What the server would refuse, the field refuses.
+  await field('Spawn rate').fill('0');
+  const valid = () => field('Spawn rate').evaluate((input) => input.checkValidity());
+  assert.equal(await valid(), false);
+  await field('Spawn rate').fill('10');
+  assert.equal(await valid(), true);
   assert.equal(await button('Log out').count(), 0, 'there is nothing to log out of');
-  await shot('start');
+  await picture(page, 'start');
   await button('Start swarming').click();
   await until('the state is running', async () => (await state()) === 'running');
   await until(`${USERS} users are alive`, async () => (await users()) === USERS);
@@ -81,7 +72,7 @@ test('the counts of the table rise', async () => {
   assert.ok(names.length > 0, 'a row for each name');
   const last = page.locator('tfoot tr').last();
   assert.match(await last.innerText(), /Aggregated/);
-  await shot('statistics');
+  await picture(page, 'statistics');
 });
 
 test('heads sort', async () => {
@@ -91,6 +82,8 @@ test('heads sort', async () => {
   assert.equal(await head.getAttribute('aria-sort'), 'ascending');
   const rising = await names();
   assert.deepEqual(rising, rising.toSorted());
+  assert.equal(await page.getByRole('columnheader', { name: 'Current RPS' }).count(), 1);
+  assert.equal(await tile('Current RPS').count(), 1);
   await head.getByRole('button').click();
   const falling = await names();
   assert.deepEqual(falling, rising.toSorted().reverse());
@@ -102,7 +95,7 @@ test('users are edited live', async () => {
   await button('Edit').click();
   assert.equal(await field('Number of users').inputValue(), String(USERS));
   await field('Number of users').fill(String(FEWER));
-  await shot('edit');
+  await picture(page, 'edit');
   await button('Update').click();
   await until(`${FEWER} users are alive`, async () => (await users()) === FEWER);
 });
@@ -127,7 +120,7 @@ test('every tab opens, by pointer and by arrow keys', async () => {
   for (const name of ['Charts', 'Failures', 'Exceptions', 'Workers', 'Download Data']) {
     await page.getByRole('tab', { name }).click();
     await page.getByRole('tabpanel', { name }).waitFor();
-    await shot(name.toLowerCase().replace(' ', '-'));
+    await picture(page, name.toLowerCase().replace(' ', '-'));
   }
   await page.keyboard.press('Home');
   await page.getByRole('tabpanel', { name: 'Statistics' }).waitFor();
@@ -145,18 +138,51 @@ test('files are downloaded', async () => {
   assert.match(download.suggestedFilename(), /^requests_\d+\.csv$/);
 });
 
+test('classes and tasks have their shares', async () => {
+  await page.getByRole('tab', { name: 'Current Ratio' }).click();
+  const row = (name) => page.locator('tbody tr').filter({ hasText: name });
+  await row('WebsiteUser › about').waitFor();
+  assert.match(await row('WebsiteUser › about').innerText(), /50\.0%\s+50\.0%/);
+});
+
+test('a form that is open when the test ends stays, and says so', async () => {
+  await button('Edit').click();
+  await field('Number of users').fill('17');
+  const stopped = await fetch(new URL('stop', web), { method: 'POST' });
+  assert.equal(stopped.status, 200);
+  await page.getByRole('status').filter({ hasText: 'The test has ended meanwhile' }).waitFor();
+  assert.equal(await field('Number of users').inputValue(), '17');
+  await picture(page, 'ended-meanwhile');
+  await page.keyboard.press('Escape');
+  await until('the state is stopped', async () => (await state()) === 'stopped');
+  // On with another test, of which the target counts the requests.
+  await fetch(new URL('/counts/reset', host), { method: 'POST' });
+  await button('New test').click();
+  await button('Start swarming').click();
+  await until('the state is running', async () => (await state()) === 'running');
+  await page.getByRole('tab', { name: 'Statistics' }).click();
+  await until('there are requests', async () => (await requests()) > 0);
+});
+
 test('stop ends the test and keeps the figures', async () => {
   await page.getByRole('tab', { name: 'Statistics' }).click();
   const before = await requests();
   await button('Stop').click();
   await until('the state is stopped', async () => (await state()) === 'stopped');
+  // The clock of the page goes on: what it shows comes with each view of the master.
+  const time = await elapsed();
+  const seen = await masterClock();
+  await until('three seconds have passed', async () => (await masterClock()) > seen + 3_000);
+  assert.equal(await elapsed(), time);
+  assert.equal(await page.getByRole('columnheader', { name: 'Mean RPS' }).count(), 1);
+  assert.equal(await tile('Mean RPS').count(), 1);
   assert.equal(await users(), 0);
   assert.ok((await requests()) >= before);
   const received = await counts();
   assert.equal(await requests(), received.total);
   assert.deepEqual(await requestsByName(), received.paths);
   await button('New test').waitFor();
-  await shot('stopped');
+  await picture(page, 'stopped');
 });
 
 test('it is usable on a telephone in the dark', async () => {
@@ -164,23 +190,25 @@ test('it is usable on a telephone in the dark', async () => {
   await page.setViewportSize({ width: 360, height: 780 });
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(wide <= 360, `the page is ${wide} px wide`);
-  await shot('telephone-dark');
+  await picture(page, 'telephone-dark');
 });
 
-test('reset forgets the figures', async () => {
+test('reset asks before it forgets a result', async () => {
+  const time = await elapsed();
   await button('Reset').click();
+  await button('Keep it').waitFor();
+  await picture(page, 'reset');
+  await button('Keep it').click();
+  assert.ok((await requests()) > 0);
+  await button('Reset').click();
+  await button('Forget it').click();
   await until('no request is left', async () => (await requests()) === 0);
+  assert.equal(await elapsed(), time, 'the clock stands still');
 });
 
 test('the browser had nothing to complain about', () => {
   assert.deepEqual(complaints, []);
 });
-
-function need(name) {
-  const value = process.env[name];
-  assert.ok(value, `set ${name}, see the head of this file`);
-  return value;
-}
 
 function field(label) {
   return page.getByLabel(label, { exact: true });
@@ -192,6 +220,20 @@ function button(name) {
 
 function state() {
   return page.getByTestId('state').innerText();
+}
+
+function tile(name) {
+  return page.locator('.tile dt').filter({ hasText: name });
+}
+
+/** Time since the start of the test, as the page shows it. */
+function elapsed() {
+  return page.getByTestId('time').innerText();
+}
+
+async function masterClock() {
+  const view = await fetch(new URL('api/v1/view', web));
+  return (await view.json()).now_ms;
 }
 
 async function users() {
@@ -225,17 +267,4 @@ function number(text) {
   const value = Number(text.replaceAll(/\s/g, ''));
   assert.ok(Number.isFinite(value), `${text} is a number`);
   return value;
-}
-
-async function until(what, holds) {
-  const end = Date.now() + PATIENCE_MS;
-  while (!(await holds())) {
-    assert.ok(Date.now() < end, `waited too long until ${what}`);
-    await page.waitForTimeout(200);
-  }
-}
-
-async function shot(name) {
-  if (!shots) return;
-  await page.screenshot({ path: join(shots, `${name}.png`), animations: 'disabled' });
 }

@@ -11,18 +11,14 @@
 //   CHROMIUM          the browser; default /usr/bin/chromium
 
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { chromium } from 'playwright-core';
+import { need, open, PATIENCE_MS, picture, until } from './chromium.mjs';
 
 const web = need('SWARM_WEB');
 const users = Number(need('SWARM_USERS'));
 const spawnRate = Number(need('SWARM_SPAWN_RATE'));
-const shots = need('SWARM_SHOTS');
+// For the pictures.
+need('SWARM_SHOTS');
 
-/** How long anything may take besides the ramp. */
-const PATIENCE_MS = 60_000;
-const LOOK_MS = 200;
 /** Before a picture of a tab: its charts are drawn when there is news, once a second. */
 const DRAW_MS = 2_500;
 
@@ -30,14 +26,7 @@ const STEPS = { start, stop };
 const step = STEPS[process.argv[2]];
 assert.ok(step, `usage: node session.mjs ${Object.keys(STEPS).join('|')}`);
 
-await mkdir(shots, { recursive: true });
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
-const page = await browser.newPage({ viewport: { width: 1600, height: 900 } });
-page.setDefaultTimeout(PATIENCE_MS);
+const { browser, page } = await open({ viewport: { width: 1600, height: 900 } });
 try {
   await page.goto(web);
   await step();
@@ -48,14 +37,15 @@ try {
 async function start() {
   await field('Number of users').fill(String(users));
   await field('Spawn rate').fill(String(spawnRate));
-  await shot('1-start');
+  await picture(page, '1-start');
   await page.getByRole('button', { name: 'Start swarming', exact: true }).click();
   const limit = PATIENCE_MS + (users / spawnRate) * 1000;
-  await until('all users run', limit, async () => {
+  const allRun = async () => {
     const alive = await usersAlive();
     assert.ok(alive <= users, `${alive} users are too many`);
     return alive === users && (await state()) === 'running';
-  });
+  };
+  await until('all users run', allRun, limit);
   await tabs('2-all-users');
 }
 
@@ -63,8 +53,8 @@ async function stop() {
   await tabs('3-before-stop');
   await page.getByRole('tab', { name: 'Statistics' }).click();
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
-  await until('the test is stopped', PATIENCE_MS, async () => (await state()) === 'stopped');
-  await shot('4-stopped');
+  await until('the test is stopped', async () => (await state()) === 'stopped');
+  await picture(page, '4-stopped');
 }
 
 /** A picture of each tab that shows the load. */
@@ -73,14 +63,8 @@ async function tabs(name) {
     await page.getByRole('tab', { name: tab }).click();
     await page.getByRole('tabpanel', { name: tab }).waitFor();
     await page.waitForTimeout(DRAW_MS);
-    await shot(`${name}-${tab.toLowerCase()}`);
+    await picture(page, `${name}-${tab.toLowerCase()}`);
   }
-}
-
-function need(name) {
-  const value = process.env[name];
-  assert.ok(value, `set ${name}, see the head of this file`);
-  return value;
 }
 
 function field(label) {
@@ -94,16 +78,4 @@ function state() {
 /** Numbers are grouped by narrow spaces. */
 async function usersAlive() {
   return Number((await page.getByTestId('users').innerText()).replaceAll(/\s/g, ''));
-}
-
-async function until(what, limitMs, holds) {
-  const end = Date.now() + limitMs;
-  while (!(await holds())) {
-    assert.ok(Date.now() < end, `waited too long until ${what}`);
-    await page.waitForTimeout(LOOK_MS);
-  }
-}
-
-async function shot(name) {
-  await page.screenshot({ path: join(shots, `${name}.png`), animations: 'disabled' });
 }

@@ -58,7 +58,11 @@ pub fn post(url: &str, form: &[(&str, &str)]) -> Response {
     answered(url, request("POST", url, &lines, &body))
 }
 
-/// Sends any request with these header lines; the error of a connection that fails is returned,
+fn host(authority: &str) -> String {
+    format!("Host: {authority}\r\n")
+}
+
+/// Sends any request with these header lines, of which the first may be another `Host`; the error of a connection that fails is returned,
 /// for tests of servers that come and go.
 ///
 /// # Errors
@@ -77,9 +81,9 @@ pub fn request(method: &str, url: &str, lines: &[&str], body: &str) -> std::io::
     stream.set_write_timeout(Some(SILENCE_MAX))?;
     let length = body.len();
     let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-    let head = format!(
-        "{method} /{path} HTTP/1.0\r\nHost: {authority}\r\nContent-Length: {length}\r\n{lines}\r\n"
-    );
+    let host = if lines.starts_with("Host: ") { String::new() } else { host(authority) };
+    let head =
+        format!("{method} /{path} HTTP/1.0\r\n{host}Content-Length: {length}\r\n{lines}\r\n");
     stream.write_all((head + body).as_bytes())?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;

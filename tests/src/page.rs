@@ -86,7 +86,7 @@ impl Page {
         self.get("/api/v1/view").json()
     }
 
-    /// Waits until so many workers are there, neither missing nor lost.
+    /// Waits until so many workers are there: those that are lost or have left are not.
     ///
     /// # Panics
     ///
@@ -96,7 +96,7 @@ impl Page {
         wait_until(&format!("{count} workers are ready"), PATIENCE, || {
             let stats = self.stats();
             let workers = stats["workers"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let gone = |worker: &&Value| worker["state"] == "missing" || worker["state"] == "lost";
+            let gone = |worker: &&Value| worker["state"] == "left" || worker["state"] == "lost";
             workers.iter().filter(|worker| !gone(worker)).count() == count
         });
     }

@@ -214,6 +214,11 @@ pub(crate) struct TestArgs {
     #[arg(long, env = "SWARM_CSV", value_name = "PREFIX")]
     pub(crate) csv: Option<PathBuf>,
 
+    /// Give the CSV file of the statistics over time a line for each name and second, not only for
+    /// the sum of all. It is also at /stats/requests_full_history/csv of the web page.
+    #[arg(long, env = "SWARM_CSV_FULL_HISTORY", requires = "csv")]
+    pub(crate) csv_full_history: bool,
+
     /// Exit code of a test with failures or exceptions.
     #[arg(long, env = "SWARM_EXIT_CODE_ON_ERROR", default_value = "1")]
     pub(crate) exit_code_on_error: u8,

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use swarm_web::{BasePath, PublicName};
 
 /// The certificate of this process.
 #[derive(Debug, Clone, Args)]
@@ -29,6 +30,19 @@ pub(crate) struct PageArgs {
     /// Open the web page to everybody who can reach --web-host, without a login.
     #[arg(long, env = "SWARM_WEB_NO_LOGIN", conflicts_with = "web_token_file")]
     pub(crate) web_no_login: bool,
+
+    /// Names by which people reach the web page besides those of loopback, as their browsers show
+    /// them: those of a proxy in front of it. Without a port the usual ones and --web-port count. A
+    /// page that is open to other machines goes by no other name then.
+    #[arg(long, env = "SWARM_WEB_ALLOW_HOST", value_delimiter = ',')]
+    #[arg(value_name = "NAME[:PORT],...")]
+    pub(crate) web_allow_host: Vec<PublicName>,
+
+    /// Path under which people reach the web page, such as /load/test1, when a proxy gives it one.
+    /// It does not matter whether the proxy takes the path away.
+    #[arg(long, env = "SWARM_WEB_BASE_PATH", default_value = "", hide_default_value = true)]
+    #[arg(value_name = "PATH")]
+    pub(crate) web_base_path: BasePath,
 
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,

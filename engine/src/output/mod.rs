@@ -28,6 +28,7 @@ use crate::exit::{Exit, Failure, OrExit};
 use place::Place;
 pub(crate) use place::is_stdout;
 use tables::Tables;
+pub(crate) use tables::history_path;
 
 /// The CSV tables are written anew each so many ticks of a second.
 const TICKS_PER_TABLES: u32 = 5;
@@ -64,8 +65,25 @@ pub(crate) struct Files {
     /// `None` when no file was asked for.
     jobs: Option<mpsc::Sender<Job>>,
     ticks: u32,
+    ends: Ends,
     /// Seconds that did not get into the history.
     missed: u32,
+}
+
+/// Which tests have their end in the history.
+#[derive(Debug, Default)]
+struct Ends {
+    /// When the last one of them began.
+    test: Option<u64>,
+}
+
+impl Ends {
+    /// Does this moment belong into the history? While a test runs each does, and then its end, also
+    /// of one that came and went since the last look. `test` is when the current or last one began,
+    /// by any clock.
+    fn is_news(&mut self, is_busy: bool, test: Option<u64>) -> bool {
+        is_busy || std::mem::replace(&mut self.test, test) != test
+    }
 }
 
 /// What the thread is to do.
@@ -90,12 +108,12 @@ impl Files {
         let json = json.transpose()?;
         let tables = args.csv.as_ref().map(|prefix| {
             let doing = |path: &PathBuf| format!("cannot write {} (--csv)", path.display());
-            Tables::open(prefix).map_err(|Problem { path, error }| {
+            Tables::open(prefix, args.csv_full_history).map_err(|Problem { path, error }| {
                 Failure::new(Exit::Output, anyhow::Error::new(error).context(doing(&path)))
             })
         });
         let tables = tables.transpose()?;
-        let mut files = Self { jobs: None, ticks: 0, missed: 0 };
+        let mut files = Self { jobs: None, ticks: 0, ends: Ends::default(), missed: 0 };
         if json.is_some() || tables.is_some() {
             let (jobs, inbox) = mpsc::channel(TICKS_MAX);
             let writer = Writer { json, tables, failing: false };
@@ -110,16 +128,17 @@ impl Files {
     /// Brings the CSV files up to date. To be called once a second; never waits.
     pub(crate) fn tick(&mut self, view: &View) {
         let Some(jobs) = &self.jobs else { return };
-        if !view.state.is_busy() {
+        let is_busy = view.state.is_busy();
+        if !self.ends.is_news(is_busy, view.test_start_ms) {
             return;
         }
-        self.ticks += 1;
+        self.ticks += u32::from(is_busy);
         let tick = Tick {
             snapshot: Arc::clone(&view.stats),
             users: view.user_count,
             unix_ms: view.clock_origin_unix_ms + view.now_ms,
             origin_unix_ms: view.clock_origin_unix_ms,
-            with_tables: self.ticks.is_multiple_of(TICKS_PER_TABLES),
+            with_tables: is_busy && self.ticks.is_multiple_of(TICKS_PER_TABLES),
         };
         if let Err(TrySendError::Full(_)) = jobs.try_send(Job::Tick(tick)) {
             self.missed += 1;
@@ -227,5 +246,30 @@ impl Writer {
             problems.push(Problem { path: path.clone(), error });
         }
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_history_has_the_end_of_each_test_once() {
+        let mut ends = Ends::default();
+        let (first, second, short) = (Some(7), Some(8), Some(9));
+        let looks = [
+            (false, None, false),
+            (true, first, true),
+            (true, first, true),
+            (false, first, true),
+            (false, first, false),
+            (true, second, true),
+            (false, second, true),
+            (false, short, true),
+            (false, short, false),
+        ];
+        for (look, (is_busy, test, expected)) in looks.into_iter().enumerate() {
+            assert_eq!(ends.is_news(is_busy, test), expected, "look {look}");
+        }
     }
 }

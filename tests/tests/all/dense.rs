@@ -99,7 +99,11 @@ fn a_trap_costs_the_instance_and_all_start_anew(backend: Backend) {
     assert!((traps..=traps * USERS).contains(&anew), "{anew} users, {traps} traps");
     assert_eq!(ended.exceptions(""), traps + anew);
     let trap = ended.summary.exceptions.iter().find(|e| e.message.contains("unreachable"));
-    assert!(trap.is_some_and(|trap| trap.trace.contains("wasm backtrace")));
+    let trap = trap.expect("it has trapped");
+    assert!(trap.message.starts_with("Villain.misbehave: "), "{}", trap.message);
+    assert!(trap.trace.contains("wasm backtrace"));
+    let neighbours = ended.exceptions("Neighbour: started anew");
+    assert!((1..=anew).contains(&neighbours), "{:?}", ended.summary.exceptions);
 }
 
 fn a_task_without_end_is_ended_with_its_instance(backend: Backend) {

@@ -144,7 +144,9 @@ fn a_task_that_returns_an_error(backend: Backend) {
     let guest = guest.text("why", "the basket is empty");
     let ended = run(&swarm, backend, &guest, |counts| enough(counts) && requests(counts, "/") >= 5);
     ended.agree_on("/", 5);
-    assert_eq!(ended.exceptions("the basket is empty"), ended.requests("/"));
+    let [exception] = &ended.summary.exceptions[..] else { panic!("{:?}", ended.summary) };
+    assert_eq!(exception.message, "Villain.work: the basket is empty");
+    assert_eq!(exception.count, ended.requests("/"));
     assert_eq!(ended.summary.total.num_failures, 0);
 }
 
@@ -157,7 +159,7 @@ fn a_start_that_fails(backend: Backend) {
     let ended = run(&swarm, backend, &guest, |counts| enough(counts) && requests(counts, "/") >= 2);
     // It is tried again, a second later.
     ended.agree_on("/", 2);
-    assert_eq!(ended.exceptions("start: no such account"), ended.requests("/"));
+    assert_eq!(ended.exceptions("Villain.start: no such account"), ended.requests("/"));
     assert_eq!(requests(&ended.counts, "/never"), 0, "a user that has not started runs no task");
 }
 
@@ -166,7 +168,7 @@ fn a_stop_that_traps(backend: Backend) {
     let guest = villain_and_neighbours(&visit("index")).stop("(unreachable)");
     // More than the neighbours can do while users are still being started.
     let ended = run(&swarm, backend, &guest, |counts| requests(counts, "/about") >= 600);
-    let traps = ended.exceptions("stop: ");
+    let traps = ended.exceptions(".stop: wasm trap");
     assert_eq!(traps, u64::from(NEIGHBOURS + 1), "{:?}", ended.summary.exceptions);
 }
 

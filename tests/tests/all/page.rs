@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use swarm_core::plan::Wait;
 use swarm_tests::{Process, Swarm, scenario};
+
+use crate::guests::{Guest, visit};
 
 const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
 
@@ -33,6 +36,21 @@ fn the_page_in_a_browser() {
     let run = swarm.run(&scenario("website"), &["--threads", "1", "-s", "10"]);
     passes("page.test.mjs", &[("SWARM_WEB", run.page().url()), ("SWARM_HOST", &target.url())]);
     assert!(target.counts().total > 0);
+}
+
+#[test]
+fn thousands_of_names_in_a_browser() {
+    const LONG: &str = "/long/checkout/payment/:provider/orders/:id/confirmation/and/some/more/of/\
+                        it/so/that/no/line/of/a/table/has/room/for/all/of/the/name";
+    let swarm = Swarm::new();
+    let target = swarm.target(&["--threads", "1"]);
+    let mut guest = Guest::visiting_many(2_600).start(&visit("long")).text("long", LONG);
+    guest.class(0).wait = Wait::Constant(1);
+    let scenario = guest.write(&swarm, "many");
+    let flags = ["-H", &target.url(), "--threads", "1", "--autostart", "-u", "2", "-r", "2"];
+    let run = swarm.run(&scenario, &flags);
+    let variables = [("SWARM_WEB", run.page().url()), ("SWARM_LONG_NAME", LONG)];
+    passes("tables.test.mjs", &variables);
 }
 
 #[test]

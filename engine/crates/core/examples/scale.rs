@@ -99,7 +99,9 @@ impl World {
     }
 
     fn start(&mut self, users: u32, spawn_rate: f64) {
-        let load = Load { users, spawn_rate, run_time: None, settings: Settings::default() };
+        let settings = Settings::default();
+        let only_classes = Vec::new();
+        let load = Load { users, spawn_rate, run_time: None, settings, only_classes };
         let now = self.now;
         let actions = self.step.of(|| self.master.start(now, load)).expect("a load");
         self.obey(actions);

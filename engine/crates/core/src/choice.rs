@@ -1,5 +1,6 @@
 //! A virtual user's own decisions: which task comes next, and when.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -17,6 +18,8 @@ pub struct ClassPlan {
     class: String,
     rest: Rest,
     sets: Box<[Set]>,
+    /// Names of the tasks that call the guest, by their ids.
+    task_names: BTreeMap<u32, String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -120,7 +123,22 @@ impl ClassPlan {
             Wait::None | Wait::Custom => Rest::None,
         };
         let sets = class.sets.iter().map(Set::new).collect();
-        Ok(Self { class: class.name.clone(), rest, sets })
+        let tasks = class.sets.iter().flat_map(|set| &set.tasks);
+        let called = tasks.filter(|task| task.action == Action::Run);
+        let task_names = called.map(|task| (task.id, task.name.clone())).collect();
+        Ok(Self { class: class.name.clone(), rest, sets, task_names })
+    }
+
+    /// Name of the class.
+    #[must_use]
+    pub fn class(&self) -> &str {
+        &self.class
+    }
+
+    /// Name of the task with this id, as the scenario gives it; empty for a task that there is not.
+    #[must_use]
+    pub fn task_name(&self, id: u32) -> &str {
+        self.task_names.get(&id).map_or("", String::as_str)
     }
 }
 

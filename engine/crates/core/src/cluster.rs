@@ -86,6 +86,20 @@ pub struct Load {
     pub run_time: Option<Duration>,
     /// The settings of the test.
     pub settings: Settings,
+    /// Indexes of the classes that get users; empty is all.
+    pub only_classes: Vec<u32>,
+}
+
+impl Load {
+    /// Does the class with this index get users?
+    pub fn runs(&self, class: u32) -> bool {
+        self.only().is_none_or(|only| only.contains(&class))
+    }
+
+    /// The classes that get users, as the dispatcher takes them; `None` is all.
+    fn only(&self) -> Option<&[u32]> {
+        (!self.only_classes.is_empty()).then_some(self.only_classes.as_slice())
+    }
 }
 
 /// Where a test is.
@@ -304,6 +318,10 @@ impl Cluster {
                 if test.load.settings.host != load.settings.host {
                     return Err("the host cannot change during a test; stop it first".to_owned());
                 }
+                if test.load.only_classes != load.only_classes {
+                    let text = "the user classes cannot change during a test; stop it first";
+                    return Err(text.to_owned());
+                }
                 let settings = test.load.settings.clone();
                 test.ramp = Some(ramp);
                 test.falls |= load.users < test.load.users;
@@ -313,8 +331,9 @@ impl Cluster {
             }
             _ => self.begin(now, load, ramp, &mut actions),
         }
-        let users = self.test.as_ref().map_or(0, |test| test.load.users);
-        self.dispatcher.set_target(users, None);
+        if let Some(Test { load, .. }) = &self.test {
+            self.dispatcher.set_target(load.users, load.only());
+        }
         actions.extend(self.tick(now));
         Ok(actions)
     }

@@ -1,7 +1,7 @@
 //! The decisions of swarm, without IO, tokio or wasm.
 //!
 //! # Layout
-//! - [`plan`]: what a scenario consists of.
+//! - [`plan`]: what a scenario consists of. [`task_ratio`]: how often its tasks run.
 //! - [`validate`]: can it run, and which part of it do tags select?
 //! - [`choice`]: a virtual user's next task, and when.
 //! - [`dispatch`]: the placement of users on workers; [`pace`]: how fast it ramps.
@@ -48,5 +48,6 @@ pub mod plan;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 pub mod span;
+pub mod task_ratio;
 pub mod token;
 pub mod validate;

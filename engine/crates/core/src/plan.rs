@@ -99,6 +99,17 @@ pub enum Population {
     Fixed(u32),
 }
 
+impl Population {
+    /// May the class have a user at all?
+    #[must_use]
+    pub fn is_somebody(self) -> bool {
+        match self {
+            Self::Weight(weight) => weight > 0.0,
+            Self::Fixed(users) => users > 0,
+        }
+    }
+}
+
 /// One kind of virtual user.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct UserClass {

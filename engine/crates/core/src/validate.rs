@@ -60,10 +60,7 @@ pub fn validate(scenario: &Scenario) -> Result<(), PlanError> {
             return Err(PlanError::SameClassName { at: Place::class(index, class) });
         }
     }
-    let somebody = |class: &UserClass| match class.population {
-        Population::Weight(weight) => weight > 0.0,
-        Population::Fixed(users) => users > 0,
-    };
+    let somebody = |class: &UserClass| class.population.is_somebody();
     if classes.iter().any(somebody) { Ok(()) } else { Err(PlanError::NoUsers) }
 }
 

@@ -81,7 +81,8 @@ impl Master {
 
     fn load(&mut self, users: u32) {
         let settings = Settings::default();
-        let load = Load { users, spawn_rate: 1000.0, run_time: None, settings };
+        let load =
+            Load { users, spawn_rate: 1000.0, run_time: None, settings, only_classes: Vec::new() };
         let actions = self.cluster.start(self.now, load).expect("it can start");
         self.note(actions);
         self.tick();

@@ -29,7 +29,8 @@ impl Pair {
         pair.join(Duration::ZERO, 0, 0);
         pair.join(Duration::ZERO, 1, 1);
         let settings = Settings { stop_timeout_ms: 1000, ..Settings::default() };
-        let load = Load { users: 10, spawn_rate: 100.0, run_time: None, settings };
+        let only_classes = Vec::new();
+        let load = Load { users: 10, spawn_rate: 100.0, run_time: None, settings, only_classes };
         let actions = pair.master.start(Duration::ZERO, load).expect("a load");
         pair.obey(Duration::ZERO, actions);
         pair.pass(Duration::ZERO, SECOND);

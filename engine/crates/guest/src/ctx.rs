@@ -1,5 +1,6 @@
 //! What the store of a guest instance holds: its limits and what its host functions need.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use tokio::io::AsyncWrite;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::caller::Caller;
 use crate::flat::Abi;
 use crate::host::http::Response;
 use crate::limits::InstanceLimits;
@@ -35,6 +37,8 @@ pub(crate) struct Ctx {
     pub(crate) abi: Option<Abi>,
     /// What a flat guest writes to: the number of the stream, and where it goes.
     pub(crate) outputs: Vec<(u32, Output)>,
+    /// On whose behalf the guest was called last; `None` before the first call.
+    pub(crate) caller: Option<Caller>,
 }
 
 /// Where a guest's output goes.
@@ -62,6 +66,7 @@ impl Ctx {
             wasi: None,
             abi: None,
             outputs: Vec::new(),
+            caller: None,
         }
     }
 
@@ -77,7 +82,11 @@ impl Ctx {
 
     /// Tells the reader of the result that the guest misused the host.
     pub(crate) fn complain(&self, message: &str) {
-        self.record.lock().exception(message, "");
+        let text = match (&self.test, self.caller) {
+            (Some(test), Some(caller)) => Cow::Owned(test.exception_text(caller, message)),
+            _ => Cow::Borrowed(message),
+        };
+        self.record.lock().exception(&text, "");
     }
 }
 

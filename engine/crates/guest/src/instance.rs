@@ -11,6 +11,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 use crate::bindings;
 use crate::bindings::swarm::scenario::plan as wit;
+use crate::caller::Caller;
 use crate::convert;
 use crate::ctx::{Ctx, Slice};
 use crate::flat::{self, FlatGuest};
@@ -137,6 +138,11 @@ impl Instance {
     pub(crate) fn give_orders(&mut self, orders: &[u8]) {
         let abi = self.store.data().abi.expect("the guest is a core module");
         abi.write(&mut self.store, crate::fuzz::ORDERS - 4, orders).expect("it has room for them");
+    }
+
+    /// The next call is on behalf of this user.
+    pub(crate) fn called_by(&mut self, caller: Caller) {
+        self.store.data_mut().caller = Some(caller);
     }
 
     fn renew(&mut self) {

@@ -7,7 +7,7 @@
 //! - [`module`]: a checked, compiled scenario, and what it says of itself. `precheck`: what can be
 //!   checked without compiling it.
 //! - [`test`](mod@test): what all users of one test on one node have in common.
-//! - [`user`]: the life of one virtual user.
+//! - [`user`]: the life of one virtual user. `caller`: who an exception is of.
 //! - `backend`: which of its two ways a scenario runs, and why.
 //! - `flat`: guests that need no component layer.
 //! - `instance`, `slot`: one guest instance; users taking turns in it. `limits`: what it may take.
@@ -23,6 +23,7 @@
 
 mod backend;
 mod bindings;
+mod caller;
 pub mod clock;
 mod convert;
 mod ctx;

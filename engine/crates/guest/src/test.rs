@@ -13,6 +13,7 @@ use swarm_core::plan::{Scenario, Sharing, UserClass};
 use swarm_core::validate;
 use swarm_stats::{Limits, Recorder};
 
+use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::module::Module;
 
@@ -177,6 +178,14 @@ impl Test {
     pub(crate) fn is_first_to_read(&self, place: u32) -> bool {
         let read = self.args_read.get(place as usize);
         read.is_some_and(|read| !read.swap(true, Ordering::Relaxed))
+    }
+
+    /// The text of an exception, with class and task before it.
+    pub(crate) fn exception_text(&self, caller: Caller, message: &str) -> String {
+        match self.classes.get(caller.class as usize) {
+            Some(class) => caller.call.describe(&class.plan, message),
+            None => message.to_owned(),
+        }
     }
 
     /// May a guest write another log line now?

@@ -15,8 +15,9 @@ use tokio::task::coop;
 use tokio::time::Instant;
 
 use crate::bindings::swarm::scenario::plan as wit;
+use crate::caller::{Caller, GuestCall};
 use crate::clock::micros;
-use crate::instance::{ThreadStack, Trap};
+use crate::instance::ThreadStack;
 use crate::runtime::SLICE;
 use crate::slot::{Slot, Slots};
 pub use crate::stop::{Stop, Stopper};
@@ -137,7 +138,8 @@ impl<'a> User<'a> {
             let next = match task.take().map_or_else(|| self.cursor.next_task(plan), Ok) {
                 Ok(next) => next,
                 Err(too_deep) => {
-                    self.exception(&too_deep.to_string(), "");
+                    // It names the class itself.
+                    shard.record.lock().exception(&too_deep.to_string(), "");
                     return Ended::Finished;
                 }
             };
@@ -199,33 +201,36 @@ impl<'a> User<'a> {
             let instance = match Box::pin(made).await {
                 Ok(instance) => instance,
                 Err(trap) => {
-                    self.count(&trap, "cannot make an instance: ");
+                    let message = format!("cannot make an instance: {}", trap.message);
+                    self.exception(GuestCall::Instance, &message, &trap.trace);
                     return Step::NotStarted;
                 }
             };
+            instance.called_by(self.caller(GuestCall::Start));
             match Box::pin(instance.start(self.introduction(), self.session())).await {
                 Ok(Ok(())) => self.generation = content.generation,
                 Ok(Err(error)) => {
-                    self.exception(&format!("start: {error}"), "");
+                    self.exception(GuestCall::Start, &error, "");
                     return Step::NotStarted;
                 }
                 Err(trap) => {
                     content.instance = None;
-                    self.count(&trap, "start: ");
+                    self.exception(GuestCall::Start, &trap.message, &trap.trace);
                     return Step::NotStarted;
                 }
             }
         }
         let instance = content.instance.as_mut().expect("it knows the user");
+        instance.called_by(self.caller(GuestCall::Task(task)));
         match instance.run(self.id, task).await {
             Ok(Ok(then)) => Step::Task(then),
             Ok(Err(error)) => {
-                self.exception(&error, "");
+                self.exception(GuestCall::Task(task), &error, "");
                 Step::Task(Then::Rest)
             }
             Err(trap) => {
                 content.instance = None;
-                self.count(&trap, "");
+                self.exception(GuestCall::Task(task), &trap.message, &trap.trace);
                 Step::Task(Then::Rest)
             }
         }
@@ -243,15 +248,16 @@ impl<'a> User<'a> {
             }
             let Some(instance) = &mut content.instance else { return };
             self.calling = true;
+            instance.called_by(self.caller(GuestCall::Stop));
             let result = instance.stop(self.id).await;
             self.calling = false;
             if let Err(trap) = result {
                 content.instance = None;
-                self.count(&trap, "stop: ");
+                self.exception(GuestCall::Stop, &trap.message, &trap.trace);
             }
         };
         if tokio::time::timeout_at(deadline, goodbye).await.is_err() {
-            self.exception("stop: took longer than the stop timeout", "");
+            self.exception(GuestCall::Stop, "took longer than the stop timeout", "");
             self.discard_instance();
         }
     }
@@ -275,13 +281,14 @@ impl<'a> User<'a> {
         Arc::new(Session::new(Arc::clone(&test.client), Some(base)))
     }
 
-    fn count(&self, trap: &Trap, during: &str) {
-        self.exception(&format!("{during}{}", trap.message), &trap.trace);
+    fn caller(&self, call: GuestCall) -> Caller {
+        Caller { class: self.class, call }
     }
 
-    fn exception(&self, message: &str, trace: &str) {
-        tracing::debug!(user = self.id, "{message}");
-        self.shard.record.lock().exception(message, trace);
+    fn exception(&self, call: GuestCall, message: &str, trace: &str) {
+        let text = self.shard.test.exception_text(self.caller(call), message);
+        tracing::debug!(user = self.id, "{text}");
+        self.shard.record.lock().exception(&text, trace);
     }
 }
 

@@ -6,12 +6,14 @@
 //! - `accept`: connections of workers, and who may join. `begin`: what it begins with.
 //! - `shipping`: modules on their way to workers.
 //! - `state`: what it knows and decides; everything here is handled one after the other.
+//! - `commands`: what the page asks for.
 //! - `turn`: what has happened is written down, then told. `end`: what is told when a test ends.
 //! - `view`: how it looks to people: the page's view, the summary at the end. `late`: whether the
 //!   generator itself falls behind.
 
 mod accept;
 mod begin;
+mod commands;
 mod end;
 mod late;
 mod shipping;

@@ -346,7 +346,8 @@ impl World {
         let now = self.master_now();
         let stop_timeout_ms = if self.rng.bool() { 0 } else { self.rng.u64(0..3000) };
         let settings = Settings { stop_timeout_ms, ..Settings::default() };
-        let load = Load { users, spawn_rate, run_time, settings };
+        let only_classes = Vec::new();
+        let load = Load { users, spawn_rate, run_time, settings, only_classes };
         let Some(master) = &mut self.master else { return };
         if let Ok(actions) = master.cluster.start(now, load) {
             self.note(&format!("{users} users at {spawn_rate:.1}/s for {run_time:?}"));

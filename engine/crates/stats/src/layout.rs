@@ -26,6 +26,27 @@ pub(crate) const fn highest_in<const BITS: u32>(bucket: u32) -> u64 {
     lowest + ((1 << shift) - 1)
 }
 
+/// The roundest value of the bucket that this is the largest value of: the multiple of the largest
+/// power of ten. All values of a bucket are equally true, and of whole numbers it is the one that
+/// was recorded.
+pub(crate) const fn roundest_in<const BITS: u32>(highest: u64) -> u64 {
+    let shift = (bucket_of::<BITS>(highest) >> BITS).saturating_sub(1);
+    let lowest = highest - ((1 << shift) - 1);
+    let mut roundest = highest;
+    let mut power: u64 = 10;
+    loop {
+        let candidate = highest - highest % power;
+        if candidate < lowest {
+            return roundest;
+        }
+        roundest = candidate;
+        match power.checked_mul(10) {
+            Some(next) => power = next,
+            None => return roundest,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use hdrhistogram::Histogram;
@@ -57,6 +78,25 @@ mod tests {
             check::<FINE>(value);
             check::<COARSE>(value);
         }
+    }
+
+    #[test]
+    fn the_roundest_value_is_in_the_bucket_and_ends_with_the_most_zeros() {
+        let roundest = |value| roundest_in::<FINE>(highest_in::<FINE>(bucket_of::<FINE>(value)));
+        for (value, expected) in [
+            (0, 0),
+            (7, 7),
+            (2_047, 2_047),
+            (3_000, 3_000),
+            (3_001, 3_000),
+            (1_234_000, 1_234_000),
+            (999_999, 1_000_000),
+            (1_000_000_000, 1_000_000_000),
+        ] {
+            assert_eq!(roundest(value), expected, "of {value}");
+        }
+        let value = roundest(u64::MAX);
+        assert_eq!(bucket_of::<FINE>(value), bucket_of::<FINE>(u64::MAX));
     }
 
     #[test]

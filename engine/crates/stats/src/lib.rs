@@ -24,9 +24,8 @@
 //!
 //! Inside: `layout` says which values share a bucket, `tally` counts a few samples or many, `dense`
 //! sums up and finds percentiles, `merge` joins deltas, `split` shares a report out over seconds,
-//! `span` is the time of
-//! the test, `window` keeps the last seconds of an entry, `view` makes the snapshot, `rows` finds
-//! rows by their texts.
+//! `span` is the time of the test, `window` keeps the last seconds of an entry, `view` makes the
+//! snapshot, `overflow` tells which limits were passed, `rows` finds rows by their texts.
 #![forbid(unsafe_code)]
 
 /// Is a fault planted here? Never, but in the tests of the simulator.
@@ -55,6 +54,7 @@ pub mod limits;
 mod merge;
 pub mod metric;
 pub mod outbox;
+mod overflow;
 pub mod parts;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;

@@ -55,9 +55,11 @@ impl Default for Limits {
     }
 }
 
+/// The end of a text that was cut.
+const ELLIPSIS: &str = "…";
+
 /// `text`, cut to at most `bytes_max` bytes; a cut text ends with `…`.
 pub(crate) fn cut(text: &str, bytes_max: usize) -> Cow<'_, str> {
-    const ELLIPSIS: &str = "…";
     if text.len() <= bytes_max {
         return Cow::Borrowed(text);
     }
@@ -66,6 +68,13 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> Cow<'_, str> {
         end -= 1;
     }
     Cow::Owned(format!("{}{ELLIPSIS}", &text[..end]))
+}
+
+/// Is it what [`cut`] has made of a longer text? A text of that length that ends with an ellipsis
+/// of its own is taken for one.
+pub(crate) fn was_cut(text: &str, bytes_max: usize) -> bool {
+    // A character that did not fit wholly takes up to three bytes of the room with it.
+    text.len() + 3 >= bytes_max && text.ends_with(ELLIPSIS)
 }
 
 #[cfg(test)]
@@ -79,5 +88,15 @@ mod tests {
         let cut_umlauts = cut("äöüäöü", 8);
         assert_eq!(cut_umlauts, "äö…");
         assert!(cut_umlauts.len() <= 8);
+    }
+
+    #[test]
+    fn a_cut_text_is_told_from_a_short_one() {
+        for text in ["longer text", "äöüäöü", "日本語日本語", "🐝🐝🐝🐝"] {
+            assert!(was_cut(&cut(text, 8), 8), "{text}");
+        }
+        for text in ["short", "8 bytes.", "…", ""] {
+            assert!(!was_cut(&cut(text, 8), 8), "{text}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::delta::{MetricDelta, MetricValue};
 use crate::dense::Dense;
 use crate::histogram::Histogram;
+use crate::layout::{FINE, roundest_in};
 use crate::rows::{Key, Keyed};
 use crate::snapshot::{MetricFigures, MetricSnapshot, PERCENTILES};
 
@@ -183,7 +184,8 @@ pub(crate) fn figures(metric: &MetricDelta) -> MetricSnapshot {
 fn trend_figures(values: &Histogram, sum: f64, min: f64, max: f64) -> MetricFigures {
     let mut dense = Dense::default();
     dense.add_histogram(values);
-    let within = |steps: u64| (steps as f64 / TREND_STEPS).min(max).max(min);
+    let value = |steps: u64| roundest_in::<FINE>(steps) as f64 / TREND_STEPS;
+    let within = |steps: u64| value(steps).min(max).max(min);
     let mut percentiles = dense.values_at(PERCENTILES).map(within);
     percentiles[PERCENTILES.len() - 1] = max;
     let mean = if values.is_empty() { 0.0 } else { sum / values.samples() as f64 };

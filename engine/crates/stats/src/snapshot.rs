@@ -60,6 +60,10 @@ pub struct EntrySnapshot {
     pub current_fail_per_sec: f64,
     /// 50th and 95th percentile of the last ten complete seconds; `None` without a sample.
     pub current_ms: Option<(f64, f64)>,
+    /// The values at [`PERCENTILES`] of the last ten complete seconds, in milliseconds; `None`
+    /// without a sample.
+    #[serde(default)]
+    pub current_percentiles_ms: Option<[f64; 11]>,
 }
 
 /// One kind of failure.

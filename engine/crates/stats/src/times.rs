@@ -13,11 +13,20 @@ pub const HIGHEST_US: u64 = 3_600_000_000;
 /// Decimal digits to which a recorded value is right.
 pub const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// The 50th and 95th percentile in milliseconds, `None` without a sample.
-pub(crate) fn p50_p95_ms(times: &Dense, min_us: u64, max_us: u64) -> Option<(f64, f64)> {
+/// The values at `percents`, which must rise, in milliseconds; `None` without a sample.
+pub(crate) fn percentiles_ms<const N: usize>(
+    times: &Dense,
+    percents: [f64; N],
+    min_us: u64,
+    max_us: u64,
+) -> Option<[f64; N]> {
     let within = |value: u64| to_ms(value.min(max_us).max(min_us));
-    let [p50, p95] = times.values_at([50.0, 95.0]);
-    (!times.is_empty()).then(|| (within(p50), within(p95)))
+    (!times.is_empty()).then(|| times.values_at(percents).map(within))
+}
+
+/// The 50th and 95th percentile in milliseconds; `None` without a sample.
+pub(crate) fn p50_p95_ms(times: &Dense, min_us: u64, max_us: u64) -> Option<(f64, f64)> {
+    percentiles_ms(times, [50.0, 95.0], min_us, max_us).map(|[p50, p95]| (p50, p95))
 }
 
 /// Microseconds as milliseconds.
@@ -34,11 +43,9 @@ pub(crate) fn mean(sum: u64, count: u64) -> f64 {
 
 /// What is shown of times with these exact figures beside them.
 pub(crate) fn times_ms(times: &Dense, sum_us: u64, min_us: u64, max_us: u64) -> TimesMs {
-    if times.is_empty() {
+    let Some(mut percentiles) = percentiles_ms(times, PERCENTILES, min_us, max_us) else {
         return TimesMs::default();
-    }
-    let within = |value: u64| to_ms(value.min(max_us).max(min_us));
-    let mut percentiles = times.values_at(PERCENTILES).map(within);
+    };
     percentiles[PERCENTILES.len() - 1] = to_ms(max_us);
     let [median, .., p95, _, p99, p99_9, _, max] = percentiles;
     TimesMs {

@@ -4,8 +4,8 @@ use crate::dense::Dense;
 use crate::lateness::is_late;
 use crate::metric::figures;
 use crate::series::Series;
-use crate::snapshot::{EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, Snapshot};
-use crate::times::{mean, p50_p95_ms, times_ms, to_ms};
+use crate::snapshot::{EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, PERCENTILES, Snapshot};
+use crate::times::{mean, percentiles_ms, times_ms, to_ms};
 use crate::totals::{Line, Totals};
 
 /// The figures of the last complete seconds of an entry.
@@ -13,7 +13,8 @@ struct Current {
     seconds: u64,
     requests: u64,
     failures: u64,
-    p50_p95_ms: Option<(f64, f64)>,
+    /// At [`PERCENTILES`].
+    percentiles_ms: Option<[f64; PERCENTILES.len()]>,
 }
 
 impl Totals {
@@ -93,7 +94,8 @@ impl Totals {
             fail_per_sec: per_second(all.failures),
             current_rps: mean(current.requests, current.seconds),
             current_fail_per_sec: mean(current.failures, current.seconds),
-            current_ms: current.p50_p95_ms,
+            current_ms: current.percentiles_ms.map(|[p50, _, _, _, _, p95, ..]| (p50, p95)),
+            current_percentiles_ms: current.percentiles_ms,
         }
     }
 
@@ -141,7 +143,7 @@ impl Totals {
 
 impl Current {
     fn new(seconds: u64, (requests, failures): (u64, u64), times: &Dense, all: &Line) -> Self {
-        let p50_p95_ms = p50_p95_ms(times, all.min_us, all.max_us);
-        Self { seconds, requests, failures, p50_p95_ms }
+        let percentiles_ms = percentiles_ms(times, PERCENTILES, all.min_us, all.max_us);
+        Self { seconds, requests, failures, percentiles_ms }
     }
 }

@@ -5,7 +5,7 @@ use csv::StringRecord;
 use swarm_stats::delta::Report;
 use swarm_stats::lateness::{LatenessMs, WorkerLateness};
 use swarm_stats::report::csv::{
-    write_exceptions, write_failures, write_history, write_history_head, write_stats,
+    harmless, write_exceptions, write_failures, write_history, write_history_head, write_stats,
 };
 use swarm_stats::report::json::{Summary, SummaryError, WorkerSummary};
 use swarm_stats::report::table::{self, Layout, Progress, Rates};
@@ -127,6 +127,57 @@ fn csv_failures_and_exceptions_read_back() {
 }
 
 #[test]
+fn texts_that_a_spreadsheet_would_run_are_made_harmless() {
+    for formula in
+        ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "+inf"]
+    {
+        assert_eq!(harmless(formula), format!("'{formula}"));
+    }
+    for harmless_already in ["", "/cart?a=1", "'=1", "-5", "+1e3", " x", "GET"] {
+        assert_eq!(harmless(harmless_already), harmless_already);
+    }
+    let mut snapshot = snapshot();
+    "=1+2".clone_into(&mut snapshot.entries[0].name);
+    "@x".clone_into(&mut snapshot.entries[0].method);
+    "-3".clone_into(&mut snapshot.entries[1].name);
+    "=HYPERLINK(A1)".clone_into(&mut snapshot.errors[0].error);
+    "+message".clone_into(&mut snapshot.exceptions[0].message);
+    "-trace".clone_into(&mut snapshot.exceptions[0].trace);
+    snapshot.exceptions[0].nodes = vec!["=id".to_owned()];
+    let (_, rows) = written(|out| write_stats(out, &snapshot));
+    let names: Vec<_> = rows.iter().map(|row| (&row[0], &row[1])).collect();
+    assert_eq!(names, [("'@x", "'=1+2"), ("POST", "-3"), ("", "Aggregated")]);
+    let (_, rows) = written(|out| write_failures(out, &snapshot, ORIGIN_UNIX_MS));
+    assert_eq!(&rows[0][2], "'=HYPERLINK(A1)");
+    let (_, rows) = written(|out| write_exceptions(out, &snapshot));
+    assert_eq!(rows, [vec!["1", "'+message", "'-trace", "'=id"]]);
+    let (_, rows) = history(&snapshot, true);
+    assert_eq!(&rows[0][3], "'=1+2");
+}
+
+/// The history with one moment.
+fn history(snapshot: &Snapshot, full: bool) -> (StringRecord, Vec<StringRecord>) {
+    written(|out| {
+        write_history_head(&mut *out)?;
+        write_history(out, snapshot, 25, ORIGIN_UNIX_MS, full)
+    })
+}
+
+#[test]
+fn a_full_history_has_the_percentiles_of_the_last_seconds() {
+    let mut snapshot = snapshot();
+    snapshot.entries[0].current_percentiles_ms = Some([7.5; 11]);
+    snapshot.entries[1].current_percentiles_ms = None;
+    let (_, rows) = history(&snapshot, true);
+    let medians: Vec<_> = rows.iter().map(|row| &row[6]).take(2).collect();
+    assert_eq!(medians, ["7.5", "0"]);
+    let (_, rows) = history(&snapshot, false);
+    assert_eq!((rows.len(), &rows[0][3]), (1, "Aggregated"));
+    let median = snapshot.total.response_time_ms.median.to_string();
+    assert_eq!(rows[0][6], median);
+}
+
+#[test]
 fn csv_history_has_the_columns_of_locust() {
     let snapshot = snapshot();
     let (header, rows) = written(|out| {
@@ -167,6 +218,7 @@ fn json_reads_back_and_has_the_promised_fields() {
                 worst_shard: 1,
                 worst: LatenessMs { p99: 0.9, max: 250.0 },
             }),
+            left: false,
             lost: true,
             lost_detail: Some("closed at 12.3 s, last report at 11.9 s".to_owned()),
         }],

@@ -197,6 +197,97 @@ fn exceptions_say_who_saw_them_and_metrics_add_up() {
     assert_eq!((snapshot.interrupted, snapshot.lateness_ms), (3, Some((1.5, 1.5, 1.5))));
 }
 
+/// Percentiles of a trend come from buckets; of whole numbers they are whole.
+#[test]
+fn a_trend_of_whole_numbers_has_whole_percentiles() {
+    let mut recorder = Recorder::new(Limits::default());
+    (1..=9).for_each(|value| recorder.trend("items", f64::from(value)).unwrap());
+    (0..80).for_each(|_| recorder.trend("items", 3.0).unwrap());
+    recorder.trend("items", 1_234.0).unwrap();
+    let mut totals = started(0);
+    totals.apply("w", &report(0, 1_000, recorder.drain()));
+    let snapshot = totals.snapshot(3_000);
+    let MetricFigures::Trend { percentiles, .. } = &snapshot.metrics[0].value else {
+        panic!("{:?} is no trend", snapshot.metrics[0]);
+    };
+    assert_eq!(percentiles[..4], [3.0; 4]);
+    assert!(percentiles.iter().all(|value| value.fract() == 0.0), "{percentiles:?}");
+    assert_eq!(percentiles[10], 1_234.0);
+}
+
+#[test]
+fn the_limits_that_were_passed_are_told() {
+    let limits = Limits {
+        names_max: 2,
+        name_bytes_max: 20,
+        errors_max: 2,
+        error_bytes_max: 30,
+        exceptions_max: 2,
+        trace_bytes_max: 40,
+        metrics_max: 1,
+        workers_max: 1,
+    };
+    let passed = |worker: &str, record: &dyn Fn(&mut Recorder)| {
+        let mut recorder = Recorder::new(Limits::default());
+        record(&mut recorder);
+        let mut totals = Totals::new(limits.clone());
+        totals.start(0);
+        totals.apply("first", &report(0, 1_000, Delta::default()));
+        totals.apply(worker, &report(0, 1_000, recorder.drain()));
+        totals.limits_passed()
+    };
+    let request = |recorder: &mut Recorder, name: &str, error: Option<&str>| {
+        let entry = recorder.intern("GET", name);
+        recorder.record(
+            entry,
+            Sample { response_time_us: 1, bytes: 1, error, at_ms: 1, ..Sample::default() },
+        );
+    };
+    let within = passed("first", &|recorder| {
+        request(recorder, "/a", Some("status 500"));
+        request(recorder, "/b", Some("status 501"));
+        recorder.exception("boom", "at main");
+        recorder.exception("bang", "at main");
+        recorder.trend("size", 1.0).unwrap();
+    });
+    assert_eq!(within, [""; 0]);
+    let names: &dyn Fn(&mut Recorder) =
+        &|recorder| ["/a", "/b", "/c"].iter().for_each(|name| request(recorder, name, None));
+    let errors: &dyn Fn(&mut Recorder) =
+        &|recorder| ["1", "2", "3"].iter().for_each(|text| request(recorder, "/", Some(text)));
+    let exceptions: &dyn Fn(&mut Recorder) =
+        &|recorder| ["1", "2", "3"].iter().for_each(|text| recorder.exception(text, ""));
+    let metrics: &dyn Fn(&mut Recorder) =
+        &|recorder| ["1", "2"].iter().for_each(|name| recorder.trend(name, 1.0).unwrap());
+    for (record, part) in [
+        (names, "more than 2 names"),
+        (errors, "more than 2 different failures"),
+        (exceptions, "more than 2 different exceptions"),
+        (metrics, "more than 1 metrics"),
+    ] {
+        let told = passed("first", record);
+        assert!(told.len() == 1 && told[0].contains(part), "{part}: {told:?}");
+    }
+    let told = passed("second", &|_| {});
+    assert!(told.len() == 1 && told[0].contains("more than 1 workers"), "{told:?}");
+    assert!(Totals::new(limits.clone()).limits_passed().is_empty());
+
+    // A text is cut where it is recorded.
+    let cut = |record: &dyn Fn(&mut Recorder)| {
+        let mut recorder = Recorder::new(limits.clone());
+        record(&mut recorder);
+        let mut totals = Totals::new(limits.clone());
+        totals.apply("w", &report(0, 1_000, recorder.drain()));
+        totals.limits_passed().join("; ")
+    };
+    let long = "x".repeat(50);
+    assert!(cut(&|recorder| request(recorder, &long, None)).contains("longer than 20 bytes"));
+    let text = cut(&|recorder| request(recorder, "/", Some(&long)));
+    assert!(text.contains("longer than 30 bytes"), "{text}");
+    assert!(cut(&|recorder| recorder.exception(&long, "")).contains("longer than 30 bytes"));
+    assert!(cut(&|recorder| recorder.exception("x", &long)).contains("longer than 40 bytes"));
+}
+
 #[test]
 fn lateness_is_told_for_each_worker_and_starts_anew_with_a_reset() {
     let mut totals = started(0);

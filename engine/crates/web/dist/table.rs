@@ -1,12 +1,12 @@
 // Written by `npm run build` in `ui/`.
 &[
     Asset {
-        path: "assets/index-D7lMk-oM.js",
-        bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/assets/index-D7lMk-oM.js")),
+        path: "assets/index-COWWARnc.css",
+        bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/assets/index-COWWARnc.css")),
     },
     Asset {
-        path: "assets/index-i92-qBJJ.css",
-        bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/assets/index-i92-qBJJ.css")),
+        path: "assets/index-CSLEDADd.js",
+        bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/assets/index-CSLEDADd.js")),
     },
     Asset {
         path: "favicon.svg",

@@ -1,16 +1,17 @@
 //! Serves the page with invented figures, for working on the page without a master.
 //!
 //! ```sh
-//! cargo run --release -p swarm-web --example preview -- [PORT] [NAMES] [WORKERS]
+//! cargo run --release -p swarm-web --example preview -- [PORT] [NAMES] [WORKERS] [LATE]
 //! ```
 //!
-//! Defaults: port 8089, 12 names, 3 workers. The form, Edit, Stop and Reset work; a host that
+//! Defaults: port 8089, 12 names, 3 workers, tasks up to 1 ms late. The form, Edit, Stop and Reset work; a host that
 //! contains `refuse` is refused, as a master might. Nothing is loaded by it.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use swarm_core::task_ratio::TaskRatio;
 use swarm_stats::ConnectionCounts;
 use swarm_stats::lateness::{LatenessMs, WorkerLateness};
 use swarm_stats::snapshot::{
@@ -33,12 +34,12 @@ const CLOCK_ORIGIN_UNIX_MS: u64 = 1_772_442_000_000;
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let mut number = |default: u32| args.next().map_or(Ok(default), |text| text.parse());
-    let (port, names, workers) = (number(8089)?, number(12)?, number(3)?);
+    let (port, names, workers, late_ms) = (number(8089)?, number(12)?, number(3)?, number(1)?);
 
     let listener = TcpListener::bind(("127.0.0.1", u16::try_from(port)?)).await?;
     println!("http://{}/ shows invented figures; end it with ctrl-c", listener.local_addr()?);
 
-    let mut fake = Fake::new(names, workers);
+    let mut fake = Fake::new(names, workers, late_ms);
     let (commands, mut asked) = mpsc::channel(16);
     let (publish, view) = watch::channel(Arc::new(fake.view()));
     tokio::spawn(async move {
@@ -77,27 +78,37 @@ struct Fake {
     state: TestState,
     now_s: u64,
     test_start_s: Option<u64>,
+    test_end_s: Option<u64>,
     target: SwarmRequest,
     users: u32,
     entries: Vec<EntrySnapshot>,
     seconds: Vec<Second>,
     workers: u32,
+    late_ms: u32,
     notices: Vec<Notice>,
     noise: u64,
 }
 
 impl Fake {
-    fn new(names: u32, workers: u32) -> Self {
-        let target = SwarmRequest { user_count: 50, spawn_rate: 5.0, host: None, run_time_s: None };
+    fn new(names: u32, workers: u32, late_ms: u32) -> Self {
+        let target = SwarmRequest {
+            user_count: 50,
+            spawn_rate: 5.0,
+            host: None,
+            run_time_s: None,
+            user_classes: None,
+        };
         let mut fake = Self {
             state: TestState::Ready,
             now_s: 0,
             test_start_s: None,
+            test_end_s: None,
             target,
             users: 0,
             entries: Vec::new(),
             seconds: Vec::new(),
             workers,
+            late_ms,
             notices: Vec::new(),
             noise: 7,
         };
@@ -134,6 +145,7 @@ impl Fake {
         if matches!(self.state, TestState::Ready | TestState::Stopped) {
             self.reset();
             self.test_start_s = Some(self.now_s);
+            self.test_end_s = None;
             self.notices.clear();
         }
         let host = request.host.clone().or(self.target.host.take());
@@ -165,6 +177,7 @@ impl Fake {
             TestState::Stopping => {
                 self.users = 0;
                 self.state = TestState::Stopped;
+                self.test_end_s = Some(self.now_s);
             }
             TestState::Ready | TestState::Stopped => {}
         }
@@ -218,12 +231,19 @@ impl Fake {
             spawn_rate: self.target.spawn_rate,
             run_time_s: self.target.run_time_s,
             classes: vec![
-                ClassView { name: "Shopper".into(), user_count: self.users - self.users / 4 },
-                ClassView { name: "Browser".into(), user_count: self.users / 4 },
+                ClassView {
+                    name: "Shopper".into(),
+                    user_count: self.users - self.users / 4,
+                    runs: true,
+                },
+                ClassView { name: "Browser".into(), user_count: self.users / 4, runs: true },
             ],
+            tasks: tasks(),
+            is_local: false,
             workers,
             clock_origin_unix_ms: CLOCK_ORIGIN_UNIX_MS,
             test_start_ms: self.test_start_s.map(|start_s| start_s * 1_000),
+            test_end_ms: self.test_end_s.map(|end_s| end_s * 1_000),
             now_ms: self.now_s * 1_000,
             notices: self.notices.clone(),
             stats: Arc::new(self.snapshot()),
@@ -296,10 +316,26 @@ impl Fake {
             interrupted: if self.state == TestState::Stopped { 3 } else { 0 },
             unsent: 0,
             names_overflowed: 0,
-            lateness_ms: (num_requests > 0).then_some((0.021, 0.84, 3.7)),
+            lateness_ms: (num_requests > 0).then(|| {
+                let late_ms = f64::from(self.late_ms);
+                (0.5 * late_ms, 0.94 * late_ms, 3.7 * late_ms)
+            }),
             late: false,
         }
     }
+}
+
+/// How often the tasks of the two classes run.
+fn tasks() -> Arc<[Vec<TaskRatio>]> {
+    let task = |name: &str, ratio: f64, tasks: &[TaskRatio]| TaskRatio {
+        name: name.to_owned(),
+        ratio,
+        tasks: tasks.to_vec(),
+    };
+    let pay = [task("pay_by_card", 0.7, &[]), task("pay_by_invoice", 0.3, &[])];
+    let shopper =
+        vec![task("search", 0.5, &[]), task("cart", 0.3, &[]), task("checkout", 0.2, &pay)];
+    [shopper, vec![task("index", 1.0, &[])]].into()
 }
 
 fn name(at: usize) -> EntrySnapshot {
@@ -368,7 +404,7 @@ fn error(entry: &EntrySnapshot, now_s: u64) -> Option<ErrorSnapshot> {
 
 fn exception() -> ExceptionSnapshot {
     ExceptionSnapshot {
-        message: "wasm trap: out of bounds memory access".into(),
+        message: "Shopper.pay_by_card: wasm trap: out of bounds memory access".into(),
         trace: "0: checkout!cart::price (cart.rs:41)\n1: checkout!Shopper::buy (lib.rs:88)".into(),
         count: 2,
         nodes: vec!["worker-0000".into(), "worker-0002".into()],

@@ -36,6 +36,15 @@ pub(crate) struct Done {
     /// In seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     run_time: Option<u64>,
+    /// When the request named some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_classes: Option<Vec<String>>,
+}
+
+impl Done {
+    fn new(message: String) -> Self {
+        Self { success: true, message, host: None, run_time: None, user_classes: None }
+    }
 }
 
 /// Starts a test or edits the running one.
@@ -48,15 +57,15 @@ pub(crate) async fn swarm(
     let view = control.view.borrow().clone();
     let wanted = Fields::read(&content_type, &body)?.check(&view)?;
     let host = wanted.host.clone().unwrap_or_else(|| view.host.clone());
-    let run_time = wanted.run_time_s;
+    let (run_time, user_classes) = (wanted.run_time_s, wanted.user_classes.clone());
     let message = ask(&control, |answer| Command::Swarm(wanted, answer)).await?;
-    Ok(Json(Done { success: true, message, host: Some(host), run_time }))
+    Ok(Json(Done { host: Some(host), run_time, user_classes, ..Done::new(message) }))
 }
 
 /// Stops the test.
 pub(crate) async fn stop(State(control): State<Control>) -> Result<Json<Done>, Refusal> {
     let message = ask(&control, Command::Stop).await?;
-    Ok(Json(Done { success: true, message, host: None, run_time: None }))
+    Ok(Json(Done::new(message)))
 }
 
 /// Forgets the statistics; answers the bare `ok` that Locust's scripts compare with.

@@ -46,6 +46,21 @@ pub(crate) async fn not_found(uri: Uri) -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
 }
 
+/// Answers where Locust has a report.
+pub(crate) async fn no_report() -> Refusal {
+    let message = "swarm makes no HTML report: the same figures are at /api/v1/view as JSON, at \
+                   /stats/requests/csv, /stats/failures/csv and /exceptions/csv as CSV, and in the \
+                   files of --json-file and --csv";
+    Refusal::new(StatusCode::NOT_FOUND, message)
+}
+
+/// Answers where Locust has its log.
+pub(crate) async fn no_logs() -> Refusal {
+    let message = "swarm does not show logs here: master and workers write theirs to their standard \
+                   error";
+    Refusal::new(StatusCode::NOT_FOUND, message)
+}
+
 /// Answers a method that a path does not have.
 pub(crate) async fn wrong_method(method: Method, uri: Uri) -> Refusal {
     let message = format!("{} does not take {method}", uri.path());

@@ -13,14 +13,21 @@ use crate::view::{SwarmRequest, View};
 /// Longest base URL accepted, in bytes.
 pub const HOST_BYTES_MAX: usize = 2_048;
 
-/// The four fields as they arrived; fields with other names are dropped, as Locust's page sends
-/// some that mean nothing here.
+/// What is read, for messages.
+const KNOWN: &str = "user_count, spawn_rate, host, run_time and user_classes";
+
+/// What Locust's own page sends when nobody has chosen a shape.
+const NO_SHAPE: (&str, &str) = ("shape_class", "Default");
+
+/// The fields as they arrived. A field with another name is refused unless it is empty: Locust's
+/// page sends some that mean nothing here.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fields {
     user_count: Option<String>,
     spawn_rate: Option<String>,
     host: Option<String>,
     run_time: Option<String>,
+    user_classes: Vec<String>,
 }
 
 impl Fields {
@@ -29,7 +36,7 @@ impl Fields {
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         match essence.to_ascii_lowercase().as_str() {
             "application/json" => Self::from_json(body),
-            "application/x-www-form-urlencoded" => Ok(Self::from_form(body)),
+            "application/x-www-form-urlencoded" => Self::from_form(body),
             other => Err(Refusal::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 format!(
@@ -41,14 +48,12 @@ impl Fields {
         }
     }
 
-    fn from_form(body: &[u8]) -> Self {
+    fn from_form(body: &[u8]) -> Result<Self, Refusal> {
         let mut fields = Self::default();
         for (name, value) in form_urlencoded::parse(body) {
-            if let Some(slot) = fields.slot(&name) {
-                *slot = Some(value.into_owned());
-            }
+            fields.take(&name, value.into_owned())?;
         }
-        fields
+        Ok(fields)
     }
 
     fn from_json(body: &[u8]) -> Result<Self, Refusal> {
@@ -59,18 +64,43 @@ impl Fields {
         };
         let mut fields = Self::default();
         for (name, value) in object {
-            let Some(slot) = fields.slot(&name) else { continue };
-            *slot = match value {
-                Value::Null => None,
-                Value::String(text) => Some(text),
-                Value::Number(number) => Some(number.to_string()),
-                Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-                    let message = format!("{name} must be a number or a text");
-                    return Err(Refusal::bad_input(message));
+            match value {
+                Value::Null => {}
+                Value::String(text) => fields.take(&name, text)?,
+                Value::Number(number) => fields.take(&name, number.to_string())?,
+                Value::Array(values) if name == "user_classes" => {
+                    for value in values {
+                        let Value::String(class) = value else {
+                            return Err(wrong_kind(&name, false));
+                        };
+                        fields.take(&name, class)?;
+                    }
                 }
-            };
+                Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                    return Err(wrong_kind(&name, fields.slot(&name).is_some()));
+                }
+            }
         }
         Ok(fields)
+    }
+
+    /// Takes one value.
+    fn take(&mut self, name: &str, value: String) -> Result<(), Refusal> {
+        if name == "user_classes" {
+            if !value.is_empty() && !self.user_classes.contains(&value) {
+                self.user_classes.push(value);
+            }
+            return Ok(());
+        }
+        let Some(slot) = self.slot(name) else {
+            let means_nothing = value.trim().is_empty() || (name, value.as_str()) == NO_SHAPE;
+            return if means_nothing { Ok(()) } else { Err(unknown(name)) };
+        };
+        if slot.as_ref().is_some_and(|other| *other != value) {
+            return Err(Refusal::bad_input(format!("{name} is given twice, with two values")));
+        }
+        *slot = Some(value);
+        Ok(())
     }
 
     fn slot(&mut self, name: &str) -> Option<&mut Option<String>> {
@@ -99,8 +129,42 @@ impl Fields {
             spawn_rate: rate(self.spawn_rate.as_deref())?,
             host: host(self.host.as_deref())?,
             run_time_s,
+            user_classes: user_classes(&self.user_classes, view)?,
         })
     }
+}
+
+/// A value in JSON that no field of this name takes.
+fn wrong_kind(name: &str, is_known: bool) -> Refusal {
+    match name {
+        "user_classes" => Refusal::bad_input("user_classes must be a list of names"),
+        _ if is_known => Refusal::bad_input(format!("{name} must be a number or a text")),
+        _ => unknown(name),
+    }
+}
+
+fn unknown(name: &str) -> Refusal {
+    Refusal::bad_input(format!(
+        "there is no field `{}` here: {KNOWN} are read; the scenario gets its arguments by --arg, \
+         when swarm starts",
+        shown(name)
+    ))
+}
+
+/// No class named is all of them.
+fn user_classes(names: &[String], view: &View) -> Result<Option<Vec<String>>, Refusal> {
+    let is_class = |name: &&String| view.classes.iter().any(|class| class.name == **name);
+    if let Some(unknown) = names.iter().find(|name| !is_class(name)) {
+        let classes: Vec<_> = view.classes.iter().map(|class| class.name.as_str()).collect();
+        return Err(Refusal::bad_input(format!(
+            "there is no user class `{}` in this scenario: it has {}",
+            shown(unknown),
+            classes.join(", ")
+        )));
+    }
+    let mut names = names.to_vec();
+    names.sort();
+    Ok((!names.is_empty()).then_some(names))
 }
 
 fn run_time(text: &str) -> Result<u64, Refusal> {
@@ -159,10 +223,15 @@ fn host(text: Option<&str>) -> Result<Option<String>, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::TestState;
+    use crate::view::{ClassView, TestState};
+
+    fn shop() -> View {
+        let class = |name: &str| ClassView { name: name.into(), user_count: 0, runs: true };
+        View { classes: vec![class("Buyer"), class("Looker")], ..View::default() }
+    }
 
     fn form(body: &str) -> Result<SwarmRequest, Refusal> {
-        checked(body, &View::default())
+        checked(body, &shop())
     }
 
     fn checked(body: &str, view: &View) -> Result<SwarmRequest, Refusal> {
@@ -170,7 +239,7 @@ mod tests {
     }
 
     fn json(body: &str) -> Result<SwarmRequest, Refusal> {
-        Fields::read("application/json; charset=utf-8", body.as_bytes())?.check(&View::default())
+        Fields::read("application/json; charset=utf-8", body.as_bytes())?.check(&shop())
     }
 
     #[test]
@@ -180,12 +249,14 @@ mod tests {
             spawn_rate: 2.5,
             host: Some("http://127.0.0.1:8080/shop".into()),
             run_time_s: Some(5_400),
+            user_classes: Some(vec!["Buyer".into(), "Looker".into()]),
         };
         let sent = "user_count=50&spawn_rate=2.5&host=http%3A%2F%2F127.0.0.1%3A8080%2Fshop\
-                    &run_time=1h30m&user_classes=A&user_classes=B&profile=";
+                    &run_time=1h30m&user_classes=Looker&user_classes=Buyer&profile=";
         assert_eq!(form(sent), Ok(wanted.clone()));
-        let sent = r#"{"user_count": 50, "spawn_rate": 2.5, "run_time": "1h30m",
-                       "host": "http://127.0.0.1:8080/shop", "user_classes": ["A"]}"#;
+        let sent = r#"{"user_count": 50, "spawn_rate": 2.5, "run_time": "1h30m", "profile": null,
+                       "host": "http://127.0.0.1:8080/shop",
+                       "user_classes": ["Looker", "Buyer", "Looker"]}"#;
         assert_eq!(json(sent), Ok(wanted));
     }
 
@@ -195,6 +266,41 @@ mod tests {
         assert_eq!((request.host, request.run_time_s), (None, None));
         let request = json(r#"{"user_count":"1","spawn_rate":"0.5","host":null}"#).unwrap();
         assert_eq!((request.host, request.spawn_rate), (None, 0.5));
+        let body = "user_count=1&spawn_rate=1&profile=&shape_class=Default&user_classes=&other= ";
+        let request = form(body).expect("what Locust's page sends");
+        assert_eq!(request.user_classes, None);
+        let request = json(r#"{"user_count":1,"spawn_rate":1,"user_classes":[],"x":""}"#).unwrap();
+        assert_eq!(request.user_classes, None);
+    }
+
+    #[test]
+    fn what_would_have_no_effect_is_refused() {
+        for (field, part) in [
+            ("profile=night", "there is no field `profile`"),
+            ("shape_class=Stairs", "there is no field `shape_class`"),
+            ("basket=large", "there is no field `basket`"),
+            (
+                "user_classes=Nobody",
+                "no user class `Nobody` in this scenario: it has Buyer, Looker",
+            ),
+            ("user_count=2", "user_count is given twice"),
+        ] {
+            let body = format!("user_count=1&spawn_rate=1&{field}");
+            let refusal = form(&body).expect_err(&body);
+            assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
+            assert!(refusal.message.contains(part), "{body}: {}", refusal.message);
+        }
+        for (field, part) in [
+            (r#""basket": 3"#, "there is no field `basket`"),
+            (r#""basket": {}"#, "there is no field `basket`"),
+            (r#""user_classes": "Nobody""#, "no user class `Nobody`"),
+            (r#""user_classes": [1]"#, "a list of names"),
+            (r#""user_classes": {}"#, "a list of names"),
+        ] {
+            let body = format!(r#"{{"user_count": 1, "spawn_rate": 1, {field}}}"#);
+            let refusal = json(&body).expect_err(&body);
+            assert!(refusal.message.contains(part), "{body}: {}", refusal.message);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::guard::Names;
 use crate::live::Live;
 use crate::login::{Gate, LoginToken, Place};
-use crate::routes::router;
+use crate::routes::{Parts, router};
 use crate::server::serve_connection;
 use crate::view::Control;
 
@@ -34,9 +34,10 @@ impl Site {
         let (close, closing) = watch::channel(false);
         let place = Place { base: String::new(), port: PORT, secure: false };
         let gate = token.map(|token| Gate::new(token, place)).transpose()?;
-        let names = Names { loopback: true, allowed: Arc::default() };
+        let names = Names { loopback: true, allowed: Arc::default(), own_port: PORT };
         let live = Live::new(control.view.clone(), closing, token.is_some());
-        Ok(Self { router: router("", control, live, names, gate), close })
+        let parts = Parts { control: control.clone(), live, history: None, names, gate };
+        Ok(Self { router: router("", &parts), close })
     }
 
     /// Serves one connection until it ends.

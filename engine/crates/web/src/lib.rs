@@ -12,6 +12,7 @@
 //! | `POST /stop`, `POST /stats/reset` | stop; forget the statistics |
 //! | `GET /stats/requests`, `/exceptions`, `/tasks`, `/worker-count` | JSON in Locust's shape |
 //! | `GET /stats/requests/csv`, `/stats/failures/csv`, `/exceptions/csv` | files |
+//! | `GET /stats/requests_full_history/csv` | a file, with [`WebOptions::full_history`] |
 //! | `GET /api/v1/view` | everything known, as JSON |
 //! | `GET /api/v1/live` | the same as server-sent events, at most two a second |
 //! | `GET /login`, `POST /login`, `POST /logout` | with [`WebOptions::login`]: form, session |
@@ -19,7 +20,9 @@
 //! `GET /stop` and `GET /stats/reset` work too, because Locust's scripts use them; new scripts
 //! should use POST. Every refusal is JSON, `{"success": false, "message": ...}`, with a status
 //! that says so (400 bad input, 401 not logged in, 403 foreign page, 409 the master said no);
-//! Locust answers 200.
+//! Locust answers 200. A field that means nothing here is refused, unless it is empty. Answers have
+//! all rows, as many as the statistics keep (`swarm_stats::Limits`); Locust's end after 500. As in
+//! Locust, `workers` and `worker_count` are there for workers elsewhere only.
 //!
 //! # Who may drive it
 //! A page from elsewhere that is open in the same browser may not: see [`server`]. With
@@ -30,6 +33,7 @@
 //! - [`view`]: what the page knows and asks for.
 //! - [`server`]: the listener, its connections and its options.
 //! - `routes`: which path is what. `guard`: from where it may be called. `login`: by whom.
+//! - `place`: the names and the path by which people reach the page.
 //! - `command`: `/swarm`, `/stop`, `/stats/reset`. `fields`: what a form may hold.
 //! - `read`: the paths that only show. `locust`: the shapes that Locust gives its JSON.
 //! - `live`: the stream of server-sent events.
@@ -48,6 +52,7 @@ mod guard;
 mod live;
 mod locust;
 mod login;
+mod place;
 mod read;
 mod routes;
 pub mod server;
@@ -56,5 +61,6 @@ mod waiting;
 
 pub use fields::HOST_BYTES_MAX;
 pub use login::LoginToken;
+pub use place::{BasePath, BasePathError, PublicName, PublicNameError};
 pub use server::{WebError, WebOptions, serve};
 pub use waiting::serve_waiting;

@@ -1,23 +1,26 @@
-//! The shapes that Locust gives its JSON, filled from a [`View`].
+//! The shapes that Locust gives its JSON, filled from a [`View`]. Every table has all of its rows:
+//! a script would not notice that some are missing.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use swarm_core::task_ratio::TaskRatio;
 use swarm_stats::snapshot::{EntrySnapshot, Snapshot};
 
 use crate::view::{TestState, View, WorkerPhase, WorkerView};
-
-/// Most rows of one table in an answer; the CSV files have all.
-pub(crate) const ROWS_MAX: usize = 500;
 
 /// `GET /stats/requests`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Requests<'a> {
     stats: Vec<Row<'a>>,
     errors: Vec<ErrorRow<'a>>,
+    /// Mean since the start of the test.
     total_rps: f64,
+    /// Mean since the start of the test.
     total_fail_per_sec: f64,
+    /// Of the last ten seconds.
     current_rps: f64,
+    /// Of the last ten seconds.
     current_fail_per_sec: f64,
     total_avg_response_time: f64,
     /// From 0 to 1.
@@ -25,21 +28,28 @@ pub(crate) struct Requests<'a> {
     current_response_time_percentiles: CurrentPercentiles,
     state: TestState,
     user_count: u32,
+    #[serde(flatten)]
+    workers: Option<Workers<'a>>,
+}
+
+/// Locust tells of workers only when they are elsewhere.
+#[derive(Debug, Serialize)]
+struct Workers<'a> {
     workers: Vec<WorkerRow<'a>>,
     worker_count: usize,
 }
 
 impl<'a> Requests<'a> {
-    /// At most [`ROWS_MAX`] rows and the aggregate as the last.
+    /// A row for each name, and the aggregate as the last.
     pub(crate) fn new(view: &'a View) -> Self {
         let stats = &*view.stats;
         let total = &stats.total;
-        let rows = stats.entries.iter().take(ROWS_MAX).chain([total]);
+        let rows = stats.entries.iter().chain([total]);
         Self {
             stats: rows.map(Row::new).collect(),
             errors: error_rows(view.clock_origin_unix_ms, stats),
-            total_rps: total.current_rps,
-            total_fail_per_sec: total.current_fail_per_sec,
+            total_rps: total.rps,
+            total_fail_per_sec: total.fail_per_sec,
             current_rps: total.current_rps,
             current_fail_per_sec: total.current_fail_per_sec,
             total_avg_response_time: total.response_time_ms.mean,
@@ -50,8 +60,10 @@ impl<'a> Requests<'a> {
             },
             state: view.state,
             user_count: view.user_count,
-            workers: view.workers.iter().map(WorkerRow::new).collect(),
-            worker_count: worker_count(view),
+            workers: (!view.is_local).then(|| Workers {
+                workers: view.workers.iter().map(WorkerRow::new).collect(),
+                worker_count: worker_count(view),
+            }),
         }
     }
 }
@@ -61,8 +73,6 @@ impl<'a> Requests<'a> {
 struct Row<'a> {
     method: &'a str,
     name: &'a str,
-    /// The name, fit to stand in HTML.
-    safe_name: String,
     num_requests: u64,
     num_failures: u64,
     median_response_time: f64,
@@ -71,6 +81,8 @@ struct Row<'a> {
     max_response_time: f64,
     current_rps: f64,
     current_fail_per_sec: f64,
+    total_rps: f64,
+    total_fail_per_sec: f64,
     /// In bytes.
     avg_content_length: f64,
     #[serde(rename = "response_time_percentile_0.95")]
@@ -85,7 +97,6 @@ impl<'a> Row<'a> {
         Self {
             method: &entry.method,
             name: &entry.name,
-            safe_name: escape(&entry.name),
             num_requests: entry.num_requests,
             num_failures: entry.num_failures,
             median_response_time: times.median,
@@ -94,6 +105,8 @@ impl<'a> Row<'a> {
             max_response_time: times.max,
             current_rps: entry.current_rps,
             current_fail_per_sec: entry.current_fail_per_sec,
+            total_rps: entry.rps,
+            total_fail_per_sec: entry.fail_per_sec,
             avg_content_length: ratio(entry.bytes, entry.num_requests),
             p95: times.p95,
             p99: times.p99,
@@ -118,7 +131,6 @@ fn error_rows(origin_unix_ms: u64, stats: &Snapshot) -> Vec<ErrorRow<'_>> {
     stats
         .errors
         .iter()
-        .take(ROWS_MAX)
         .map(|error| ErrorRow {
             method: &error.method,
             name: &error.name,
@@ -175,9 +187,9 @@ struct ExceptionRow<'a> {
 }
 
 impl<'a> Exceptions<'a> {
-    /// At most [`ROWS_MAX`], most frequent first.
+    /// Most frequent first.
     pub(crate) fn new(view: &'a View) -> Self {
-        let rows = view.stats.exceptions.iter().take(ROWS_MAX).map(|exception| ExceptionRow {
+        let rows = view.stats.exceptions.iter().map(|exception| ExceptionRow {
             count: exception.count,
             msg: &exception.message,
             traceback: &exception.trace,
@@ -187,46 +199,65 @@ impl<'a> Exceptions<'a> {
     }
 }
 
-/// `GET /tasks`: the share of each class in the users alive, all 0 without a user.
+/// `GET /tasks`: the share of each class in the users alive, all 0 without a user, and of each task
+/// in the choices of its set.
 #[derive(Debug, Serialize)]
 pub(crate) struct Tasks<'a> {
-    per_class: BTreeMap<&'a str, Share>,
-    total: BTreeMap<&'a str, Share>,
+    /// Shares of tasks are of their own class or set.
+    per_class: BTreeMap<&'a str, Share<'a>>,
+    /// Shares of tasks are of all users.
+    total: BTreeMap<&'a str, Share<'a>>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Share {
+#[derive(Debug, Serialize)]
+struct Share<'a> {
     /// From 0 to 1.
     ratio: f64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tasks: BTreeMap<&'a str, Share<'a>>,
 }
 
 impl<'a> Tasks<'a> {
+    /// Of the classes that get users.
     pub(crate) fn new(view: &'a View) -> Self {
         let users = view.classes.iter().map(|class| u64::from(class.user_count)).sum();
-        let shares: BTreeMap<_, _> = view
-            .classes
-            .iter()
-            .map(|class| {
-                let ratio = ratio(u64::from(class.user_count), users);
-                (class.name.as_str(), Share { ratio })
-            })
-            .collect();
-        Self { per_class: shares.clone(), total: shares }
+        let classes = |of_all: bool| {
+            let classes = view.classes.iter().enumerate().filter(|(_, class)| class.runs);
+            classes
+                .map(|(index, class)| {
+                    let share = ratio(u64::from(class.user_count), users);
+                    let tasks = view.tasks.get(index).map(Vec::as_slice).unwrap_or_default();
+                    let tasks = task_shares(tasks, of_all.then_some(share));
+                    (class.name.as_str(), Share { ratio: share, tasks })
+                })
+                .collect()
+        };
+        Self { per_class: classes(false), total: classes(true) }
     }
 }
 
-/// Workers that are there.
+/// The tasks of a set; `of` is the share of the whole that enters it, `None` to tell of nothing but
+/// the set.
+fn task_shares(tasks: &[TaskRatio], of: Option<f64>) -> BTreeMap<&str, Share<'_>> {
+    let share = |task: &'_ TaskRatio| of.unwrap_or(1.0) * task.ratio;
+    tasks
+        .iter()
+        .map(|task| {
+            let ratio = share(task);
+            let tasks = task_shares(&task.tasks, of.map(|_| ratio));
+            (task.name.as_str(), Share { ratio, tasks })
+        })
+        .collect()
+}
+
+/// Workers elsewhere that are there; as in Locust, a test in one process has none.
 pub(crate) fn worker_count(view: &View) -> usize {
-    let there = |worker: &&WorkerView| worker.state != WorkerPhase::Lost;
-    view.workers.iter().filter(there).count()
+    let gone = |worker: &WorkerView| matches!(worker.state, WorkerPhase::Left | WorkerPhase::Lost);
+    let there = view.workers.iter().filter(|worker| !gone(worker));
+    if view.is_local { 0 } else { there.count() }
 }
 
 /// A share or a mean; 0 of nothing.
 fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
-/// As Python's `html.escape(text, quote=False)`.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

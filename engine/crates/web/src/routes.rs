@@ -1,5 +1,8 @@
 //! Which path is what.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use axum::Router;
 use axum::handler::Handler;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -13,23 +16,47 @@ use crate::login::{self, Gate};
 use crate::view::Control;
 use crate::{command, error, read};
 
-/// Everything that the server answers, under `base`: empty, or `/like/this`. With a `gate`, all
-/// but the files of the page is for those who have logged in.
-pub(crate) fn router(
-    base: &str,
-    control: &Control,
-    live: Live,
-    names: Names,
-    gate: Option<Gate>,
-) -> Router {
+/// What the paths need.
+pub(crate) struct Parts {
+    pub(crate) control: Control,
+    pub(crate) live: Live,
+    /// The CSV file of the statistics over time, when it has all names.
+    pub(crate) history: Option<Arc<Path>>,
+    pub(crate) names: Names,
+    /// With one, all but the files of the page is for those who have logged in.
+    pub(crate) gate: Option<Gate>,
+}
+
+/// Everything that the server answers, at the root and under `base`, which is empty or
+/// `/like/this`: a proxy may take the path away, or leave it.
+pub(crate) fn router(base: &str, parts: &Parts) -> Router {
+    let mut router = site("", parts);
+    if !base.is_empty() {
+        // The page's links are relative, so `/base` must become `/base/`.
+        let page = format!("{base}/");
+        let redirect = get(move || async move { Redirect::permanent(&page) });
+        router = router.merge(site(base, parts)).route(base, redirect);
+    }
+    router
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::wrong_method)
+        .layer(from_fn_with_state(parts.names.clone(), guard::names))
+        .layer(from_fn(guard::security_headers))
+}
+
+/// The paths under `base`.
+fn site(base: &str, parts: &Parts) -> Router {
+    let Parts { control, live, history, names, gate } = parts;
     let at = |path: &str| format!("{base}{path}");
+    let changing = || from_fn_with_state(names.clone(), guard::changes);
+    let reading = || from_fn_with_state(names.clone(), guard::reads);
 
     let changes = Router::new()
         .route(&at("/swarm"), post(command::swarm))
         .route(&at("/stop"), get_or_post(command::stop))
         .route(&at("/stats/reset"), get_or_post(command::reset))
         .with_state(control.clone())
-        .route_layer(from_fn(guard::changes));
+        .route_layer(changing());
 
     let reads = Router::new()
         .route(&at("/stats/requests"), get(read::requests))
@@ -40,40 +67,37 @@ pub(crate) fn router(
         .route(&at("/tasks"), get(read::tasks))
         .route(&at("/worker-count"), get(read::workers))
         .route(&at("/api/v1/view"), get(read::view))
+        .route(&at("/stats/report"), get(error::no_report))
+        .route(&at("/logs"), get(error::no_logs))
         .with_state(control.clone())
-        .merge(Router::new().route(&at("/api/v1/live"), get(live::live)).with_state(live))
-        .route_layer(from_fn(guard::reads));
+        .merge(Router::new().route(&at("/api/v1/live"), get(live::live)).with_state(live.clone()))
+        .merge(
+            Router::new()
+                .route(&at("/stats/requests_full_history/csv"), get(read::history_csv))
+                .with_state((control.clone(), history.clone())),
+        )
+        .route_layer(reading());
 
     let mut guarded = changes.merge(reads).merge(page(base));
     let mut open = files(base);
     if let Some(gate) = gate {
         guarded = guarded.route_layer(from_fn_with_state(gate.clone(), login::required));
-        let form = get(login::form).route_layer(from_fn(guard::reads));
-        let logout = post(login::logout).route_layer(from_fn(guard::changes));
-        let login = post(login::login).route_layer(from_fn(guard::changes));
+        let form = get(login::form).route_layer(reading());
+        let logout = post(login::logout).route_layer(changing());
+        let login = post(login::login).route_layer(changing());
         let routes = Router::new()
             .route(&at("/login"), form.merge(login))
             .route(&at("/logout"), logout)
-            .with_state(gate);
+            .with_state(gate.clone());
         open = open.merge(routes);
     }
-    guarded
-        .merge(open)
-        .fallback(error::not_found)
-        .method_not_allowed_fallback(error::wrong_method)
-        .layer(from_fn_with_state(names, guard::names))
-        .layer(from_fn(guard::security_headers))
+    guarded.merge(open)
 }
 
-/// The page. Its links are relative, so `/base` must become `/base/`.
+/// The page.
 fn page(base: &str) -> Router {
-    let mut router = Router::new();
-    if !base.is_empty() {
-        let page = format!("{base}/");
-        router = router.route(base, get(move || async move { Redirect::permanent(&page) }));
-    }
     let index = ASSETS.iter().find(|asset| asset.path == INDEX).expect("there is an index");
-    router.route(&format!("{base}/"), get(move || async move { index.response() }))
+    Router::new().route(&format!("{base}/"), get(move || async move { index.response() }))
 }
 
 /// Its files.

@@ -8,6 +8,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,8 @@ use tokio_rustls::server::TlsStream;
 use crate::guard::Names;
 use crate::live::Live;
 use crate::login::{Gate, LoginToken, Peer, Place};
-use crate::routes::router;
+use crate::place::{BasePath, PublicName};
+use crate::routes::{Parts, router};
 use crate::view::Control;
 
 /// Most connections at a time; further ones wait in the listener's queue.
@@ -62,26 +64,24 @@ const USE_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\
 /// How the page is offered.
 #[derive(Debug, Clone, Default)]
 pub struct WebOptions {
-    /// Path under which everything lives, like `/swarm`; empty for the root.
-    pub base_path: String,
-    /// Names (without port) under which the server may be called besides those of loopback, for
-    /// example that of a proxy in front. On other than loopback addresses an empty list allows
-    /// every name, and one that is not empty only those in it and loopback's.
-    pub allowed_hosts: Vec<String>,
+    /// Path under which people reach the page. It is also answered to at the root, for proxies
+    /// that take the path away.
+    pub base_path: BasePath,
+    /// Names under which the server may be called besides those of loopback, for example that of a
+    /// proxy in front. On other than loopback addresses an empty list allows every name, and one
+    /// that is not empty only those in it and loopback's.
+    pub allowed_hosts: Vec<PublicName>,
     /// With a token, everything is behind a login.
     pub login: Option<LoginToken>,
     /// With a configuration, everything is served over TLS.
     pub tls: Option<Arc<ServerConfig>>,
+    /// The CSV file of the statistics over time, when it has all names.
+    pub full_history: Option<PathBuf>,
 }
 
 /// Why the page cannot be offered.
 #[derive(Debug, Error)]
 pub enum WebError {
-    /// [`WebOptions::base_path`] is no path.
-    #[error(
-        "web base path `{0}` is not usable: write it like /swarm, of letters, digits, `-`, `_`, `.`"
-    )]
-    BasePath(String),
     /// The listener has no address.
     #[error("failed to read the address of the web listener")]
     Address(#[source] io::Error),
@@ -95,7 +95,7 @@ pub enum WebError {
 /// Dropping the future closes the listener and all connections at once.
 ///
 /// # Errors
-/// When an option is not usable or the listener has no address; nothing was served then.
+/// When the listener has no address or the login no keys; nothing was served then.
 pub async fn serve(
     listener: TcpListener,
     control: Control,
@@ -103,17 +103,21 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), WebError> {
     let address = listener.local_addr().map_err(WebError::Address)?;
-    let base = base_path(&options.base_path)?;
-    let allowed = options.allowed_hosts.iter().map(|name| name.to_ascii_lowercase());
-    let names = Names { loopback: address.ip().is_loopback(), allowed: allowed.collect() };
+    let base = options.base_path.as_str();
+    let names = Names {
+        loopback: address.ip().is_loopback(),
+        allowed: options.allowed_hosts.into(),
+        own_port: address.port(),
+    };
     let (close, closing) = watch::channel(false);
     let live = Live::new(control.view.clone(), closing.clone(), options.login.is_some());
     let gate = options.login.as_ref().map(|token| {
         let (port, secure) = (address.port(), options.tls.is_some());
-        Gate::new(token, Place { base: base.clone(), port, secure }).map_err(WebError::Login)
+        Gate::new(token, Place { base: base.to_owned(), port, secure }).map_err(WebError::Login)
     });
-    let router = router(&base, &control, live, names, gate.transpose()?);
-    accept(listener, &router, options.tls, shutdown, close, closing).await;
+    let history = options.full_history.map(Arc::from);
+    let parts = Parts { control, live, history, names, gate: gate.transpose()? };
+    accept(listener, &router(base, &parts), options.tls, shutdown, close, closing).await;
     Ok(())
 }
 
@@ -254,29 +258,4 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::ConnectionReset
     )
-}
-
-/// Checks a base path and takes the final slash away.
-fn base_path(path: &str) -> Result<String, WebError> {
-    let trimmed = path.strip_suffix('/').unwrap_or(path);
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let segment = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(allowed);
-    let usable = trimmed.is_empty()
-        || trimmed.strip_prefix('/').is_some_and(|rest| rest.split('/').all(segment));
-    if usable { Ok(trimmed.to_owned()) } else { Err(WebError::BasePath(path.to_owned())) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base_paths_are_checked() {
-        for (given, wanted) in [("", ""), ("/", ""), ("/swarm", "/swarm"), ("/a/b-1/", "/a/b-1")] {
-            assert_eq!(base_path(given).unwrap(), wanted);
-        }
-        for given in ["swarm", "//", "/a//b", "/a b", "/{x}", "/..", "/a/./b", "/ä", "/a?b"] {
-            assert!(base_path(given).is_err(), "{given}");
-        }
-    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 pub use swarm_core::cluster::State as TestState;
+use swarm_core::task_ratio::TaskRatio;
 use swarm_stats::lateness::WorkerLateness;
 use swarm_stats::snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -23,7 +24,9 @@ pub enum WorkerPhase {
     Running,
     /// Ending users.
     Stopping,
-    /// Not there any more.
+    /// Has left in order.
+    Left,
+    /// Gone otherwise.
     Lost,
 }
 
@@ -69,6 +72,8 @@ pub struct ClassView {
     pub name: String,
     /// Users alive.
     pub user_count: u32,
+    /// It gets users in the current or last test: whoever started that may have left it out.
+    pub runs: bool,
 }
 
 /// The master at one moment.
@@ -92,18 +97,41 @@ pub struct View {
     pub run_time_s: Option<u64>,
     /// The classes of the scenario.
     pub classes: Vec<ClassView>,
-    /// All workers, lost ones included, by index.
+    /// How often the tasks of each class run, in the order of [`Self::classes`]; told by `/tasks`.
+    #[serde(skip)]
+    pub tasks: Arc<[Vec<TaskRatio>]>,
+    /// Users run in the master's own process, and nowhere else.
+    pub is_local: bool,
+    /// All workers, those that are gone included, by index.
     pub workers: Vec<WorkerView>,
     /// Unix time in milliseconds of the origin of the master's clock.
     pub clock_origin_unix_ms: u64,
     /// Start of the test in milliseconds of the master's clock.
     pub test_start_ms: Option<u64>,
+    /// End of the last test in milliseconds of the master's clock; `None` while one runs.
+    pub test_end_ms: Option<u64>,
     /// The master's clock now.
     pub now_ms: u64,
     /// Things that the reader of the result must know, newest last.
     pub notices: Vec<Notice>,
     /// The statistics.
     pub stats: Arc<Snapshot>,
+}
+
+impl View {
+    /// The same without workers, and with these statistics in place of its own.
+    pub(crate) fn without_tables(&self, stats: Snapshot) -> Self {
+        Self {
+            stats: Arc::new(stats),
+            workers: Vec::new(),
+            tasks: Arc::default(),
+            scenario: self.scenario.clone(),
+            host: self.host.clone(),
+            classes: self.classes.clone(),
+            notices: self.notices.clone(),
+            ..*self
+        }
+    }
 }
 
 /// Something that the reader of the result must know.
@@ -126,6 +154,9 @@ pub struct SwarmRequest {
     pub host: Option<String>,
     /// Stop by itself after this many seconds; `None` runs until stopped.
     pub run_time_s: Option<u64>,
+    /// Names of the classes that get users, each of which there is; `None` is all of them, or those
+    /// of the running test.
+    pub user_classes: Option<Vec<String>>,
 }
 
 /// Answer to a command: a sentence for the user either way.

@@ -33,7 +33,7 @@ pub(crate) const CARGO_NEXTEST: Tool = Tool {
     program: "cargo-nextest",
 };
 
-/// Makes load, for the benchmark.
+/// Makes load: for the benchmark, and as the judge of what is said to be as in Locust.
 pub(crate) const LOCUST: Tool = Tool { package: "locust", version: "2.47.0", program: "locust" };
 
 /// Installs a tool if need be; returns where its program is.

@@ -78,11 +78,17 @@ fn a_worker_that_is_told_to_end_hands_everything_over() {
     cluster.workers[0].process.signal(Signal::TERM);
     assert_eq!(cluster.workers[0].process.wait(PATIENCE).code(), Some(0));
     cluster.wait_for_shares(150, 2);
+    let view = cluster.wait_for_view("it is not missed", |view| view.workers["w0"].0 == "left");
+    assert!(view.workers.values().all(|(state, _)| state != "lost"), "{view:?}");
+    assert_eq!(cluster.master.page().stats()["worker_count"], 2);
     cluster.wait_for_more_requests(50);
     cluster.stop();
     let finished = cluster.finish();
     finished.assert_exact();
     finished.assert_notice("worker w0 left");
+    for worker in finished.workers() {
+        assert_eq!(worker["left"], worker["id"] == "w0", "{worker}");
+    }
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn worker_with_cache(cluster: &Cluster, id: &str, cache: &Path) -> Worker {
 struct View {
     state: String,
     users: u64,
-    /// State and users of each worker, lost ones included.
+    /// State and users of each worker, those that are gone included.
     workers: BTreeMap<String, (String, u64)>,
 }
 
@@ -210,7 +210,9 @@ impl View {
 
     /// The users of each worker that is there.
     fn present(&self) -> impl Iterator<Item = u64> {
-        self.workers.values().filter(|(state, _)| state != "lost").map(|&(_, users)| users)
+        let gone = ["lost", "left"];
+        let there = self.workers.values().filter(move |(state, _)| !gone.contains(&&**state));
+        there.map(|&(_, users)| users)
     }
 }
 

@@ -68,6 +68,33 @@ impl Guest {
         guest
     }
 
+    /// One class, whose users GET /page/1, /page/2 and so on, up to below `names`, over and over.
+    pub(crate) fn visiting_many(names: u32) -> Self {
+        let mut guest = Self::new(vec![class("Visitor", Order::Weighted, vec![task(0, "visit")])]);
+        guest.run = format!("(local.set $left (i32.rem_u (global.get $runs) (i32.const {names})))");
+        let digit = |power: u32| {
+            format!("(i32.rem_u (i32.div_u (local.get $left) (i32.const {power})) (i32.const 10))")
+        };
+        // With one digit, with two, and so on.
+        for digits in 1..=4_u32 {
+            let (from, to) = (10_u32.pow(digits - 1), 10_u32.pow(digits));
+            let is_one = format!(
+                "(i32.and (i32.ge_u (local.get $left) (i32.const {from}))
+                          (i32.lt_u (local.get $left) (i32.const {to})))"
+            );
+            let mut body = String::new();
+            for (place, power) in (6..).zip((0..digits).rev().map(|digit| 10_u32.pow(digit))) {
+                let at = format!("(i32.add (global.get $page) (i32.const {place}))");
+                let digit = digit(power);
+                body += &format!("(i32.store8 {at} (i32.add (i32.const 48) {digit}))");
+            }
+            let length = 6 + digits;
+            body += &format!("(call $visit (global.get $page) (i32.const {length}))");
+            guest.run += &format!("(if {is_one} (then {body}))");
+        }
+        guest.text("page", "/page/0000")
+    }
+
     /// A class of its plan, to be changed.
     pub(crate) fn class(&mut self, index: usize) -> &mut UserClass {
         &mut self.plan.classes[index]

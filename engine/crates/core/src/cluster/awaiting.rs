@@ -77,7 +77,7 @@ impl Cluster {
             last_report: worker.reported,
         };
         actions.push(Action::Notice(format!("worker {} was lost: {lost}", worker.info().id)));
-        worker.part(Some(lost));
+        worker.part(Some(lost), false);
         self.touch(index);
     }
 }

@@ -151,7 +151,7 @@ impl Cluster {
             actions.push(Action::Notice(format!("worker {id} was lost: {lost}")));
         }
         self.told -= u64::from(users);
-        worker.part(lost);
+        worker.part(lost, why.is_none());
         self.touch(index);
         let worker = &mut self.workers[index];
         if std::mem::take(&mut worker.placed) && !planted!(LossForgotten) {

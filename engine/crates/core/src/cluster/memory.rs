@@ -78,6 +78,8 @@ pub struct WorkerMemory {
     pub info: WorkerInfo,
     /// It was connected.
     pub connected: bool,
+    /// It has left in order.
+    pub left: bool,
     /// How it was lost.
     pub lost: Option<Lost>,
     /// How the first process was lost in whose place another one has come.
@@ -272,7 +274,7 @@ impl Cluster {
             placements.free_ids = test.free_ids;
             placements.next_id = test.next_id;
             self.dispatcher = Dispatcher::restore(&self.classes, placements)?;
-            self.dispatcher.set_target(test.load.users, None);
+            self.dispatcher.set_target(test.load.users, test.load.only());
             self.motion.resume(test.moving);
         }
         self.test = Some(Test {

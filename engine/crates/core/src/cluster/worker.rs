@@ -46,6 +46,8 @@ pub struct Worker {
     beat: Option<Heartbeat>,
     /// The connection has ended, though its process may not have.
     pub(super) broken: bool,
+    /// It has said goodbye, with all its samples told, and is not back.
+    left: bool,
     /// Users alive on it, by its last sign of life.
     users: u32,
     /// How this process was lost, and has not come back.
@@ -98,6 +100,7 @@ impl Worker {
             last_heard: Duration::ZERO,
             beat: None,
             broken: false,
+            left: false,
             users: 0,
             lost: None,
             buried: None,
@@ -124,6 +127,7 @@ impl Worker {
     /// As an earlier master knew it.
     pub(super) fn reminded(memory: WorkerMemory) -> Self {
         Self {
+            left: memory.left,
             lost: memory.lost,
             buried: memory.buried,
             users_max: memory.users_max,
@@ -144,6 +148,7 @@ impl Worker {
         WorkerMemory {
             info: self.info.clone(),
             connected: self.connection.is_some(),
+            left: self.left,
             lost: self.lost.clone(),
             buried: self.buried.clone(),
             users_max: self.users_max,
@@ -164,6 +169,7 @@ impl Worker {
         let keeps = same && (self.awaited || self.connection.is_some());
         self.info = info;
         self.broken = false;
+        self.left = false;
         self.connection = Some(connection);
         self.last_heard = now;
         self.silence();
@@ -188,8 +194,10 @@ impl Worker {
         self.lost.take().is_some()
     }
 
-    pub(super) fn part(&mut self, lost: Option<Lost>) {
+    /// It is gone. `left`: in order, with nothing missing.
+    pub(super) fn part(&mut self, lost: Option<Lost>, left: bool) {
         self.connection = None;
+        self.left = left;
         self.broken = false;
         self.leaving = false;
         self.silence();
@@ -368,6 +376,11 @@ impl Worker {
     /// How it was lost in this test, if it was and has not come back with its samples.
     pub fn lost(&self) -> Option<&Lost> {
         self.buried.as_ref().or(self.lost.as_ref())
+    }
+
+    /// Has it left in order, with all its samples told? Who is back has not.
+    pub fn has_left(&self) -> bool {
+        self.left
     }
 
     /// When it was last heard.

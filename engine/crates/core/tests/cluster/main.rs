@@ -1,6 +1,7 @@
 //! Master and workers together, in virtual time: the real state machines, joined by a network that
 //! delivers after a while, or not at all.
 
+mod classes;
 mod moves;
 mod restart;
 mod seen;

@@ -191,7 +191,9 @@ impl World {
     }
 
     pub(crate) fn start_for(&mut self, users: u32, spawn_rate: f64, run_time: Option<Duration>) {
-        let load = Load { users, spawn_rate, run_time, settings: Settings::default() };
+        let settings = Settings::default();
+        let only_classes = Vec::new();
+        let load = Load { users, spawn_rate, run_time, settings, only_classes };
         let actions = self.master.start(self.now, load).expect("a test can start");
         self.obey_master(actions);
     }

@@ -16,6 +16,7 @@ use crate::convert;
 pub(super) struct Call {
     pub(super) who: Who,
     pub(super) id: u32,
+    pub(super) class: u32,
     pub(super) what: What,
 }
 
@@ -29,7 +30,7 @@ pub(super) enum What {
 /// How a call ended.
 pub(super) enum End {
     /// The task ran.
-    Ran { introduced: bool, result: Result<Then, String> },
+    Ran { introduced: bool, task: u32, result: Result<Then, String> },
     /// The user could not be started; the task did not run.
     NotStarted { task: u32, error: String },
     /// The user is forgotten.
@@ -45,7 +46,7 @@ pub(super) async fn perform(
     guest: &ScenarioAsync,
     call: Call,
 ) -> wasmtime::Result<(Who, End)> {
-    let Call { who, id, what } = call;
+    let Call { who, id, what, .. } = call;
     let end = match what {
         What::Step { introduction, task } => {
             let introduced = introduction.is_some();
@@ -57,7 +58,7 @@ pub(super) async fn perform(
                 Err(error) => End::NotStarted { task, error },
                 Ok(()) => {
                     let result = guest.call_run(accessor, id, task).await?;
-                    End::Ran { introduced, result: result.map(convert::then) }
+                    End::Ran { introduced, task, result: result.map(convert::then) }
                 }
             }
         }

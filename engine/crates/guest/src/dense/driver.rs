@@ -26,6 +26,7 @@ use super::machine::{Machine, MachinePre};
 use super::users::{Phase, Users, Who};
 use super::{Command, Told};
 use crate::bindings::swarm::scenario::plan as wit;
+use crate::caller::{Caller, GuestCall};
 use crate::clock::micros;
 use crate::instance::Trap;
 use crate::sessions::Sessions;
@@ -150,9 +151,18 @@ impl<T: FnMut(Told)> Driver<T> {
         match made {
             Ok(mut machine) => {
                 let lived = self.turns_flat(&mut machine, &interrupts, inbox).await;
-                lived.map_err(|error| Trap::new(&error))
+                lived.map_err(|error| self.trap_of(machine.caller(), &error))
             }
             Err(error) => Err(self.not_made(Trap::new(&error), inbox).await),
+        }
+    }
+
+    /// A trap in a call on behalf of this user.
+    fn trap_of(&self, caller: Option<Caller>, error: &wasmtime::Error) -> Trap {
+        let Trap { message, trace } = Trap::new(error);
+        match caller {
+            Some(caller) => Trap { message: self.test.exception_text(caller, &message), trace },
+            None => Trap { message, trace },
         }
     }
 
@@ -323,7 +333,7 @@ impl<T: FnMut(Told)> Driver<T> {
         let mut all = Vec::new();
         while let Some(who) = self.users.pop_overdue(now + TIMER_BIAS) {
             let Some(user) = self.users.get(who) else { continue };
-            let leaving = user.phase == Phase::Leaving;
+            let (leaving, class) = (user.phase == Phase::Leaving, user.class);
             if std::mem::replace(&mut user.interrupted, true) {
                 // It sleeps. What the guest still does for it reaches nothing any more.
                 self.given_up += 1;
@@ -333,7 +343,7 @@ impl<T: FnMut(Told)> Driver<T> {
             all.push(who);
             self.users.limit(who, now + INTERRUPT_MAX);
             if leaving {
-                self.exception("stop: took longer than it may", "");
+                self.exception(class, GuestCall::Stop, "took longer than it may");
             }
         }
         all
@@ -343,9 +353,9 @@ impl<T: FnMut(Told)> Driver<T> {
     fn next_call(&mut self, now: Duration) -> Option<Call> {
         while let Some(who) = self.leaving.pop_front() {
             let Some(user) = self.users.get(who) else { continue };
-            let id = user.id;
+            let (id, class) = (user.id, user.class);
             self.users.limit(who, now + STOP_HOOK_MAX);
-            return Some(Call { who, id, what: What::Goodbye });
+            return Some(Call { who, id, class, what: What::Goodbye });
         }
         while let Some(who) = self.users.pop_due(now + TIMER_BIAS) {
             if let Some(call) = self.step(who, now) {
@@ -370,11 +380,12 @@ impl<T: FnMut(Told)> Driver<T> {
             Ok(task) => {
                 self.record.lock().lateness(micros(now.saturating_sub(due)));
                 let introduction = stranger.then(|| self.introduction(id, class));
-                Some(Call { who, id, what: What::Step { introduction, task } })
+                Some(Call { who, id, class, what: What::Step { introduction, task } })
             }
             Err(too_deep) => {
                 user.finished = true;
-                self.exception(&too_deep.to_string(), "");
+                // It names the class itself.
+                self.record.lock().exception(&too_deep.to_string(), "");
                 self.leave(who);
                 None
             }
@@ -399,18 +410,19 @@ impl<T: FnMut(Told)> Driver<T> {
             }
             End::NotStarted { task, error } => {
                 user.task = Some(task);
-                self.exception(&format!("start: {error}"), "");
+                let class = user.class;
+                self.exception(class, GuestCall::Start, &error);
                 self.go_on(who, Some(now + START_RETRY), now);
             }
-            End::Ran { introduced, result } => {
+            End::Ran { introduced, task, result } => {
                 if introduced {
                     user.known_to = self.generation;
                 }
+                let (class, interrupted) = (user.class, user.interrupted);
                 let then = result.unwrap_or_else(|error| {
                     // What a user says that was interrupted is of our own making.
-                    if !user.interrupted {
-                        tracing::debug!(user = user.id, "{error}");
-                        self.record.lock().exception(&error, "");
+                    if !interrupted {
+                        self.exception(class, GuestCall::Task(task), &error);
                     }
                     Then::Rest
                 });
@@ -447,18 +459,18 @@ impl<T: FnMut(Told)> Driver<T> {
     /// The instance has ended in the middle of whatever its users did. Who was in a call goes on
     /// after a rest; all are strangers to the next instance.
     fn instance_lost(&mut self, trap: &Trap) {
-        self.exception(&trap.message, &trap.trace);
+        self.record.lock().exception(&trap.message, &trap.trace);
         self.leaving.clear();
         let lost = self.generation;
         let of_instance = |user: &super::users::User| user.known_to == lost || !user.is_idle();
         let all = self.users.all().filter(|(_, user)| of_instance(user));
-        let all: Vec<_> = all.map(|(who, user)| (who, user.phase)).collect();
+        let all: Vec<_> = all.map(|(who, user)| (who, user.class, user.phase)).collect();
         tracing::warn!("an instance ended ({}): its {} users start anew", trap.message, all.len());
         // Numbered anew already here, so that nobody is thought to be known.
         self.generation += 1;
         let now = self.test.clock.now();
-        for (who, phase) in all {
-            self.exception(LOST, "");
+        for (who, class, phase) in all {
+            self.exception(class, GuestCall::Instance, LOST);
             match phase {
                 Phase::Waiting | Phase::Resting => {}
                 Phase::Leaving => self.gone(who),
@@ -473,8 +485,10 @@ impl<T: FnMut(Told)> Driver<T> {
         }
     }
 
-    fn exception(&self, message: &str, trace: &str) {
-        self.record.lock().exception(message, trace);
+    fn exception(&self, class: u32, call: GuestCall, message: &str) {
+        let text = self.test.exception_text(Caller { class, call }, message);
+        tracing::debug!("{text}");
+        self.record.lock().exception(&text, "");
     }
 }
 

@@ -23,6 +23,7 @@ use super::tasks::Event;
 use super::users::Who;
 use crate::backend::Obstacle;
 use crate::bindings::swarm::scenario::plan as wit;
+use crate::caller::{Caller, GuestCall};
 use crate::ctx::{Ctx, Slice};
 use crate::flat::abi::{self, Abi, OUTCOME_BYTES};
 use crate::flat::{self, Exported, Structure};
@@ -66,7 +67,20 @@ pub(super) struct Machine {
 struct Active {
     who: Who,
     id: u32,
+    class: u32,
     stage: Stage,
+}
+
+impl Active {
+    /// For exceptions.
+    fn caller(&self) -> Caller {
+        let call = match self.stage {
+            Stage::Introduction { .. } => GuestCall::Start,
+            Stage::Task { task, .. } => GuestCall::Task(task),
+            Stage::Goodbye => GuestCall::Stop,
+        };
+        Caller { class: self.class, call }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -77,6 +91,7 @@ enum Stage {
     },
     Task {
         introduced: bool,
+        task: u32,
     },
     Goodbye,
 }
@@ -189,6 +204,11 @@ impl Machine {
         self.store.data().tasks.len()
     }
 
+    /// On whose behalf the guest was called last.
+    pub(super) fn caller(&self) -> Option<Caller> {
+        self.store.data().ctx.caller
+    }
+
     /// The requests of this user are given up.
     pub(super) fn interrupt(&mut self, who: Who) {
         self.store.data_mut().tasks.abort_of(who);
@@ -213,18 +233,18 @@ impl Machine {
 
     /// Begins a call.
     pub(super) fn begin(&mut self, call: Call) -> Ended {
-        let Call { who, id, what } = call;
+        let Call { who, id, class, what } = call;
         match what {
             What::Step { introduction: Some((user, session)), task } => {
-                let call = Active { who, id, stage: Stage::Introduction { task } };
+                let call = Active { who, id, class, stage: Stage::Introduction { task } };
                 self.introduce(call, &user, session)
             }
             What::Step { introduction: None, task } => {
-                let stage = Stage::Task { introduced: false };
-                self.run_task(Active { who, id, stage }, task)
+                let stage = Stage::Task { introduced: false, task };
+                self.run_task(Active { who, id, class, stage }, task)
             }
             What::Goodbye => {
-                let number = self.enter(Active { who, id, stage: Stage::Goodbye });
+                let number = self.enter(Active { who, id, class, stage: Stage::Goodbye });
                 let said = self.stop.call(&mut self.store, id)?;
                 self.go_on(number, said)
             }
@@ -254,6 +274,7 @@ impl Machine {
         if self.calls.len() <= at {
             self.calls.resize_with(at + 1, || None);
         }
+        self.store.data_mut().ctx.caller = Some(call.caller());
         self.calls[at] = Some(call);
         self.renew();
         number
@@ -291,6 +312,8 @@ impl Machine {
             Stage::Task { .. } => 1,
             Stage::Goodbye => 2,
         };
+        let caller = call.caller();
+        self.store.data_mut().ctx.caller = Some(caller);
         self.store.data_mut().tasks.resume(task);
         self.renew();
         self.callbacks[callback].call(&mut self.store, (event.code, event.subtask, event.status))
@@ -317,19 +340,21 @@ impl Machine {
     /// A task has ended, and with it the call unless that was only its introduction.
     fn ended(&mut self, task: u32) -> Ended {
         let call = self.calls[task as usize].take();
-        let Active { who, id, stage } = call.expect("a task ends once");
+        let Active { who, id, class, stage } = call.expect("a task ends once");
         let given = self.store.data_mut().tasks.end(task)?;
         self.store.data_mut().settle(who.stay)?;
         let end = match (stage, given) {
             (Stage::Introduction { task }, Ok(_)) => {
-                let stage = Stage::Task { introduced: true };
-                return self.run_task(Active { who, id, stage }, task);
+                let stage = Stage::Task { introduced: true, task };
+                return self.run_task(Active { who, id, class, stage }, task);
             }
             (Stage::Introduction { task }, Err(error)) => End::NotStarted { task, error },
-            (Stage::Task { introduced }, Ok(case)) => {
-                End::Ran { introduced, result: Ok(flat::then(case)?) }
+            (Stage::Task { introduced, task }, Ok(case)) => {
+                End::Ran { introduced, task, result: Ok(flat::then(case)?) }
             }
-            (Stage::Task { introduced }, Err(error)) => End::Ran { introduced, result: Err(error) },
+            (Stage::Task { introduced, task }, Err(error)) => {
+                End::Ran { introduced, task, result: Err(error) }
+            }
             (Stage::Goodbye, _) => End::Forgotten,
         };
         Ok(Some((who, end)))

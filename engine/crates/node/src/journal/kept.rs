@@ -24,6 +24,8 @@ pub(crate) struct Results {
     pub(crate) incomplete: bool,
     /// Settings of the next test.
     pub(crate) settings: Settings,
+    /// When the last test ended, in milliseconds of the master's clock; `None` while one runs.
+    pub(crate) ended_ms: Option<u64>,
 }
 
 impl Results {
@@ -35,6 +37,7 @@ impl Results {
             notices: Vec::new(),
             incomplete: false,
             settings,
+            ended_ms: None,
         }
     }
 
@@ -50,8 +53,12 @@ impl Results {
                 self.totals.start(*at_ms);
                 self.notices.clear();
                 self.incomplete = false;
+                self.ended_ms = None;
             }
-            Record::Ended { at_ms } => self.totals.stop(*at_ms),
+            Record::Ended { at_ms } => {
+                self.totals.stop(*at_ms);
+                self.ended_ms = Some(*at_ms);
+            }
             Record::Reset { at_ms } => self.totals.reset(*at_ms),
             Record::Users { at_ms, users, in_flight } => {
                 self.totals.set_users(*at_ms, *users);

@@ -46,7 +46,8 @@ fn cluster() -> Record {
         attempt: 2,
     };
     cluster.join(Duration::ZERO, 1, worker).0.expect("it is the first of its name");
-    let load = Load { users: 10, spawn_rate: 1.0, run_time: None, settings: settings() };
+    let (settings, only_classes) = (settings(), Vec::new());
+    let load = Load { users: 10, spawn_rate: 1.0, run_time: None, settings, only_classes };
     cluster.start(Duration::from_secs(1), load).expect("a sound load");
     Record::Cluster(Box::new(cluster.memory(0)))
 }

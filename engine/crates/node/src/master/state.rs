@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_core::cluster::worker::Worker;
-use swarm_core::cluster::{Action, Cluster, Load, State as TestState};
+use swarm_core::cluster::{Action, Cluster};
 use swarm_core::message::{Digest, Heartbeat, Order, Refusal, WorkerInfo};
-use swarm_guest::{Clock, test};
+use swarm_core::task_ratio::{TaskRatio, task_ratios};
+use swarm_core::validate;
+use swarm_guest::Clock;
 use swarm_stats::Accept;
 use swarm_stats::delta::Report;
-use swarm_web::view::{Answer, Command, SwarmRequest, View};
+use swarm_web::view::{Answer, View};
 use swarm_wire::{Accepted, MasterHandler, ModuleInfo, WireError, WorkerHandle};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
@@ -21,7 +23,7 @@ use super::late::{self, LateWatch};
 use super::shipping::{Shipment, Sluice};
 use super::{MasterConfig, Outcome, view};
 use crate::journal::Scribe;
-use crate::journal::kept::Results;
+use crate::journal::kept::{NOTICES_MAX, Results};
 use crate::journal::record::Record;
 
 /// Up to so many workers each that gets ready is shown at once, so that a test starts the sooner.
@@ -82,6 +84,8 @@ pub(super) struct State {
     pub(super) held: VecDeque<(u64, Decided)>,
     /// Why nothing can be written down at present.
     pub(super) failing: Option<Arc<str>>,
+    /// How often the tasks of each class run, by the plan and the tags.
+    pub(super) tasks: Arc<[Vec<TaskRatio>]>,
 }
 
 /// What others are told of a decision. Not before the decision is safe: whatever happens to this
@@ -100,6 +104,7 @@ impl State {
     ) -> Self {
         let Beginning { clock, origin_unix_ms, cluster, results, scribe, records } = beginning;
         let sluice = config.module_bandwidth.map(|limit| Rc::new(Sluice::new(limit)));
+        let tasks = task_ratios_of(&config);
         let mut state = Self {
             config,
             clock,
@@ -121,6 +126,7 @@ impl State {
             decided: Vec::new(),
             held: VecDeque::new(),
             failing: None,
+            tasks,
         };
         records.into_iter().for_each(|record| state.record(record));
         state.turn_ends();
@@ -137,7 +143,7 @@ impl State {
         self.connections.insert(connection, state);
     }
 
-    fn apply(&mut self, actions: Vec<Action>) {
+    pub(super) fn apply(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Order { connection, order } => {
@@ -191,6 +197,7 @@ impl State {
             // Nobody needs to know later that nothing has happened.
             self.results.apply(&users);
         }
+        self.tell_limits();
         let view = view::view(self, now_ms);
         if self.cluster.is_busy()
             && let Some(text) = self.late.look(now_ms, &view.stats)
@@ -202,45 +209,20 @@ impl State {
         self.show.send_replace(Arc::new(view));
     }
 
-    pub(super) fn command(&mut self, command: Command) {
-        let (reply, answer) = match command {
-            Command::Swarm(request, reply) => (reply, self.swarm(request)),
-            Command::Stop(reply) => (reply, self.stop()),
-            Command::Reset(reply) => (reply, self.reset()),
-        };
-        self.show();
-        self.decided.push(Decided::Answer { reply, answer });
-    }
-
-    fn swarm(&mut self, request: SwarmRequest) -> Answer {
-        let mut settings = self.results.settings.clone();
-        if let Some(host) = request.host.filter(|host| !host.is_empty()) {
-            settings.host = Some(host);
+    /// Tells, once a test each, which limits of the statistics it has passed.
+    fn tell_limits(&mut self) {
+        for text in self.results.totals.limits_passed() {
+            let notices = &self.results.notices;
+            // Of what does not fit any more nobody could tell that it has been said.
+            if notices.len() < NOTICES_MAX && notices.iter().all(|notice| notice.text != text) {
+                self.notice(text);
+            }
         }
-        let checked = test::check(&self.config.plan, &settings);
-        checked.map_err(|error| error.to_string())?;
-        settings.check().map_err(|error| error.to_string())?;
-        if let Some(capacity) = &self.config.capacity {
-            capacity.admit(request.user_count).map_err(|error| error.to_string())?;
-        }
-        let load = Load {
-            users: request.user_count,
-            spawn_rate: request.spawn_rate,
-            run_time: request.run_time_s.map(Duration::from_secs),
-            settings: settings.clone(),
-        };
-        let editing = self.cluster.is_busy();
-        let actions = self.cluster.start(self.clock.now(), load)?;
-        self.record(Record::Settings(Box::new(settings)));
-        self.told_room = None;
-        self.apply(actions);
-        self.tell_room();
-        Ok(if editing { "Swarming changed" } else { "Swarming started" }.to_owned())
     }
 
     /// Says when the workers that are ready cannot carry the load, and again when they can carry
     /// more or less than it said.
-    fn tell_room(&mut self) {
+    pub(super) fn tell_room(&mut self) {
         let Some(load) = self.cluster.load().filter(|_| self.cluster.is_busy()) else { return };
         if self.cluster.ready_workers() == 0 {
             return;
@@ -257,23 +239,6 @@ impl State {
             ),
             None => format!("the workers can carry all {wanted} users now"),
         });
-    }
-
-    fn stop(&mut self) -> Answer {
-        match self.cluster.state() {
-            TestState::Spawning | TestState::Running => {
-                let actions = self.cluster.stop(self.clock.now());
-                self.apply(actions);
-                Ok("Test stopped".to_owned())
-            }
-            TestState::Stopping => Ok("Test is stopping".to_owned()),
-            TestState::Ready | TestState::Stopped => Ok("No test is running".to_owned()),
-        }
-    }
-
-    fn reset(&mut self) -> Answer {
-        self.record(Record::Reset { at_ms: self.now_ms() });
-        Ok("Statistics reset".to_owned())
     }
 
     fn register(
@@ -394,11 +359,20 @@ impl State {
             self.record(Record::Incomplete);
             self.judge();
         }
+        self.tell_limits();
         self.turn_ends();
         let summary = view::summary(self, now_ms);
         let complete = !self.results.incomplete;
         Outcome { summary, complete, scribe: self.scribe.take() }
     }
+}
+
+/// The tasks that the tags leave. What they do not leave cannot run: the start has refused it.
+fn task_ratios_of(config: &MasterConfig) -> Arc<[Vec<TaskRatio>]> {
+    let MasterConfig { plan, settings, .. } = config;
+    let selected = validate::select(plan, &settings.tags, &settings.exclude_tags);
+    let classes = selected.map(|selected| selected.classes).unwrap_or_default();
+    classes.iter().map(task_ratios).collect()
 }
 
 /// The state as the connections use it.

@@ -37,12 +37,20 @@ pub(super) fn view(state: &mut State, now_ms: u64) -> View {
         run_time_s: load
             .map_or(state.config.run_time, |load| load.run_time)
             .map(|time| time.as_secs()),
-        classes: classes
-            .map(|(class, user_count)| ClassView { name: class.name.clone(), user_count })
+        classes: (0..)
+            .zip(classes)
+            .map(|(index, (class, user_count))| ClassView {
+                name: class.name.clone(),
+                user_count,
+                runs: load.is_none_or(|load| load.runs(index)),
+            })
             .collect(),
+        tasks: Arc::clone(&state.tasks),
+        is_local: state.config.capacity.is_some(),
         workers: workers(state),
         clock_origin_unix_ms: state.origin_unix_ms,
         test_start_ms: cluster.test_start().map(|start| state.clock.master_ms(start)),
+        test_end_ms: state.results.ended_ms,
         now_ms,
         notices: state.results.notices.clone(),
         stats,
@@ -65,6 +73,7 @@ fn workers(state: &State) -> Vec<WorkerView> {
 fn worker_view(index: u32, worker: &Worker) -> WorkerView {
     let beat = worker.beat();
     let state = match (worker.connection(), beat.map(|beat| beat.state)) {
+        (None, _) if worker.has_left() && worker.lost().is_none() => WorkerPhase::Left,
         (None, _) => WorkerPhase::Lost,
         (Some(_), None | Some(WorkerState::Preparing)) => WorkerPhase::Preparing,
         (Some(_), Some(WorkerState::Ready)) => WorkerPhase::Ready,
@@ -172,6 +181,7 @@ fn worker_summary(state: &State, worker: &Worker) -> WorkerSummary {
         num_requests: state.results.totals.requests_of(&id),
         users_max: worker.users_max(),
         lateness_ms: state.results.totals.lateness_of(&id),
+        left: worker.has_left(),
         lost: worker.lost().is_some(),
         lost_detail: worker.lost().map(ToString::to_string),
         id,

@@ -6,7 +6,11 @@
 //! Response times are in milliseconds with microseconds as decimals (Locust rounds them). An
 //! entry without samples has `N/A` for its percentiles. `First Seen` and `Last Seen` are RFC 3339
 //! texts in UTC; `Timestamp` is a Unix time in seconds.
+//!
+//! Names, errors and messages come from the scenario and the target, and a spreadsheet would run
+//! one that begins like a formula. Such a text has an apostrophe before it; see [`harmless`].
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use csv::Writer;
@@ -59,8 +63,8 @@ pub fn write_stats(out: impl Write, snapshot: &Snapshot) -> csv::Result<()> {
     for entry in snapshot.entries.iter().chain([&snapshot.total]) {
         let times = &entry.response_time_ms;
         let figures = [
-            entry.method.clone(),
-            entry.name.clone(),
+            harmless(&entry.method).into_owned(),
+            harmless(&entry.name).into_owned(),
             entry.num_requests.to_string(),
             entry.num_failures.to_string(),
             decimals(times.median, 3),
@@ -92,9 +96,9 @@ pub fn write_failures(
     let unix = |clock_ms: u64| rfc3339(clock_origin_unix_ms.saturating_add(clock_ms));
     for error in &snapshot.errors {
         writer.write_record([
-            &error.method,
-            &error.name,
-            &error.error,
+            &*harmless(&error.method),
+            &*harmless(&error.name),
+            &*harmless(&error.error),
             &error.occurrences.to_string(),
             &unix(error.first_ms),
             &unix(error.last_ms),
@@ -112,10 +116,10 @@ pub fn write_exceptions(out: impl Write, snapshot: &Snapshot) -> csv::Result<()>
     writer.write_record(EXCEPTIONS)?;
     for exception in &snapshot.exceptions {
         writer.write_record([
-            &exception.count.to_string(),
-            &exception.message,
-            &exception.trace,
-            &exception.nodes.join(", "),
+            &*exception.count.to_string(),
+            &*harmless(&exception.message),
+            &*harmless(&exception.trace),
+            &*harmless(&exception.nodes.join(", ")),
         ])?;
     }
     Ok(writer.flush()?)
@@ -133,8 +137,9 @@ pub fn write_history_head(out: impl Write) -> csv::Result<()> {
     Ok(writer.flush()?)
 }
 
-/// Writes the present figures as lines of the history: of the aggregate and, if `full`, of each
-/// entry before it.
+/// Writes the present figures as lines of the history. If `full` there is one for each entry, whose
+/// percentiles are of the last seconds; else there is one for the aggregate, whose percentiles are
+/// of the whole test so far. Both are as in Locust.
 ///
 /// # Errors
 /// If `out` fails.
@@ -148,20 +153,26 @@ pub fn write_history(
     let mut writer = Writer::from_writer(out);
     let entries: &[EntrySnapshot] = if full { &snapshot.entries } else { &[] };
     for entry in entries.iter().chain([&snapshot.total]) {
-        writer.write_record(history_record(entry, users, unix_ms))?;
+        let percentiles = if full { current_percentiles(entry) } else { percentiles(entry) };
+        writer.write_record(history_record(entry, percentiles, users, unix_ms))?;
     }
     Ok(writer.flush()?)
 }
 
-/// One line of the history: rates of the last complete seconds, and percentiles of the whole test
-/// so far.
-fn history_record(entry: &EntrySnapshot, users: u32, unix_ms: u64) -> impl Iterator<Item = String> {
+/// One line of the history: rates of the last complete seconds, these percentiles, and the totals
+/// of the test so far.
+fn history_record(
+    entry: &EntrySnapshot,
+    percentiles: [String; PERCENTILES.len()],
+    users: u32,
+    unix_ms: u64,
+) -> impl Iterator<Item = String> {
     let times = &entry.response_time_ms;
     let now = [
         (unix_ms / 1000).to_string(),
         users.to_string(),
-        entry.method.clone(),
-        entry.name.clone(),
+        harmless(&entry.method).into_owned(),
+        harmless(&entry.name).into_owned(),
         decimals(entry.current_rps, 6),
         decimals(entry.current_fail_per_sec, 6),
     ];
@@ -174,7 +185,7 @@ fn history_record(entry: &EntrySnapshot, users: u32, unix_ms: u64) -> impl Itera
         decimals(times.max, 3),
         content_size(entry),
     ];
-    now.into_iter().chain(percentiles(entry)).chain(so_far)
+    now.into_iter().chain(percentiles).chain(so_far)
 }
 
 fn percentiles(entry: &EntrySnapshot) -> [String; PERCENTILES.len()] {
@@ -182,6 +193,31 @@ fn percentiles(entry: &EntrySnapshot) -> [String; PERCENTILES.len()] {
         return PERCENTILES.map(|_| "N/A".to_owned());
     }
     entry.response_time_ms.percentiles.map(|time_ms| decimals(time_ms, 3))
+}
+
+/// Of the last complete seconds; 0 when nothing has been requested in them.
+fn current_percentiles(entry: &EntrySnapshot) -> [String; PERCENTILES.len()] {
+    if entry.num_requests == 0 {
+        return PERCENTILES.map(|_| "N/A".to_owned());
+    }
+    let times = entry.current_percentiles_ms.unwrap_or_default();
+    times.map(|time_ms| decimals(time_ms, 3))
+}
+
+/// What a spreadsheet might take for the beginning of a formula, also in their full-width forms, or
+/// skip before it looks for one.
+const FORMULA_SIGNS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
+/// A text as a cell that no spreadsheet takes for a formula: one that begins like a formula gets
+/// an apostrophe before it. A number stays as it is.
+#[must_use]
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    let is_number = || text.parse::<f64>().is_ok_and(f64::is_finite);
+    if text.starts_with(FORMULA_SIGNS) && !is_number() {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 fn content_size(entry: &EntrySnapshot) -> String {

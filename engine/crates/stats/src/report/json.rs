@@ -87,6 +87,9 @@ pub struct WorkerSummary {
     pub num_requests: u64,
     /// How late its load threads started tasks; `None` when they started none.
     pub lateness_ms: Option<WorkerLateness>,
+    /// Did it leave in order, and report everything before?
+    #[serde(default)]
+    pub left: bool,
     /// Was it lost before it had reported everything?
     pub lost: bool,
     /// What is missing because of that, in one sentence.

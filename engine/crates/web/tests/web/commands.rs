@@ -7,18 +7,19 @@ use swarm_web::view::{SwarmRequest, TestState, View};
 use crate::site::{Asked, Site, running};
 
 fn idle() -> View {
-    View { state: TestState::Ready, host: "http://127.0.0.1:9000".into(), ..View::default() }
+    View { state: TestState::Ready, ..running() }
 }
 
 #[tokio::test]
 async fn a_form_starts_a_test_and_gets_locusts_answer() {
     let mut site = Site::start(idle()).await;
     let body = "user_count=20&spawn_rate=4&host=http%3A%2F%2F127.0.0.1%3A81&run_time=20m\
-                &user_classes=A&user_classes=B&profile=x";
+                &user_classes=Looker&profile=";
     let answer = site.post_form("/swarm", body).await;
     assert_eq!(answer.status, 200);
     let wanted = json!({
-        "success": true, "message": "done", "host": "http://127.0.0.1:81", "run_time": 1200
+        "success": true, "message": "done", "host": "http://127.0.0.1:81", "run_time": 1200,
+        "user_classes": ["Looker"]
     });
     assert_eq!(answer.json(), wanted);
     let asked = SwarmRequest {
@@ -26,6 +27,7 @@ async fn a_form_starts_a_test_and_gets_locusts_answer() {
         spawn_rate: 4.0,
         host: Some("http://127.0.0.1:81".into()),
         run_time_s: Some(1_200),
+        user_classes: Some(vec!["Looker".into()]),
     };
     assert_eq!(site.next_asked().await, Asked::Swarm(asked));
 }
@@ -38,7 +40,13 @@ async fn json_starts_a_test_too() {
     let answer = site.send("POST /swarm", &[json], body).await;
     let host = "http://127.0.0.1:9000";
     assert_eq!(answer.json(), json!({ "success": true, "message": "done", "host": host }));
-    let asked = SwarmRequest { user_count: 3, spawn_rate: 0.5, host: None, run_time_s: None };
+    let asked = SwarmRequest {
+        user_count: 3,
+        spawn_rate: 0.5,
+        host: None,
+        run_time_s: None,
+        user_classes: None,
+    };
     assert_eq!(site.next_asked().await, Asked::Swarm(asked));
 }
 
@@ -63,6 +71,8 @@ async fn bad_input_is_refused_with_400_and_asks_for_nothing() {
         ("user_count=1&spawn_rate=1&host=example.com", "host"),
         ("user_count=1&spawn_rate=1&host=file%3A%2F%2F%2Fetc%2Fpasswd", "host"),
         ("user_count=1&spawn_rate=1&run_time=tomorrow", "run time: \"tomorrow\" is no time"),
+        ("user_count=1&spawn_rate=1&user_classes=Nobody", "it has Buyer, Looker"),
+        ("user_count=1&spawn_rate=1&basket=large", "no field `basket`"),
     ] {
         let answer = site.post_form("/swarm", body).await;
         assert_eq!(answer.status, 400, "{body}");

@@ -50,7 +50,8 @@ async fn a_foreign_page_is_not_fed_but_may_link() {
 
 #[tokio::test]
 async fn on_loopback_only_its_names_are_answered() {
-    let options = WebOptions { allowed_hosts: vec!["Load.Example".into()], ..Default::default() };
+    let allowed_hosts = vec!["Load.Example".parse().unwrap()];
+    let options = WebOptions { allowed_hosts, ..Default::default() };
     let site = Site::with(View::default(), options, |_| Ok("done".into())).await;
     let port = site.port;
     for name in ["localhost", "127.0.0.1", "[::1]", "load.example"] {
@@ -64,7 +65,43 @@ async fn on_loopback_only_its_names_are_answered() {
         let origin = format!("http://{host}");
         let marks = [("Host", host.as_str()), ("Origin", &origin)];
         for head in ["GET /", "GET /api/v1/view", "POST /stop"] {
-            assert_eq!(site.send(head, &marks, "").await.status, 403, "{head} {host}");
+            let refused = site.send(head, &marks, "").await;
+            assert_eq!(refused.status, 403, "{head} {host}");
+            let advice = format!("--web-allow-host {host}");
+            assert!(refused.text().contains(&advice), "{head}: {}", refused.text());
         }
     }
+}
+
+/// A proxy in front calls the page by its public name or by its own; the browser by the public one.
+#[tokio::test]
+async fn behind_a_proxy_only_the_names_that_were_given_are_the_pages_own() {
+    let allowed_hosts = vec!["loads.example.com".parse().unwrap()];
+    let options = WebOptions { allowed_hosts, ..Default::default() };
+    let mut site = Site::with(running(), options, |_| Ok("done".into())).await;
+    let own = format!("127.0.0.1:{}", site.port);
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    for host in ["loads.example.com", own.as_str()] {
+        for origin in ["https://loads.example.com", "http://loads.example.com"] {
+            let marks = [("Host", host), ("Origin", origin), form];
+            let body = "user_count=1&spawn_rate=1";
+            let answer = site.send("POST /swarm", &marks, body).await;
+            assert_eq!(answer.status, 200, "{host} {origin}: {}", answer.text());
+            site.next_asked().await;
+        }
+        for origin in [
+            "https://evil.example",
+            "http://loads.example.com:3000",
+            "https://loads.example.com.evil.example",
+        ] {
+            // What a proxy claims makes no difference: a foreign page could claim it as well.
+            let claimed = ("X-Forwarded-Host", "evil.example");
+            let marks = [("Host", host), ("Origin", origin), claimed, form];
+            for head in ["POST /swarm", "POST /stop", "GET /stop", "GET /api/v1/view"] {
+                let refused = site.send(head, &marks, "user_count=1&spawn_rate=1").await;
+                assert_eq!(refused.status, 403, "{head} {host} {origin}");
+            }
+        }
+    }
+    assert!(site.asked.try_recv().is_err(), "nothing else reached the control thread");
 }

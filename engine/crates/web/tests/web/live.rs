@@ -61,8 +61,12 @@ async fn the_view_comes_at_once_and_then_what_changed() {
 
     let event = stream.event().await.unwrap();
     assert_eq!(event["view"]["state"], "running");
-    assert_eq!(event["view"]["stats"]["entries"][0]["num_requests"], 30);
-    assert_eq!(event["view"]["stats"]["seconds"], json!([]), "they are sent beside the view");
+    assert_eq!(event["tables"]["entries"]["rows"][0]["num_requests"], 30);
+    for beside in ["seconds", "entries", "errors", "exceptions", "metrics"] {
+        assert_eq!(event["view"]["stats"][beside], json!([]), "{beside} are sent beside the view");
+    }
+    assert_eq!(event["view"]["workers"], json!([]));
+    assert_eq!(event["view"]["stats"]["total"]["num_requests"], 40);
     assert_eq!(event["oldest_second_ms"], 23_000);
     let shown = |at_ms: u64, requests: u64| {
         json!({
@@ -107,16 +111,67 @@ async fn a_burst_of_changes_is_one_event_with_the_newest() {
     assert_eq!(event["seconds"][0]["requests"], 30_100);
 }
 
+/// Names and their requests in a table of an event.
+fn rows(event: &Value) -> Vec<(String, u64)> {
+    let rows = event["tables"]["entries"]["rows"].as_array().unwrap().iter();
+    rows.map(|row| (row["name"].as_str().unwrap().into(), row["num_requests"].as_u64().unwrap()))
+        .collect()
+}
+
 #[tokio::test]
-async fn long_tables_are_cut_and_it_says_so() {
-    let entries = (0..777).map(|at| entry("GET", &format!("/{at:03}"), 1, 0)).collect();
-    let stats = Arc::new(Snapshot { entries, ..Snapshot::default() });
+async fn all_rows_come_first_and_then_those_that_changed() {
+    let entries: Vec<_> = (0..2_001).map(|at| entry("GET", &format!("/{at}"), 1, 0)).collect();
+    let with = |entries: &[_]| {
+        let stats = Snapshot { entries: entries.to_vec(), ..(*running().stats).clone() };
+        View { stats: Arc::new(stats), ..running() }
+    };
+    let site = Site::start(with(&entries)).await;
+    let (mut stream, mut other) = (Stream::open(&site).await, Stream::open(&site).await);
+    let event = stream.event().await.unwrap();
+    assert_eq!((&event["tables"]["entries"]["all"], rows(&event).len()), (&json!(true), 2_001));
+    assert_eq!(event["tables"]["workers"]["rows"].as_array().unwrap().len(), 3);
+    assert_eq!(event["tables"]["errors"]["rows"][0]["error"], "503 \"busy\"");
+    assert_eq!(event["tables"]["exceptions"]["rows"][0]["count"], 2);
+    assert_eq!(event["login"], false);
+    other.event().await.unwrap();
+
+    let mut more = entries.clone();
+    more[7] = entry("GET", "/7", 2, 0);
+    more.push(entry("GET", "/new", 1, 0));
+    site.view.send_replace(Arc::new(with(&more)));
+    for stream in [&mut stream, &mut other] {
+        let event = stream.event().await.unwrap();
+        assert_eq!(event["tables"]["entries"]["all"], false);
+        assert_eq!(rows(&event), [("/7".to_owned(), 2), ("/new".to_owned(), 1)]);
+        let unchanged = json!({ "all": false, "rows": [] });
+        for table in ["errors", "exceptions", "metrics", "workers"] {
+            // A table without rows has none to keep.
+            assert_eq!(event["tables"][table]["rows"], unchanged["rows"], "{table}");
+        }
+    }
+
+    // After a reset the old ones are to be forgotten.
+    site.view.send_replace(Arc::new(with(&[entry("GET", "/7", 1, 0)])));
+    let event = stream.event().await.unwrap();
+    assert_eq!(event["tables"]["entries"]["all"], true);
+    assert_eq!(rows(&event), [("/7".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_row_is_no_longer_than_the_page_needs() {
+    let mut long = entry("GET", "/a", 3, 1);
+    long.response_time_ms.mean = 12.345_678_901_234_567;
+    let stats = Arc::new(Snapshot { entries: vec![long], ..Snapshot::default() });
     let site = Site::start(View { stats, ..running() }).await;
     let event = Stream::open(&site).await.event().await.unwrap();
-    assert_eq!(event["view"]["stats"]["entries"].as_array().unwrap().len(), 500);
-    let off = json!({ "entries": 277, "errors": 0, "exceptions": 0, "metrics": 0 });
-    assert_eq!(event["left_off"], off);
-    assert_eq!(event["login"], false);
+    let row = json!({
+        "method": "GET", "name": "/a", "num_requests": 3, "num_failures": 1, "bytes": 300,
+        "response_time_ms": {
+            "min": 1.5, "median": 10.0, "mean": 12.346, "p95": 40.0, "p99": 90.0, "max": 100.5
+        },
+        "rps": 4.0, "fail_per_sec": 0.5, "current_rps": 5.0, "current_fail_per_sec": 0.25,
+    });
+    assert_eq!(event["tables"]["entries"]["rows"], json!([row]));
 }
 
 #[tokio::test]

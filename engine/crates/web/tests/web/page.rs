@@ -1,9 +1,7 @@
 //! The page, its files, and what every answer carries.
 
 use swarm_web::view::View;
-use swarm_web::{WebError, WebOptions, serve};
-use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use swarm_web::{LoginToken, WebOptions};
 
 use crate::site::Site;
 
@@ -59,27 +57,32 @@ async fn every_answer_is_guarded_and_refusals_are_json() {
 
 #[tokio::test]
 async fn everything_can_live_under_a_path() {
-    let options = WebOptions { base_path: "/load".into(), ..WebOptions::default() };
+    let base_path = "/load/test1".parse().unwrap();
+    let login = Some(LoginToken::new(b"a token of sixteen bytes").unwrap());
+    let options = WebOptions { base_path, login, ..WebOptions::default() };
     let site = Site::with(View::default(), options, |_| Ok("done".into())).await;
-    let bare = site.get("/load").await;
-    assert_eq!((bare.status, bare.header("location")), (308, Some("/load/")));
-    assert_eq!(site.get("/load/").await.status, 200);
-    assert_eq!(site.get("/load/favicon.svg").await.status, 200);
-    assert_eq!(site.get("/load/stats/requests").await.status, 200);
-    assert_eq!(site.post_form("/load/stop", "").await.status, 200);
-    assert_eq!(site.get("/").await.status, 404);
-    assert_eq!(site.get("/stats/requests").await.status, 404);
-}
-
-#[tokio::test]
-async fn a_base_path_that_is_none_is_refused_before_serving() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (commands, _received) = mpsc::channel(1);
-    let (_publish, view) = watch::channel(std::sync::Arc::new(View::default()));
-    let control = swarm_web::view::Control { commands, view };
-    let options = WebOptions { base_path: "load".into(), ..WebOptions::default() };
-    let refused = serve(listener, control, options, std::future::pending()).await;
-    assert!(matches!(refused, Err(WebError::BasePath(path)) if path == "load"));
+    let bearer = ("Authorization", "Bearer a token of sixteen bytes");
+    let bare = site.send("GET /load/test1", &[], "").await;
+    assert_eq!((bare.status, bare.header("location")), (308, Some("/load/test1/")));
+    // A proxy may leave the path, or take it away.
+    for base in ["/load/test1", ""] {
+        for path in ["/", "/favicon.svg", "/stats/requests", "/login"] {
+            let answer = site.send(&format!("GET {base}{path}"), &[bearer], "").await;
+            assert_eq!(answer.status, 200, "{base}{path}");
+        }
+        let stopped = site.send(&format!("POST {base}/stop"), &[bearer], "").await;
+        assert_eq!(stopped.status, 200, "{base}");
+        // Redirects and cookies are for the browser, which sees the path either way.
+        let html = ("Accept", "text/html");
+        let asked = site.send(&format!("GET {base}/"), &[html], "").await;
+        assert_eq!((asked.status, asked.header("location")), (303, Some("/load/test1/login")));
+        let json = ("Content-Type", "application/json");
+        let body = r#"{"token": "a token of sixteen bytes"}"#;
+        let in_now = site.send(&format!("POST {base}/login"), &[json], body).await;
+        let cookie = in_now.header("set-cookie").unwrap();
+        assert!(cookie.contains("path=/load/test1/;"), "{cookie}");
+    }
+    assert_eq!(site.send("GET /load/", &[bearer], "").await.status, 404);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use swarm_core::task_ratio::TaskRatio;
 use swarm_stats::ConnectionCounts;
 use swarm_stats::snapshot::{
     EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, Second, Snapshot, TimesMs,
@@ -122,7 +123,11 @@ impl Response {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head");
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap().to_ascii_lowercase();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Self { status, head, body: bytes[end + 4..].to_vec() }
+        let mut body = bytes[end + 4..].to_vec();
+        if head.contains("\r\ntransfer-encoding: chunked") {
+            body = without_chunks(&body);
+        }
+        Self { status, head, body }
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -136,6 +141,22 @@ impl Response {
     /// A header's value, lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+/// What was sent in chunks, as one.
+fn without_chunks(mut sent: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let line = sent.windows(2).position(|window| window == b"\r\n").expect("a length");
+        let length = std::str::from_utf8(&sent[..line]).unwrap();
+        let length = usize::from_str_radix(length, 16).unwrap();
+        if length == 0 {
+            return whole;
+        }
+        let chunk = &sent[line + 2..];
+        whole.extend_from_slice(&chunk[..length]);
+        sent = &chunk[length + 2..];
     }
 }
 
@@ -168,6 +189,7 @@ pub(crate) fn entry(
         current_rps: 5.0,
         current_fail_per_sec: 0.25,
         current_ms: Some((11.0, 41.0)),
+        current_percentiles_ms: Some([41.0; 11]),
     }
 }
 
@@ -175,7 +197,19 @@ pub(crate) fn second(at_ms: u64, requests: u64) -> Second {
     Second { at_ms, users: 2, in_flight: 1, requests, failures: 0, p50_p95_ms: Some((1.0, 2.0)) }
 }
 
-/// A test that runs with two names, one failure, one exception, a worker and a lost one.
+/// Buyers look, or pay by a set of its own; lookers look.
+fn tasks() -> Arc<[Vec<TaskRatio>]> {
+    let task = |name: &str, ratio: f64, tasks: &[TaskRatio]| TaskRatio {
+        name: name.to_owned(),
+        ratio,
+        tasks: tasks.to_vec(),
+    };
+    let pay = [task("card", 0.5, &[]), task("cash", 0.5, &[])];
+    [vec![task("look", 0.8, &[]), task("pay", 0.2, &pay)], vec![task("look", 1.0, &[])]].into()
+}
+
+/// A test that runs with two names, one failure, one exception, a worker, a lost one and one that
+/// has left.
 pub(crate) fn running() -> View {
     let worker = |index: u32, state, problem: Option<&str>| WorkerView {
         id: format!("w{index}"),
@@ -189,7 +223,6 @@ pub(crate) fn running() -> View {
         lateness_ms: None,
         problem: problem.map(str::to_owned),
     };
-    let closed = Some("connection closed");
     View {
         state: TestState::Running,
         scenario: "shop.wasm".into(),
@@ -200,12 +233,19 @@ pub(crate) fn running() -> View {
         spawn_rate: 2.0,
         run_time_s: Some(60),
         classes: vec![
-            ClassView { name: "Buyer".into(), user_count: 3 },
-            ClassView { name: "Looker".into(), user_count: 1 },
+            ClassView { name: "Buyer".into(), user_count: 3, runs: true },
+            ClassView { name: "Looker".into(), user_count: 1, runs: true },
         ],
-        workers: vec![worker(0, WorkerPhase::Running, None), worker(1, WorkerPhase::Lost, closed)],
+        tasks: tasks(),
+        is_local: false,
+        workers: vec![
+            worker(0, WorkerPhase::Running, None),
+            worker(1, WorkerPhase::Lost, Some("connection closed")),
+            worker(2, WorkerPhase::Left, None),
+        ],
         clock_origin_unix_ms: 1_700_000_000_000,
         test_start_ms: Some(5_000),
+        test_end_ms: None,
         now_ms: 25_000,
         notices: Vec::new(),
         stats: Arc::new(Snapshot {

@@ -57,8 +57,14 @@ describe('columnsOf', () => {
   it('has Unix seconds, and nothing where no second was', () => {
     const series = merged([1000, [second(1000, 5), second(2000, 6), second(9000, 7)]]);
     const columns = columnsOf(series, 1_000_000);
-    expect(columns.at).toEqual([1001, 1002, 1002.001, 1009]);
+    expect(columns.at).toEqual([1001, 1002, 1008.5, 1009]);
     expect(columns.requests).toEqual([5, 6, null, 7]);
     expect(columns.users).toEqual([3, 3, null, 3]);
+  });
+
+  it('is at whole seconds, where the marks of the axis and the legend are', () => {
+    const series = merged([900, [second(900, 5), second(1900, 6)]]);
+    expect(columnsOf(series, 1_000_000).at).toEqual([1001, 1002]);
+    expect(columnsOf(series, 1_000_300).at).toEqual([1001, 1002]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nextOrder, sorted } from '../src/model/sort';
+import { naturally, nextOrder, sorted } from '../src/model/sort';
 
 const rows = [
   { name: 'b', hits: 2 },
@@ -25,6 +25,35 @@ describe('sorted', () => {
     expect(names(null)).toBe('bac');
     expect(names({ column: 'unknown', descending: true })).toBe('bac');
     expect(rows.map((row) => row.name).join('')).toBe('bac');
+  });
+});
+
+describe('naturally', () => {
+  it('reads numbers as people do', () => {
+    const names = [
+      '/page/100',
+      '/page/2',
+      '/page/10',
+      '/Page/3',
+      '/page/1',
+      '/b',
+      '/a?x=10',
+      '/a?x=9',
+    ];
+    expect(names.toSorted(naturally)).toEqual([
+      '/a?x=9',
+      '/a?x=10',
+      '/b',
+      '/page/1',
+      '/page/2',
+      '/Page/3',
+      '/page/10',
+      '/page/100',
+    ]);
+  });
+  it('calls only the same text equal', () => {
+    expect(naturally('/a/1', '/a/01')).not.toBe(0);
+    expect(naturally('/a', '/a')).toBe(0);
   });
 });
 

@@ -1,5 +1,7 @@
 // What the page asks the server to do.
 
+import type { Tasks } from './ratios';
+
 export interface Answer {
   success: boolean;
   message: string;
@@ -10,11 +12,15 @@ export interface SwarmForm {
   spawn_rate: string;
   host?: string;
   run_time?: string;
+  /** Empty: all classes, or those of the running test. */
+  user_classes?: readonly string[];
 }
 
 /** Starts a test or edits the running one. */
-export function swarm(form: SwarmForm): Promise<Answer> {
-  return post('swarm', new URLSearchParams({ ...form }));
+export function swarm({ user_classes: classes = [], ...fields }: SwarmForm): Promise<Answer> {
+  const form = new URLSearchParams({ ...fields });
+  for (const name of classes) form.append('user_classes', name);
+  return post('swarm', form);
 }
 
 export function stop(): Promise<Answer> {
@@ -27,6 +33,16 @@ export function reset(): Promise<Answer> {
 
 export function logout(): Promise<Answer> {
   return post('logout');
+}
+
+/** How often the tasks of each class run. */
+export async function tasks(): Promise<Tasks | null> {
+  try {
+    const response = await fetch('tasks');
+    return response.ok ? ((await response.json()) as Tasks) : null;
+  } catch {
+    return null;
+  }
 }
 
 async function post(path: string, body?: URLSearchParams): Promise<Answer> {

@@ -63,7 +63,11 @@ function position(times: readonly number[], atMs: number): number {
 /** More than this between two seconds is a gap, not a line. */
 const STEP_MS_MAX = 1_500;
 
-/** The columns of the charts, with times in Unix seconds and a point of nothing in each gap. */
+/**
+ * The columns of the charts, with times in whole Unix seconds and a point of nothing in each gap.
+ * A second of the test begins anywhere in a second of the clock; it is drawn at the nearest whole
+ * one, which is also what the legend says.
+ */
 export interface Columns {
   at: number[];
   requests: (number | null)[];
@@ -77,16 +81,17 @@ export function columnsOf(series: Series, originUnixMs: number): Columns {
   const columns: Columns = { at: [], requests: [], failures: [], users: [], p50: [], p95: [] };
   let before: number | undefined;
   series.atMs.forEach((atMs, index) => {
-    if (before !== undefined && atMs - before > STEP_MS_MAX) push(columns, before + 1, null);
-    push(columns, atMs, index);
+    const at = Math.round((originUnixMs + atMs) / 1000);
+    if (before !== undefined && atMs - before > STEP_MS_MAX) push(columns, at - 0.5, null);
+    push(columns, at, index);
     before = atMs;
   });
   return columns;
 
-  function push(to: Columns, atMs: number, index: number | null): void {
+  function push(to: Columns, at: number, index: number | null): void {
     const value = (column: (number | null)[]): number | null =>
       index === null ? null : (column[index] ?? null);
-    to.at.push((originUnixMs + atMs) / 1000);
+    to.at.push(at);
     to.requests.push(value(series.requests));
     to.failures.push(value(series.failures));
     to.users.push(value(series.users));

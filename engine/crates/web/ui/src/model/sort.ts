@@ -7,7 +7,7 @@ export interface Order {
 
 export type Key = string | number;
 
-/** A sorted copy. Rows that are equal keep the server's order, so a live table stays calm. */
+/** A sorted copy. Rows that are equal keep their order, so a live table stays calm. */
 export function sorted<T>(
   rows: readonly T[],
   order: Order | null,
@@ -24,12 +24,20 @@ export function sorted<T>(
 
 function compare(a: Key, b: Key): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b;
-  return a < b ? -1 : a > b ? 1 : 0;
+  return naturally(String(a), String(b));
+}
+
+/** Of one language, whatever the reader's: two people who look at one test see the same order. */
+const COLLATOR = new Intl.Collator('en', { numeric: true });
+
+/** Texts as people sort them: /page/2 before /page/10. */
+export function naturally(a: string, b: string): number {
+  return COLLATOR.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
 }
 
 /**
  * The order after a click on a column's head: first the direction that `descendingFirst` says,
- * then the other, then the server's own order.
+ * then the other, then the order that the rows come in.
  */
 export function nextOrder(
   order: Order | null,

@@ -3,13 +3,39 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import { rate } from './format';
 import { type Link, follow } from './live';
+import { Rows } from './rows';
 import { emptySeries, mergeSeconds } from './series';
-import type { LeftOff, LiveEvent, View } from './types';
+import { naturally } from './sort';
+import type { Entry, Exception, Failure, LiveEvent, Metric, View, Worker } from './types';
 
 export const view = signal<View | null>(null);
-export const leftOff = signal<LeftOff>({ entries: 0, errors: 0, exceptions: 0, metrics: 0 });
 export const login = signal(false);
 export const link = signal<Link>('connecting');
+
+/** The tables, each in the order in which it is shown unless the reader sorts it. */
+const tables = {
+  entries: new Rows<Entry>(
+    (row) => `${row.method} ${row.name}`,
+    (a, b) => naturally(a.name, b.name) || naturally(a.method, b.method),
+  ),
+  errors: new Rows<Failure>(
+    (row) => `${row.method} ${row.name}\n${row.error}`,
+    (a, b) =>
+      naturally(a.name, b.name) || naturally(a.method, b.method) || naturally(a.error, b.error),
+  ),
+  exceptions: new Rows<Exception>(
+    (row) => `${row.message}\n${row.trace}`,
+    (a, b) => b.count - a.count || naturally(a.message, b.message),
+  ),
+  metrics: new Rows<Metric>(
+    (row) => `${row.kind} ${row.name}`,
+    (a, b) => naturally(a.name, b.name),
+  ),
+  workers: new Rows<Worker>(
+    (row) => String(row.index),
+    (a, b) => a.index - b.index,
+  ),
+};
 
 /** The columns of the charts, changed in place; [`seriesVersion`] counts the changes. */
 export const series = emptySeries();
@@ -20,6 +46,9 @@ export const dialog = signal<'none' | 'edit' | 'new'>('none');
 
 /** What the last command came to, when that was no success. */
 export const trouble = signal<string | null>(null);
+
+/** A finished result is about to be forgotten: is that meant? */
+export const resetting = signal(false);
 
 export const state = computed(() => view.value?.state ?? 'ready');
 export const active = computed(() => ['spawning', 'running', 'stopping'].includes(state.value));
@@ -58,9 +87,19 @@ function storedTheme(): Theme {
 function take(event: LiveEvent): void {
   batch(() => {
     if (mergeSeconds(series, event.oldest_second_ms, event.seconds)) seriesVersion.value += 1;
-    leftOff.value = event.left_off;
+    for (const name of Object.keys(tables) as (keyof typeof tables)[]) {
+      (tables[name] as Rows<unknown>).merge(event.tables[name]);
+    }
+    const { entries, errors, exceptions, metrics, workers } = tables;
+    const stats = {
+      ...event.view.stats,
+      entries: entries.list,
+      errors: errors.list,
+      exceptions: exceptions.list,
+      metrics: metrics.list,
+    };
     login.value = event.login;
-    view.value = event.view;
+    view.value = { ...event.view, workers: workers.list, stats };
   });
 }
 
@@ -85,11 +124,6 @@ export function start(): void {
     } catch {
       // Storage may be forbidden; the choice then lasts as long as the page.
     }
-  });
-  effect(() => {
-    // The test began or ended meanwhile: the open form is about something that is no more.
-    const fits = dialog.value === 'none' || (dialog.value === 'edit') === active.value;
-    if (!fits) dialog.value = 'none';
   });
   effect(() => {
     const now = view.value;

@@ -32,6 +32,8 @@ export interface WorkerLateness extends Lateness {
 export interface UserClass {
   name: string;
   user_count: number;
+  /** It gets users in the current or last test. */
+  runs: boolean;
 }
 
 export interface Notice {
@@ -45,9 +47,7 @@ export interface Times {
   mean: number;
   p95: number;
   p99: number;
-  p99_9: number;
   max: number;
-  percentiles: number[];
 }
 
 export interface Entry {
@@ -61,7 +61,6 @@ export interface Entry {
   fail_per_sec: number;
   current_rps: number;
   current_fail_per_sec: number;
-  current_ms: [number, number] | null;
 }
 
 export interface Failure {
@@ -104,10 +103,10 @@ export type Metric = { name: string } & (
 
 export interface Stats {
   total: Entry;
-  entries: Entry[];
-  errors: Failure[];
-  exceptions: Exception[];
-  metrics: Metric[];
+  entries: readonly Entry[];
+  errors: readonly Failure[];
+  exceptions: readonly Exception[];
+  metrics: readonly Metric[];
   interrupted: number;
   names_overflowed: number;
   lateness_ms: [number, number, number] | null;
@@ -122,26 +121,35 @@ export interface View {
   spawn_rate: number;
   run_time_s: number | null;
   classes: UserClass[];
-  workers: Worker[];
+  workers: readonly Worker[];
+  /** Users run in the master's own process. */
+  is_local: boolean;
   clock_origin_unix_ms: number;
   test_start_ms: number | null;
+  /** `null` while a test runs. */
+  test_end_ms: number | null;
   now_ms: number;
   notices: Notice[];
   stats: Stats;
 }
 
-/** How many rows the server left off each table. */
-export interface LeftOff {
-  entries: number;
-  errors: number;
-  exceptions: number;
-  metrics: number;
+/** The rows of a table that are new or changed since the last event. */
+export interface Change<T> {
+  /** The rows from before are to be forgotten. */
+  all: boolean;
+  rows: readonly T[];
 }
 
-/** One event of the stream. */
+/** One event of the stream. The tables in `view` are empty: they come beside it. */
 export interface LiveEvent {
   view: View;
-  left_off: LeftOff;
+  tables: {
+    entries: Change<Entry>;
+    errors: Change<Failure>;
+    exceptions: Change<Exception>;
+    metrics: Change<Metric>;
+    workers: Change<Worker>;
+  };
   /** There is something to log out of. */
   login: boolean;
   /** Seconds before this one are to be forgotten; `null`: all of them. */

@@ -1,4 +1,4 @@
-import { dialog, fresh, link, tab, view } from '../model/store';
+import { dialog, fresh, link, resetting, tab, view } from '../model/store';
 import { Banners } from './Banners';
 import { Charts } from './Charts';
 import { Downloads } from './Downloads';
@@ -9,6 +9,7 @@ import { LoadDialog, StartPage } from './LoadForm';
 import { Metrics } from './Metrics';
 import { Navbar } from './Navbar';
 import { Ratio } from './Ratio';
+import { ResetDialog } from './ResetDialog';
 import { Statistics } from './Statistics';
 import { Tabs } from './Tabs';
 import { Trouble } from './Trouble';
@@ -34,6 +35,7 @@ export function App() {
       <Banners />
       {fresh.value ? <StartPage /> : <Results />}
       {dialog.value !== 'none' && <LoadDialog key={dialog.value} edit={dialog.value === 'edit'} />}
+      {resetting.value && <ResetDialog />}
       <Trouble />
     </>
   );
@@ -45,7 +47,7 @@ function Results() {
     <main class="results">
       <Tabs />
       <section
-        class="panel"
+        class={`panel panel-${tab.value}`}
         role="tabpanel"
         id="panel"
         aria-labelledby={`tab-${tab.value}`}

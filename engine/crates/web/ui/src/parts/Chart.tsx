@@ -6,6 +6,10 @@ export interface Curve {
   name: string;
   /** Name of a custom property of the style sheet. */
   color: string;
+  /** In pixels. */
+  width?: number;
+  /** Drawn with gaps, so that a wider curve below it of the same height stays in sight. */
+  dashed?: boolean;
 }
 
 interface Props {
@@ -128,7 +132,8 @@ function look(
       ...curves.map((curve) => ({
         label: curve.name,
         stroke: color(curve.color),
-        width: 1.5,
+        width: curve.width ?? 1.5,
+        ...(curve.dashed ? { dash: [6, 5] } : {}),
         points: { show: false },
         value: (_plot: uPlot, value: number | null) => (value == null ? '–' : format(value)),
       })),

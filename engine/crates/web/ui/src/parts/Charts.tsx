@@ -5,8 +5,8 @@ import { series, seriesVersion, theme, view } from '../model/store';
 import { Chart, type Curve } from './Chart';
 
 const LOAD: readonly Curve[] = [
-  { name: 'Requests/s', color: '--curve-good' },
-  { name: 'Failures/s', color: '--curve-bad' },
+  { name: 'Requests/s', color: '--curve-good', width: 2.5 },
+  { name: 'Failures/s', color: '--curve-bad', dashed: true },
 ];
 const TIMES: readonly Curve[] = [
   { name: '50%', color: '--curve-one' },

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { count } from '../model/format';
 import type { Order } from '../model/sort';
-import { leftOff, view } from '../model/store';
+import { view } from '../model/store';
 import type { Exception } from '../model/types';
 import { type Column, Table } from './Table';
 
@@ -20,7 +20,7 @@ const COLUMNS: readonly Column<Exception>[] = [
     id: 'message',
     head: 'Exception',
     room: 300,
-    kind: 'text',
+    kind: 'text lead',
     key: (row) => row.message,
     cell: (row) =>
       row.trace === '' ? (
@@ -43,19 +43,16 @@ const COLUMNS: readonly Column<Exception>[] = [
 ];
 
 export function Exceptions() {
-  const off = leftOff.value.exceptions;
   return (
-    <>
-      {off > 0 && <p class="tools muted">{count(off)} more are in the CSV file.</p>}
-      <Table
-        label="Exceptions"
-        columns={COLUMNS}
-        rows={view.value?.stats.exceptions ?? []}
-        rowKey={(row) => `${row.message}\n${row.trace}`}
-        same={(a, b) => a.count === b.count && a.nodes.length === b.nodes.length}
-        order={order}
-        empty="No user has thrown an exception."
-      />
-    </>
+    <Table
+      label="Exceptions"
+      columns={COLUMNS}
+      rows={view.value?.stats.exceptions ?? []}
+      rowKey={(row) => `${row.message}\n${row.trace}`}
+      same={(a, b) => a.count === b.count && a.nodes.length === b.nodes.length}
+      order={order}
+      stacked
+      empty="No user has thrown an exception."
+    />
   );
 }

@@ -1,8 +1,9 @@
 import { signal } from '@preact/signals';
 import { count, timeOfDay } from '../model/format';
 import type { Order } from '../model/sort';
-import { leftOff, view } from '../model/store';
+import { view } from '../model/store';
 import type { Failure } from '../model/types';
+import { Name } from './Name';
 import { type Column, Table } from './Table';
 
 const order = signal<Order | null>({ column: 'occurrences', descending: true });
@@ -31,12 +32,12 @@ const COLUMNS: readonly Column<Failure>[] = [
     head: 'Name',
     kind: 'name',
     key: (row) => row.name,
-    cell: (row) => <span title={row.name}>{row.name}</span>,
+    cell: (row) => <Name text={row.name} />,
   },
   {
     id: 'error',
     head: 'Error',
-    kind: 'text',
+    kind: 'text lead',
     room: 330,
     key: (row) => row.error,
     cell: (row) => row.error,
@@ -60,19 +61,16 @@ const COLUMNS: readonly Column<Failure>[] = [
 ];
 
 export function Failures() {
-  const off = leftOff.value.errors;
   return (
-    <>
-      {off > 0 && <p class="tools muted">{count(off)} more are in the CSV file.</p>}
-      <Table
-        label="Failures"
-        columns={COLUMNS}
-        rows={view.value?.stats.errors ?? []}
-        rowKey={(row) => `${row.method} ${row.name} ${row.error}`}
-        same={(a, b) => a.occurrences === b.occurrences && a.last_ms === b.last_ms}
-        order={order}
-        empty="No request has failed."
-      />
-    </>
+    <Table
+      label="Failures"
+      columns={COLUMNS}
+      rows={view.value?.stats.errors ?? []}
+      rowKey={(row) => `${row.method} ${row.name}\n${row.error}`}
+      same={(a, b) => a.occurrences === b.occurrences && a.last_ms === b.last_ms}
+      order={order}
+      stacked
+      empty="No request has failed."
+    />
   );
 }

@@ -1,5 +1,6 @@
 import { count, ms } from '../model/format';
 import { view } from '../model/store';
+import { LATE_MS } from '../model/verdict';
 
 /** How far the figures can be trusted. */
 export function Footer() {
@@ -8,7 +9,10 @@ export function Footer() {
   const { lateness_ms: late, interrupted, names_overflowed: other } = stats;
   return (
     <footer class="footer">
-      <span title="From when a request was due until the generator started it">
+      <span
+        class={late && late[1] > LATE_MS ? 'bad' : undefined}
+        title="From when a request was due until the generator started it"
+      >
         Lateness of the generator:{' '}
         {late ? (
           <>

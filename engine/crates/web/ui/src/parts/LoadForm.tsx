@@ -1,14 +1,16 @@
 import { useSignal } from '@preact/signals';
-import type { ComponentChildren, TargetedSubmitEvent } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import type { ComponentChildren, TargetedInputEvent, TargetedSubmitEvent } from 'preact';
+import { useId, useRef } from 'preact/hooks';
 import { swarm } from '../model/command';
 import { count, runTime } from '../model/format';
-import { dialog, view } from '../model/store';
+import { active, dialog, view } from '../model/store';
+import { workersThere } from '../model/verdict';
+import { Dialog } from './Dialog';
 
 /** What is in the middle of the page before the first test. */
 export function StartPage() {
   const now = view.value;
-  const workers = now?.workers.length ?? 0;
+  const workers = workersThere(now?.workers ?? []).length;
   const classes = now?.classes.map((one) => one.name) ?? [];
   return (
     <main class="start">
@@ -28,25 +30,21 @@ export function StartPage() {
 
 /** The same form over the results: for a new test, or to edit the running one. */
 export function LoadDialog({ edit }: { edit: boolean }) {
-  const element = useRef<HTMLDialogElement>(null);
-  const title = useId();
-  useEffect(() => element.current?.showModal(), []);
   const close = (): void => {
     dialog.value = 'none';
   };
   return (
-    <dialog
-      class="card"
-      ref={element}
-      aria-labelledby={title}
-      onClose={close}
-      onClick={(event) => event.target === element.current && close()}
-    >
-      <h1 id={title}>{edit ? 'Edit running load test' : 'Start new load test'}</h1>
+    <Dialog title={edit ? 'Edit running load test' : 'Start new load test'} onClose={close}>
       <LoadForm edit={edit} onDone={close} />
-    </dialog>
+    </Dialog>
   );
 }
+
+/** Said when the test began or ended while the form was open: what is typed stays. */
+const MEANWHILE = {
+  ended: 'The test has ended meanwhile. These values would start a new one.',
+  begun: 'A test was started meanwhile, from elsewhere. These values would change that one.',
+};
 
 function LoadForm({ edit, onDone }: { edit: boolean; onDone?: () => void }) {
   const busy = useSignal(false);
@@ -54,18 +52,28 @@ function LoadForm({ edit, onDone }: { edit: boolean; onDone?: () => void }) {
   // The form keeps what is typed: it starts from the view of the moment it opened.
   const from = useRef(view.peek());
   const now = from.current;
+  const classes = now?.classes ?? [];
+  const changes = active.value;
+  const meanwhile = edit === changes ? null : changes ? MEANWHILE.begun : MEANWHILE.ended;
 
   const submit = async (event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
     const data = new FormData(event.currentTarget);
     const text = (name: string): string => String(data.get(name) ?? '').trim();
+    const chosen = data.getAll('user_classes').map(String);
+    if (!edit && classes.length > 1 && chosen.length === 0) {
+      problem.value = 'Choose at least one user class.';
+      return;
+    }
     busy.value = true;
     problem.value = null;
     const answer = await swarm({
       user_count: text('user_count'),
       spawn_rate: text('spawn_rate'),
       run_time: text('run_time'),
-      ...(edit ? {} : { host: text('host') }),
+      ...(edit || changes ? {} : { host: text('host') }),
+      // All of them need not be named, and an edit keeps those of the test.
+      ...(!edit && chosen.length < classes.length ? { user_classes: chosen } : {}),
     });
     busy.value = false;
     if (answer.success) onDone?.();
@@ -96,9 +104,9 @@ function LoadForm({ edit, onDone }: { edit: boolean; onDone?: () => void }) {
               {...ids}
               name="spawn_rate"
               type="number"
-              min="0"
               step="any"
               required
+              onInput={checkRate}
               defaultValue={String(now?.spawn_rate || 1)}
             />
           )}
@@ -135,7 +143,13 @@ function LoadForm({ edit, onDone }: { edit: boolean; onDone?: () => void }) {
             />
           )}
         </Field>
+        {!edit && classes.length > 1 && <Classes names={classes.map((one) => one.name)} />}
       </details>
+      {meanwhile && (
+        <p class="meanwhile" role="status">
+          {meanwhile}
+        </p>
+      )}
       {problem.value !== null && (
         <p class="problem" role="alert">
           {problem.value}
@@ -148,10 +162,31 @@ function LoadForm({ edit, onDone }: { edit: boolean; onDone?: () => void }) {
           </button>
         )}
         <button type="submit" class="primary" disabled={busy.value}>
-          {edit ? 'Update' : 'Start swarming'}
+          {changes ? 'Update' : edit ? 'Start new test' : 'Start swarming'}
         </button>
       </div>
     </form>
+  );
+}
+
+/** As the server: a rate of 0 starts nobody. */
+function checkRate({ currentTarget: input }: TargetedInputEvent<HTMLInputElement>): void {
+  const wrong = input.value !== '' && !(Number(input.value) > 0);
+  input.setCustomValidity(wrong ? 'The spawn rate must be above 0.' : '');
+}
+
+/** Which classes get users; all of them unless the reader takes some away. */
+function Classes({ names }: { names: readonly string[] }) {
+  return (
+    <fieldset class="classes">
+      <legend>User classes</legend>
+      {names.map((name) => (
+        <label key={name}>
+          <input type="checkbox" name="user_classes" value={name} defaultChecked />
+          {name}
+        </label>
+      ))}
+    </fieldset>
   );
 }
 

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { failRatio, figure, percent } from '../model/format';
 import type { Order } from '../model/sort';
-import { leftOff, view } from '../model/store';
+import { view } from '../model/store';
 import type { Metric } from '../model/types';
 import { type Column, Table } from './Table';
 
@@ -80,19 +80,15 @@ function figures(row: Metric) {
 
 /** What the scenario counts itself. */
 export function Metrics() {
-  const off = leftOff.value.metrics;
   return (
-    <>
-      {off > 0 && <p class="tools muted">{figure(off)} more are in the JSON file.</p>}
-      <Table
-        label="Metrics"
-        columns={COLUMNS}
-        rows={view.value?.stats.metrics ?? []}
-        rowKey={(row) => `${row.kind} ${row.name}`}
-        same={() => false}
-        order={order}
-        empty="The scenario has recorded no metric."
-      />
-    </>
+    <Table
+      label="Metrics"
+      columns={COLUMNS}
+      rows={view.value?.stats.metrics ?? []}
+      rowKey={(row) => `${row.kind} ${row.name}`}
+      same={(a, b) => a === b}
+      order={order}
+      empty="The scenario has recorded no metric."
+    />
   );
 }

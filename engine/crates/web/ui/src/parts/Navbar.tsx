@@ -7,7 +7,7 @@ import {
   fresh,
   link,
   login,
-  series,
+  resetting,
   state,
   type Theme,
   theme,
@@ -15,6 +15,7 @@ import {
   view,
 } from '../model/store';
 import type { View } from '../model/types';
+import { elapsedSeconds, lateWarning, workersLost, workersThere } from '../model/verdict';
 import { Icon, Logo } from './Icon';
 
 export function Navbar() {
@@ -43,21 +44,23 @@ export function Navbar() {
 
 function Tiles({ now }: { now: View }) {
   const total = now.stats.total;
-  const there = now.workers.filter((worker) => !['missing', 'lost'].includes(worker.state));
-  const gone = now.workers.length - there.length;
+  const lost = workersLost(now.workers);
+  const elapsed = elapsedSeconds(now);
+  const late = active.value && lateWarning(now) !== null;
   const share = failRatio(total.num_failures, total.num_requests);
   return (
     <dl class="tiles">
       <Tile name="State">
         <span
-          class={`state state-${link.value === 'live' ? now.state : 'unknown'}`}
+          class={`state state-${link.value !== 'live' ? 'unknown' : late ? 'late' : now.state}`}
           data-testid="state"
         >
           {now.state}
         </span>
+        {late && <span class="aside bad"> late</span>}
       </Tile>
       <Tile name={now.run_time_s ? `Time of ${runTime(now.run_time_s)}` : 'Time'}>
-        {now.test_start_ms === null ? '–' : <Elapsed now={now} />}
+        <span data-testid="time">{elapsed === null ? '–' : clock(elapsed)}</span>
       </Tile>
       <Tile name="Users">
         <span data-testid="users">{count(now.user_count)}</span>
@@ -66,10 +69,12 @@ function Tiles({ now }: { now: View }) {
         )}
       </Tile>
       <Tile name="Workers">
-        {count(there.length)}
-        {gone > 0 && <span class="aside bad"> −{count(gone)}</span>}
+        {count(workersThere(now.workers).length)}
+        {lost > 0 && <span class="aside bad"> −{count(lost)}</span>}
       </Tile>
-      <Tile name="RPS">{rate(active.value ? total.current_rps : total.rps)}</Tile>
+      <Tile name={active.value ? 'Current RPS' : 'Mean RPS'}>
+        {rate(active.value ? total.current_rps : total.rps)}
+      </Tile>
       <Tile name="Failures">
         <span class={share > 0 ? 'bad' : ''}>{percent(share)}</span>
       </Tile>
@@ -86,18 +91,16 @@ function Tile({ name, children }: { name: string; children: ComponentChildren })
   );
 }
 
-/** Time since the start; once the test is over, until the end of the last second counted. */
-function Elapsed({ now }: { now: View }) {
-  const from = now.test_start_ms ?? 0;
-  const last = series.atMs.at(-1);
-  const to = active.value || last === undefined ? now.now_ms : last + 1000;
-  return <>{clock((to - from) / 1000)}</>;
-}
-
 function Commands() {
   const run = (command: () => Promise<Answer>) => async (): Promise<void> => {
     const answer = await command();
     trouble.value = answer.success ? null : answer.message;
+  };
+  /** A result that nobody can bring back is not forgotten unasked. */
+  const forget = (): void => {
+    const isResult = !active.value && (view.value?.stats.total.num_requests ?? 0) > 0;
+    if (isResult) resetting.value = true;
+    else void run(reset)();
   };
   return (
     <>
@@ -124,7 +127,7 @@ function Commands() {
           New test
         </button>
       )}
-      <button type="button" title="Forget all statistics so far" onClick={run(reset)}>
+      <button type="button" title="Forget all statistics so far" onClick={forget}>
         Reset
       </button>
     </>

@@ -1,8 +1,9 @@
 import { computed, signal } from '@preact/signals';
 import { count, ms, rate } from '../model/format';
 import type { Order } from '../model/sort';
-import { leftOff, view } from '../model/store';
+import { active, view } from '../model/store';
 import type { Entry, Times } from '../model/types';
+import { Name } from './Name';
 import { type Column, Table } from './Table';
 
 const order = signal<Order | null>(null);
@@ -14,7 +15,7 @@ function time(id: string, head: string, value: (times: Times) => number): Column
     id,
     head,
     unit: 'ms',
-    width: 78,
+    width: 70,
     number: true,
     key: (row) => value(row.response_time_ms),
     cell: (row) => (row.num_requests === 0 ? '–' : ms(value(row.response_time_ms))),
@@ -24,10 +25,37 @@ function time(id: string, head: string, value: (times: Times) => number): Column
 const averageBytes = (row: Entry): number =>
   row.num_requests === 0 ? 0 : row.bytes / row.num_requests;
 
-const COLUMNS: readonly Column<Entry>[] = [
+/** What a second brings: now while a test runs, and then on average. Tile and columns agree. */
+const perSecond = (running: boolean): readonly Column<Entry>[] => {
+  const of = running ? 'mean of the last ten complete seconds' : 'mean of the whole test';
+  const rps = (row: Entry): number => (running ? row.current_rps : row.rps);
+  const fails = (row: Entry): number => (running ? row.current_fail_per_sec : row.fail_per_sec);
+  return [
+    {
+      id: 'rps',
+      width: 78,
+      head: running ? 'Current RPS' : 'Mean RPS',
+      title: `Requests a second, ${of}`,
+      number: true,
+      key: rps,
+      cell: (row) => rate(rps(row)),
+    },
+    {
+      id: 'fps',
+      width: 104,
+      head: running ? 'Current Failures/s' : 'Mean Failures/s',
+      title: `Failures a second, ${of}`,
+      number: true,
+      key: fails,
+      cell: (row) => <span class={fails(row) > 0 ? 'bad' : 'zero'}>{rate(fails(row))}</span>,
+    },
+  ];
+};
+
+const FIGURES: readonly Column<Entry>[] = [
   {
     id: 'method',
-    width: 84,
+    width: 82,
     head: 'Type',
     kind: 'type',
     key: (row) => row.method,
@@ -38,7 +66,7 @@ const COLUMNS: readonly Column<Entry>[] = [
     head: 'Name',
     kind: 'name',
     key: (row) => row.name,
-    cell: (row) => <span title={row.name}>{row.name}</span>,
+    cell: (row) => <Name text={row.name} />,
   },
   {
     id: 'requests',
@@ -50,7 +78,7 @@ const COLUMNS: readonly Column<Entry>[] = [
   },
   {
     id: 'failures',
-    width: 82,
+    width: 74,
     head: '# Fails',
     number: true,
     key: (row) => row.num_failures,
@@ -66,42 +94,24 @@ const COLUMNS: readonly Column<Entry>[] = [
   time('max', 'Max', (times) => times.max),
   {
     id: 'bytes',
-    width: 118,
+    width: 112,
     head: 'Average size',
     unit: 'bytes',
     number: true,
     key: averageBytes,
     cell: (row) => count(averageBytes(row)),
   },
-  {
-    id: 'rps',
-    width: 84,
-    head: 'Current RPS',
-    title: 'Requests a second, mean of the last ten complete seconds',
-    number: true,
-    key: (row) => row.current_rps,
-    cell: (row) => rate(row.current_rps),
-  },
-  {
-    id: 'fps',
-    width: 108,
-    head: 'Current Failures/s',
-    title: 'Failures a second, mean of the last ten complete seconds',
-    number: true,
-    key: (row) => row.current_fail_per_sec,
-    cell: (row) => (
-      <span class={row.current_fail_per_sec > 0 ? 'bad' : 'zero'}>
-        {rate(row.current_fail_per_sec)}
-      </span>
-    ),
-  },
 ];
+
+const WHILE_RUNNING = [...FIGURES, ...perSecond(true)];
+const AT_THE_END = [...FIGURES, ...perSecond(false)];
 
 const same = (a: Entry, b: Entry): boolean =>
   a.num_requests === b.num_requests &&
   a.num_failures === b.num_failures &&
   a.current_rps === b.current_rps &&
   a.current_fail_per_sec === b.current_fail_per_sec &&
+  a.rps === b.rps &&
   a.bytes === b.bytes &&
   a.response_time_ms.max === b.response_time_ms.max &&
   a.response_time_ms.mean === b.response_time_ms.mean;
@@ -119,7 +129,6 @@ export function Statistics() {
   const stats = view.value?.stats;
   if (!stats) return null;
   const all = stats.entries.length;
-  const off = leftOff.value.entries;
   return (
     <>
       <div class="tools">
@@ -132,12 +141,11 @@ export function Statistics() {
         />
         <span class="muted">
           {filter.value ? `${count(shown.value.length)} of ${count(all)}` : count(all)} names
-          {off > 0 && ` shown; ${count(off)} more in the CSV file`}
         </span>
       </div>
       <Table
         label="Statistics"
-        columns={COLUMNS}
+        columns={active.value ? WHILE_RUNNING : AT_THE_END}
         rows={shown.value}
         rowKey={(row) => `${row.method} ${row.name}`}
         same={same}

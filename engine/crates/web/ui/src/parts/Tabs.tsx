@@ -1,5 +1,5 @@
 import { count } from '../model/format';
-import { leftOff, TABS, type Tab, tab, view } from '../model/store';
+import { TABS, type Tab, tab, view } from '../model/store';
 
 const NAMES: Record<Tab, string> = {
   statistics: 'Statistics',
@@ -15,8 +15,8 @@ const NAMES: Record<Tab, string> = {
 export function Tabs() {
   const stats = view.value?.stats;
   const badges: Partial<Record<Tab, number>> = {
-    failures: (stats?.errors.length ?? 0) + leftOff.value.errors,
-    exceptions: (stats?.exceptions.length ?? 0) + leftOff.value.exceptions,
+    failures: stats?.errors.length ?? 0,
+    exceptions: stats?.exceptions.length ?? 0,
     workers: view.value?.workers.filter((worker) => worker.problem !== null).length ?? 0,
   };
   // Few scenarios have metrics of their own; the tab is there once one has.

@@ -3,14 +3,12 @@ import { bytes, count, ms } from '../model/format';
 import type { Order } from '../model/sort';
 import { view } from '../model/store';
 import type { Worker } from '../model/types';
+import { LATE_MS } from '../model/verdict';
 import { Meter } from './Meter';
 import { type Column, Table } from './Table';
 
 /** From here on a worker is likely to be late itself; the same line that Locust draws. */
 const CPU_HOT = 90;
-
-/** From here on the figures say more about the worker than about the target; see `view.rs`. */
-const LATE_MS = 100;
 
 const order = signal<Order | null>(null);
 
