@@ -146,7 +146,8 @@ mod tests {
                 "a result cannot be written; those of other files are, and all of it is printed"
             }
             Exit::NothingAnswered => {
-                "nothing was answered, or no user was started: the test says nothing about the target"
+                "nothing was answered, or no user was started: the test says nothing about the \
+                 target"
             }
             Exit::State => {
                 "the state directory is in use, damaged, or of something else (`--state-dir`)"
@@ -155,7 +156,8 @@ mod tests {
             Exit::Part(_) => return None,
             Exit::Internal => "a fault of swarm or of the machine",
             Exit::Interrupted => {
-                "interrupted twice, before the test had stopped, or before the scenario was compiled"
+                "interrupted twice, before the test had stopped, or before the scenario was \
+                 compiled"
             }
         })
     }

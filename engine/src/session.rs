@@ -131,7 +131,7 @@ impl Session<'_> {
                 biased;
                 result = &mut done => break result,
                 end = &mut worker_ended => {
-                    let error = anyhow!("the part of this process that runs users has ended: {end:?}");
+                    let error = anyhow!("the worker of this process has ended: {end:?}");
                     break Err(Failure::new(Exit::Internal, error));
                 }
                 _ = ticks.tick() => {
@@ -152,8 +152,8 @@ impl Session<'_> {
     }
 }
 
-/// Writes the results. A disk or a reader that takes its time is waited for until somebody tells this
-/// process to end once more.
+/// Writes the results. A disk or a reader that takes its time is waited for until somebody tells
+/// this process to end once more.
 async fn write(
     files: Files,
     outcome: &Outcome,

@@ -62,8 +62,8 @@ fn host(authority: &str) -> String {
     format!("Host: {authority}\r\n")
 }
 
-/// Sends any request with these header lines, of which the first may be another `Host`; the error of a connection that fails is returned,
-/// for tests of servers that come and go.
+/// Sends any request with these header lines, of which the first may be another `Host`; the error
+/// of a connection that fails is returned, for tests of servers that come and go.
 ///
 /// # Errors
 ///

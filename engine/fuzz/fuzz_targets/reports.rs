@@ -91,8 +91,7 @@ fn seeds() -> Vec<Vec<u8>> {
 
 fn made(stream: u64, sequence: u64) -> swarm_stats::delta::Report {
     let mut recorder = swarm_stats::Recorder::new(Limits::default());
-    let connections =
-        swarm_stats::ConnectionCounts { opened: 1, reused: 2, failed: 0, resent: 1 };
+    let connections = swarm_stats::ConnectionCounts { opened: 1, reused: 2, failed: 0, resent: 1 };
     for (name, error) in [("/", None), ("/cart", Some("status 503")), ("/c", None)] {
         let entry = recorder.intern("GET", name);
         let sample = swarm_stats::Sample {

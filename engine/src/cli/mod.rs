@@ -169,9 +169,9 @@ pub(crate) struct TestArgs {
     #[arg(long, env = "SWARM_INSECURE")]
     pub(crate) insecure: bool,
 
-    /// Send no request a second time. Otherwise a GET, HEAD, OPTIONS, TRACE, PUT or DELETE that meets
-    /// the target closing its kept connection, within a round trip and 10 ms of being sent, is sent
-    /// again on a new one, and counted.
+    /// Send no request a second time. Otherwise a GET, HEAD, OPTIONS, TRACE, PUT or DELETE that
+    /// meets the target closing its kept connection, within a round trip and 10 ms of being sent,
+    /// is sent again on a new one, and counted.
     #[arg(long, env = "SWARM_NO_RESEND")]
     pub(crate) no_resend: bool,
 

@@ -73,8 +73,8 @@ pub(crate) fn run(args: WorkerArgs, interrupts: Interrupts) -> Result<Exit, Fail
     }
 }
 
-/// Waits for the end of a worker, which may be told to leave. What it has left hanging then, such as
-/// a name that is being resolved, ends with the process.
+/// Waits for the end of a worker, which may be told to leave. What it has left hanging then, such
+/// as a name that is being resolved, ends with the process.
 async fn attend(mut worker: Worker, is_part: bool, interrupts: Interrupts) -> WorkerEnd {
     let end = ended(&mut worker, is_part, interrupts).await;
     worker.abandon();

@@ -78,9 +78,9 @@ struct Ends {
 }
 
 impl Ends {
-    /// Does this moment belong into the history? While a test runs each does, and then its end, also
-    /// of one that came and went since the last look. `test` is when the current or last one began,
-    /// by any clock.
+    /// Does this moment belong into the history? While a test runs each does, and then its end,
+    /// also of one that came and went since the last look. `test` is when the current or last one
+    /// began, by any clock.
     fn is_news(&mut self, is_busy: bool, test: Option<u64>) -> bool {
         is_busy || std::mem::replace(&mut self.test, test) != test
     }

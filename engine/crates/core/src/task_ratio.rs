@@ -98,7 +98,8 @@ fn scaled(weights: Vec<f64>) -> Vec<f64> {
 }
 
 /// Where a chain that begins with its first task is in the long run. Every other step it stays
-/// where it is, which changes nothing of that and keeps a chain that goes round from never settling.
+/// where it is, which changes nothing of that and keeps a chain that goes round from never
+/// settling.
 fn long_run(rows: &[Vec<f64>]) -> Vec<f64> {
     let rows: Vec<Vec<f64>> = rows.iter().map(|row| scaled(row.clone())).collect();
     let mut at = vec![0.0; rows.len()];

@@ -155,8 +155,8 @@ impl Runtime {
     }
 }
 
-/// Starts the threads that compile modules, one a core, unless they run: the compiler panics when it
-/// has to start them itself and cannot.
+/// Starts the threads that compile modules, one a core, unless they run: the compiler panics when
+/// it has to start them itself and cannot.
 ///
 /// # Errors
 /// Why there are none.

@@ -11,8 +11,8 @@ use crate::dense::Dense;
 use crate::layout::{COARSE, FINE, bucket_of, highest_in};
 use crate::times::to_ms;
 
-/// A generator whose tasks start so long after they were due, in milliseconds, does not make the load
-/// that was asked for: half of them...
+/// A generator whose tasks start so long after they were due, in milliseconds, does not make the
+/// load that was asked for: half of them...
 pub const LATE_MEDIAN_MS: f64 = 10.0;
 
 /// ...or one in a hundred.

@@ -4,8 +4,8 @@
 //! cargo run --release -p swarm-web --example preview -- [PORT] [NAMES] [WORKERS] [LATE]
 //! ```
 //!
-//! Defaults: port 8089, 12 names, 3 workers, tasks up to 1 ms late. The form, Edit, Stop and Reset work; a host that
-//! contains `refuse` is refused, as a master might. Nothing is loaded by it.
+//! Defaults: port 8089, 12 names, 3 workers, tasks up to 1 ms late. The form, Edit, Stop and Reset
+//! work; a host that contains `refuse` is refused, as a master might. Nothing is loaded by it.
 
 use std::error::Error;
 use std::sync::Arc;

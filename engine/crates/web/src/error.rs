@@ -56,8 +56,8 @@ pub(crate) async fn no_report() -> Refusal {
 
 /// Answers where Locust has its log.
 pub(crate) async fn no_logs() -> Refusal {
-    let message = "swarm does not show logs here: master and workers write theirs to their standard \
-                   error";
+    let message = "swarm does not show logs here: master and workers write theirs to their \
+                   standard error";
     Refusal::new(StatusCode::NOT_FOUND, message)
 }
 

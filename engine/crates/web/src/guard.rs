@@ -158,8 +158,8 @@ fn foreign(headers: &HeaderMap) -> Refusal {
     let origin = text(headers, &ORIGIN).unwrap_or_default();
     match origin.split_once("://").filter(|_| headers.get(&SEC_FETCH_SITE).is_none()) {
         Some((_, authority)) => Refusal::forbidden(format!(
-            "{TEXT}, {origin}: if that is where people reach this page (behind a proxy, say), start \
-             swarm with --web-allow-host {authority}",
+            "{TEXT}, {origin}: if that is where people reach this page (behind a proxy, say), \
+             start swarm with --web-allow-host {authority}",
             origin = shown(origin),
             authority = shown(authority),
         )),

@@ -2,9 +2,9 @@
 //!
 //! A client that reads slowly gets fewer events, never old ones: nothing is queued, each event is
 //! made from the newest view when the connection has room for it. An event holds what has changed
-//! since the client's last one, and is made once for all clients that have seen the same. Two events
-//! are at least [`INTERVAL`] apart, and more after one that was large: a page with thousands of
-//! names takes [`BYTES_PER_SECOND`] of a network and no more.
+//! since the client's last one, and is made once for all clients that have seen the same. Two
+//! events are at least [`INTERVAL`] apart, and more after one that was large: a page with thousands
+//! of names takes [`BYTES_PER_SECOND`] of a network and no more.
 //!
 //! An event named `view` holds `{"view": View, "tables": {...}, "oldest_second_ms": n,
 //! "seconds": [...], "login": bool}`: the view without its tables and seconds, the rows of each

@@ -150,7 +150,10 @@ impl State {
                     self.decided.push(Decided::Order { connection, order });
                 }
                 Action::Close { connection, reason } => {
-                    tracing::info!(target: MEMBERS, "closing the connection {connection} of a worker: {reason}");
+                    tracing::info!(
+                        target: MEMBERS,
+                        "closing the connection {connection} of a worker: {reason}"
+                    );
                     if let Some(connection) = self.connections.remove(&connection) {
                         // It may have ended by itself just now.
                         let _ = connection.close.send(());
