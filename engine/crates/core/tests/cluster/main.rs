@@ -73,7 +73,10 @@ fn a_lost_worker_takes_its_requests_on_their_way_along() {
         world.run(SECOND / 100);
         fewest = fewest.min(world.master.in_flight());
     }
-    assert_eq!((fewest, world.master.in_flight()), (60, 90));
+    assert_eq!(fewest, 60);
+    // Those that took its users over have told of them.
+    world.run(SECOND);
+    assert_eq!(world.master.in_flight(), 90);
 }
 
 #[test]

@@ -263,6 +263,9 @@ fn wrapped(text: &str, width_max: usize) -> Vec<String> {
                 let bytes = head.len().max(word.chars().next().map_or(1, char::len_utf8));
                 line.push_str(&word[..bytes]);
                 word.drain(..bytes);
+                if word.is_empty() {
+                    break;
+                }
             }
             lines.push(String::new());
         }
@@ -334,13 +337,13 @@ mod tests {
         assert_eq!(
             grid.render(Some(24), false),
             " #  Error\n\
-             ----------------------\n\
+             ---------------------\n\
              12  closed before the\n    \
                  response was\n    \
                  complete\n"
         );
         assert_eq!(wrapped("abcdefghij klm", 4), ["abcd", "efgh", "ij", "klm"]);
-        assert_eq!(wrapped("日本語", 1), ["日", "本", "語", ""]);
+        assert_eq!(wrapped("日本語", 1), ["日", "本", "語"]);
     }
 
     #[test]

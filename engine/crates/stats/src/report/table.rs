@@ -99,7 +99,7 @@ pub fn statistics(snapshot: &Snapshot, rates: Rates, layout: Layout) -> String {
     ];
     // Rare, and never silent.
     let has_resent = snapshot.total.num_resent > 0;
-    columns.extend(has_resent.then(|| column("# resent", Align::Right, Fit::Keep)));
+    columns.extend(has_resent.then(|| column("# resent", Align::Right, Fit::Drop(4))));
     let mut grid = Grid::new(columns);
     entries(&mut grid, snapshot, layout, |entry| {
         let times = &entry.response_time_ms;
