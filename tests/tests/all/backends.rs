@@ -219,7 +219,7 @@ fn has_called_everything(seen: &Seen, users: u64) {
         let failed = "fails: 0";
         assert!(sum(name).contains(failed), "{name}: {}", sum(name));
     }
-    assert_eq!(seen.exceptions["this task ends with an error"], users);
+    assert_eq!(seen.exceptions["Caller.count: this task ends with an error"], users);
     assert_eq!(seen.errors[&("/items".to_owned(), "not to my taste".to_owned())], users);
     let numbers: Vec<_> = seen.metrics.keys().filter(|name| name.contains(" draws ")).collect();
     assert_eq!(numbers.len() as u64, users, "each user draws a number of its own: {numbers:?}");

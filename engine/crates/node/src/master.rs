@@ -208,11 +208,13 @@ async fn serve(
             news = news(&mut progress) => handler.with(|state| state.written(&news)),
         }
     }
+    // Before the workers go: none of them is lost because it was told to.
+    let outcome = handler.with(State::outcome);
     let goodbyes = handler.with(|state| state.quit_all("the master has ended"));
     // A worker that does not hear it notices the closed connection.
     let _ = tokio::time::timeout(QUIT_MAX, futures_util::future::join_all(goodbyes)).await;
     accepting.abort();
-    handler.with(State::outcome)
+    outcome
 }
 
 /// Waits for news of the journal, if there is one.

@@ -2,10 +2,11 @@
 
 use super::{Cluster, requests_by_path, worker_with_cache};
 
-/// The heads of Locust's files.
+/// The heads of Locust's files, the first one with two columns of our own behind them.
 const STATS_HEAD: &str = "Type,Name,Request Count,Failure Count,Median Response Time,\
     Average Response Time,Min Response Time,Max Response Time,Average Content Size,Requests/s,\
-    Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%";
+    Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%,Resent Count,\
+    Unanswered Count";
 const HISTORY_HEAD: &str = "Timestamp,User Count,Type,Name,Requests/s,Failures/s,50%,66%,75%,80%,\
     90%,95%,98%,99%,99.9%,99.99%,100%,Total Request Count,Total Failure Count,\
     Total Median Response Time,Total Average Response Time,Total Min Response Time,\
