@@ -206,7 +206,7 @@ async fn until_done(
 async fn wait_for(control: &Control, wanted: impl Fn(&View) -> bool) {
     let mut views = control.view.clone();
     if views.wait_for(|view| wanted(view)).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

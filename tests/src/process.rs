@@ -128,11 +128,25 @@ impl Process {
     /// The process has ended.
     #[track_caller]
     pub fn signal(&mut self, signal: Signal) {
-        assert!(self.is_running(), "{} has ended, and its id may be another's now", self.name);
+        let sent = self.signal_if_running(signal);
+        assert!(sent, "{} has ended, and its id may be another's now", self.name);
+    }
+
+    /// As [`Self::signal`], if it has not ended. Returns whether it had not.
+    ///
+    /// # Panics
+    ///
+    /// The signal cannot be sent.
+    #[track_caller]
+    pub fn signal_if_running(&mut self, signal: Signal) -> bool {
+        if !self.is_running() {
+            return false;
+        }
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.expect("the system's process ids are positive");
         kill_process(pid, signal)
             .unwrap_or_else(|error| panic!("cannot send {signal:?} to {}: {error}", self.name));
+        true
     }
 
     /// Waits for its end, and for the last of its lines.

@@ -22,9 +22,9 @@ impl Screen {
         self.open_line = !text.ends_with('\n');
         // Live lines behind half a line would be torn apart from it by the next text.
         if self.open_line {
-            self.live.clear()
+            self.live.clear();
         } else {
-            self.draw(&mut out)
+            self.draw(&mut out);
         }
         out
     }

@@ -98,7 +98,7 @@ impl Caller {
         log::info(&format!("user {} counts", self.user.id));
         metrics::gauge("gauge", 2.5);
         metrics::trend("trend", 7.0);
-        metrics::check("check", self.user.id % 2 == 0);
+        metrics::check("check", self.user.id.is_multiple_of(2));
         metrics::sample("OTHER", "sample", Duration::from_millis(3), 12, None);
         metrics::sample("OTHER", "sample", Duration::from_millis(5), 0, Some("no luck"));
         Err("this task ends with an error".into())

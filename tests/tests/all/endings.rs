@@ -99,10 +99,7 @@ fn a_second_interrupt_ends_at_once_with_what_there_is() {
         run.signal(Signal::INT);
         run.wait_for_value("interrupt again to end at once");
         // Not at the same moment, which would be one.
-        wait_until("the second is a second", PATIENCE, || {
-            run.signal(Signal::INT);
-            run.err.find("the master ended before").is_some() || !run.is_running()
-        });
+        wait_until("the second is a second", PATIENCE, || !run.signal_if_running(Signal::INT));
         assert_eq!(run.wait(PATIENCE).code(), Some(INTERRUPTED), "{}", run.err.text());
         let notices = summary(&swarm).notices.join("; ");
         assert!(notices.contains("the master ended before the test had stopped"), "{notices}");
@@ -169,9 +166,7 @@ fn without_threads_there_is_an_error_and_no_panic() {
                 wait_until("it listens or ends", PATIENCE, || {
                     process.out.find("listening").is_some() || !process.is_running()
                 });
-                if process.is_running() {
-                    process.signal(Signal::INT);
-                }
+                process.signal_if_running(Signal::INT);
             }
             let code = process.wait(PATIENCE).code();
             let said = process.err.text();

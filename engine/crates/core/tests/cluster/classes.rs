@@ -44,11 +44,11 @@ fn told(cluster: &mut Cluster, now: Duration, first: Vec<Action>) -> Vec<(u32, u
     for step in 1..=100 {
         actions.extend(cluster.tick(now + SECOND / 50 * step));
     }
-    let orders = actions.into_iter().filter_map(|action| match action {
+    let mut orders = actions.into_iter().filter_map(|action| match action {
         Action::Order { order, .. } => Some(order),
         _ => None,
     });
-    let last = orders.last().expect("the worker is told");
+    let last = orders.next_back().expect("the worker is told");
     last.users.iter().map(|users| (users.class, users.ids.len())).collect()
 }
 

@@ -94,7 +94,7 @@ impl Joining {
     pub(super) fn failed(&mut self, now: Duration, error: DialError) -> (Next, Option<String>) {
         match error {
             DialError::Refused(reason) => (Next::End(WorkerEnd::Refused(reason)), None),
-            DialError::RefusedForNow(reason) => self.refused_for_now(now, reason),
+            DialError::RefusedForNow(reason) => self.refused_for_now(now, &reason),
             // At first that is a mistake in the settings. Later somebody else may be in the
             // master's place for a while.
             DialError::Untrusted(reason) if !self.joined_before => {
@@ -110,7 +110,7 @@ impl Joining {
         }
     }
 
-    fn refused_for_now(&mut self, now: Duration, reason: String) -> (Next, Option<String>) {
+    fn refused_for_now(&mut self, now: Duration, reason: &str) -> (Next, Option<String>) {
         let since = *self.refused_since.get_or_insert(now);
         if now.saturating_sub(since) >= REFUSED_MAX {
             let seconds = REFUSED_MAX.as_secs();
