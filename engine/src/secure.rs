@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 use swarm_client::AllowList;
 use swarm_node::master::Entry;
 use swarm_node::worker::Trust;
-use swarm_web::{LoginToken, WebOptions};
+use swarm_web::{HistoryFile, LoginToken, WebOptions};
 use swarm_wire::Token;
 use swarm_wire::tls::{Authorities, ClientTls, Identity, ServerTls, page_config};
 
@@ -39,7 +39,7 @@ pub(crate) fn page(args: &TestArgs) -> Result<Option<WebOptions>, Failure> {
     let options = WebOptions {
         base_path: flags.web_base_path.clone(),
         allowed_hosts: flags.web_allow_host.clone(),
-        full_history: csv.map(|prefix| output::history_path(prefix)),
+        full_history: csv.map(|prefix| HistoryFile::new(output::history_path(prefix))),
         ..WebOptions::default()
     };
     if is_loopback(host, args.web_port) {

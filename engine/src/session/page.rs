@@ -38,9 +38,8 @@ impl Page {
     ) -> Result<JoinHandle<()>, Failure> {
         let listener = self.listener.try_clone().and_then(tokio::net::TcpListener::from_std);
         let listener = listener.or_exit(Exit::Bind, || "cannot open the web page".to_owned())?;
-        if let Ok(address) = listener.local_addr() {
-            let scheme = self.scheme();
-            tracing::info!("the page opens at {scheme}://{address} when the scenario is ready");
+        if let Some(url) = self.url() {
+            tracing::info!("the page opens at {url} when the scenario is ready");
         }
         let options = self.options.clone();
         Ok(tokio::spawn(async move {
@@ -48,8 +47,11 @@ impl Page {
         }))
     }
 
-    fn scheme(&self) -> &'static str {
-        if self.options.tls.is_some() { "https" } else { "http" }
+    /// Where people find it on this machine.
+    fn url(&self) -> Option<String> {
+        let address = self.listener.local_addr().ok()?;
+        let scheme = if self.options.tls.is_some() { "https" } else { "http" };
+        Some(format!("{scheme}://{address}{}", self.options.base_path.as_str()))
     }
 
     /// Serves it until `closed` tells, or is dropped.
@@ -58,12 +60,12 @@ impl Page {
         control: Control,
         closed: oneshot::Receiver<()>,
     ) -> Result<JoinHandle<()>, Failure> {
-        let scheme = self.scheme();
+        let url = self.url();
         let Self { listener, options } = self;
         let listener = tokio::net::TcpListener::from_std(listener);
         let listener = listener.or_exit(Exit::Bind, || "cannot open the web page".to_owned())?;
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!("web interface on {scheme}://{address}");
+        if let Some(url) = url {
+            tracing::info!("web interface on {url}");
         }
         Ok(tokio::spawn(async move {
             let shutdown = async { drop(closed.await) };

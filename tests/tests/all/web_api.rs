@@ -140,7 +140,12 @@ fn the_history_by_name_is_on_the_page_as_it_is_written() {
     let target = swarm.target(&["--threads", "1"]);
     let scenario = Guest::visiting(&["/"]).write(&swarm, "visitor");
     let flags = ["-H", &target.url(), "--threads", "1", "--csv", "run", "--csv-full-history"];
+    let earlier = swarm.file("run_stats_history.csv", b"of an earlier run\n");
     let mut run = swarm.run(&scenario, &flags);
+    let before = run.page().get("/stats/requests_full_history/csv");
+    assert_eq!((before.status, rows(&before.body).len()), (200, 0), "{}", before.body);
+    assert!(before.body.starts_with("Timestamp,"), "{}", before.body);
+    assert!(earlier.exists(), "it stays until there is another one");
     run.page().start(1, 1.0);
     let shown = wait_for("the history has a name", PATIENCE, || {
         let answer = run.page().get("/stats/requests_full_history/csv");

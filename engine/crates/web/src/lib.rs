@@ -35,7 +35,7 @@
 //! - `routes`: which path is what. `guard`: from where it may be called. `login`: by whom.
 //! - `place`: the names and the path by which people reach the page.
 //! - `command`: `/swarm`, `/stop`, `/stats/reset`. `fields`: what a form may hold.
-//! - `read`: the paths that only show. `locust`: the shapes that Locust gives its JSON.
+//! - `read`, `history`: the paths that only show. `locust`: the shapes that Locust gives its JSON.
 //! - `live`: the stream of server-sent events.
 //! - `assets`: the built page, embedded. Its source is in `ui/`, `npm run build` writes `dist/`.
 //! - `error`: the one shape of every refusal.
@@ -49,6 +49,7 @@ mod fields;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod guard;
+mod history;
 mod live;
 mod locust;
 mod login;
@@ -60,6 +61,7 @@ pub mod view;
 mod waiting;
 
 pub use fields::HOST_BYTES_MAX;
+pub use history::HistoryFile;
 pub use login::LoginToken;
 pub use place::{BasePath, BasePathError, PublicName, PublicNameError};
 pub use server::{WebError, WebOptions, serve};

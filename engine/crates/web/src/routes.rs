@@ -1,8 +1,5 @@
 //! Which path is what.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use axum::Router;
 use axum::handler::Handler;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -11,6 +8,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::assets::{ASSETS, INDEX};
 use crate::guard::{self, Names};
+use crate::history::{self, HistoryFile};
 use crate::live::{self, Live};
 use crate::login::{self, Gate};
 use crate::view::Control;
@@ -20,8 +18,8 @@ use crate::{command, error, read};
 pub(crate) struct Parts {
     pub(crate) control: Control,
     pub(crate) live: Live,
-    /// The CSV file of the statistics over time, when it has all names.
-    pub(crate) history: Option<Arc<Path>>,
+    /// The statistics over time, when they have all names.
+    pub(crate) history: Option<HistoryFile>,
     pub(crate) names: Names,
     /// With one, all but the files of the page is for those who have logged in.
     pub(crate) gate: Option<Gate>,
@@ -46,7 +44,7 @@ pub(crate) fn router(base: &str, parts: &Parts) -> Router {
 
 /// The paths under `base`.
 fn site(base: &str, parts: &Parts) -> Router {
-    let Parts { control, live, history, names, gate } = parts;
+    let Parts { control, live, history: file, names, gate } = parts;
     let at = |path: &str| format!("{base}{path}");
     let changing = || from_fn_with_state(names.clone(), guard::changes);
     let reading = || from_fn_with_state(names.clone(), guard::reads);
@@ -73,8 +71,8 @@ fn site(base: &str, parts: &Parts) -> Router {
         .merge(Router::new().route(&at("/api/v1/live"), get(live::live)).with_state(live.clone()))
         .merge(
             Router::new()
-                .route(&at("/stats/requests_full_history/csv"), get(read::history_csv))
-                .with_state((control.clone(), history.clone())),
+                .route(&at("/stats/requests_full_history/csv"), get(history::history_csv))
+                .with_state((control.clone(), file.clone())),
         )
         .route_layer(reading());
 

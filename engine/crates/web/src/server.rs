@@ -8,7 +8,6 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +28,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
 use crate::guard::Names;
+use crate::history::HistoryFile;
 use crate::live::Live;
 use crate::login::{Gate, LoginToken, Peer, Place};
 use crate::place::{BasePath, PublicName};
@@ -76,7 +76,7 @@ pub struct WebOptions {
     /// With a configuration, everything is served over TLS.
     pub tls: Option<Arc<ServerConfig>>,
     /// The CSV file of the statistics over time, when it has all names.
-    pub full_history: Option<PathBuf>,
+    pub full_history: Option<HistoryFile>,
 }
 
 /// Why the page cannot be offered.
@@ -115,7 +115,7 @@ pub async fn serve(
         let (port, secure) = (address.port(), options.tls.is_some());
         Gate::new(token, Place { base: base.to_owned(), port, secure }).map_err(WebError::Login)
     });
-    let history = options.full_history.map(Arc::from);
+    let history = options.full_history;
     let parts = Parts { control, live, history, names, gate: gate.transpose()? };
     accept(listener, &router(base, &parts), options.tls, shutdown, close, closing).await;
     Ok(())

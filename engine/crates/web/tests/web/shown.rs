@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use swarm_stats::snapshot::{ErrorSnapshot, ExceptionSnapshot, Snapshot};
-use swarm_web::WebOptions;
 use swarm_web::view::{TestState, View, WorkerView};
+use swarm_web::{HistoryFile, WebOptions};
 
 use crate::site::{Site, entry, running};
 
@@ -194,9 +194,18 @@ async fn what_locust_has_and_swarm_has_not_is_said() {
 async fn the_history_is_the_file_as_far_as_it_is_written() {
     let file = std::env::temp_dir().join(format!("swarm-web-history-{}", std::process::id()));
     let line = "1700000000,5,GET,/,1,0\n";
-    std::fs::write(&file, line.repeat(20_000)).unwrap();
-    let options = WebOptions { full_history: Some(file.clone()), ..WebOptions::default() };
+    std::fs::write(&file, "of an earlier run").unwrap();
+    let full_history = Some(HistoryFile::new(file.clone()));
+    let options = WebOptions { full_history, ..WebOptions::default() };
     let site = Site::with(running(), options, |_| Ok("done".into())).await;
+    let none = site.get("/stats/requests_full_history/csv").await;
+    assert_eq!(none.status, 200);
+    assert!(none.text().starts_with("Timestamp,User Count,Type,Name,"), "{}", none.text());
+    assert_eq!(none.text().lines().count(), 1, "{}", none.text());
+    // It is replaced, not written into.
+    let new = file.with_extension("new");
+    std::fs::write(&new, line.repeat(20_000)).unwrap();
+    std::fs::rename(&new, &file).unwrap();
     let answer = site.get("/stats/requests_full_history/csv").await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), Some("text/csv; charset=utf-8"));
