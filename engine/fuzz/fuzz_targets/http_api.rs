@@ -10,7 +10,7 @@ use std::time::Duration;
 use swarm_stats::snapshot::Snapshot;
 use swarm_web::LoginToken;
 use swarm_web::fuzz::Site;
-use swarm_web::view::{Command, Control, View};
+use swarm_web::view::{Command, Control, TestState, View};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout_at;
@@ -84,7 +84,7 @@ fn holds(bytes: &[u8], part: &[u8]) -> bool {
 async fn exchange(login: Option<&str>, pieces: &mut dyn Iterator<Item = &[u8]>) -> (u32, Vec<u8>) {
     let (commands, mut received) = mpsc::channel(4);
     let view = View {
-        state: "running",
+        state: TestState::Running,
         scenario: MARK.to_owned(),
         host: format!("http://{MARK}.test"),
         stats: Arc::new(Snapshot::default()),

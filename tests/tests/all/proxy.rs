@@ -40,6 +40,7 @@ fn behind_a_proxy_the_page_goes_by_the_names_that_it_was_given() {
                     let answer = ask(&page, host, origin, method, path);
                     assert_eq!(answer.status, 200, "{host} {origin}: {}", answer.body);
                 }
+                page.wait_for_state("stopped");
             }
             let foreign = ask(&page, host, "https://evil.example", "POST", "/swarm");
             assert_eq!(foreign.status, 403, "{}", foreign.body);
