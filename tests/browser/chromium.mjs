@@ -25,6 +25,10 @@ export const LAUNCH = {
   ],
 };
 
+/** Screens that the page has to fit. */
+export const LAPTOP = { width: 1280, height: 800 };
+export const TELEPHONE = { width: 390, height: 844 };
+
 /** A browser with one page; both are closed with the browser. */
 export async function open(options = {}) {
   const browser = await chromium.launch(LAUNCH);

@@ -8,12 +8,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { need, open, picture, until } from './chromium.mjs';
+import { LAPTOP, need, open, picture, TELEPHONE, until } from './chromium.mjs';
 
 const web = need('SWARM_WEB').replace(/\/*$/, '/');
-
-const LAPTOP = { width: 1280, height: 800 };
-const TELEPHONE = { width: 390, height: 844 };
 
 let browser;
 let page;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use swarm_tests::{PATIENCE, Process, Signal, Swarm, Target, Terminal, get, scenario, wait_until};
 
-use crate::guests::{Guest, fixed};
+use crate::guests::Guest;
 use crate::verdict::{SCENARIO, refused, summary};
 
 const RUN: [&str; 10] =
@@ -202,13 +202,7 @@ fn an_interrupt_ends_compiling() {
 #[test]
 fn a_generator_that_is_late_says_so() {
     let swarm = Swarm::new();
-    // Users that compute for longer than they rest, and there is one thread for all of them.
-    let spin = "(local.set $left (i32.const 20000000))
-        (loop $again
-          (local.set $left (i32.sub (local.get $left) (i32.const 1)))
-          (br_if $again (local.get $left)))";
-    let guest = Guest::new(vec![fixed("Thinker", 50, 0)]);
-    guest.run(spin).write(&swarm, "busy");
+    Guest::thinking().write(&swarm, "busy");
     let arguments =
         ["--threads", "1", "-H", "http://127.0.0.1:1", "--json-file", "result.json", "-s", "60"];
     let mut run = swarm.run("busy.wasm".as_ref(), &arguments);

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use swarm_core::plan::Wait;
-use swarm_tests::{Process, Swarm, scenario};
+use swarm_tests::{Fate, Process, Received, Server, Swarm, scenario};
 
 use crate::guests::{Guest, visit};
 
@@ -51,6 +51,33 @@ fn thousands_of_names_in_a_browser() {
     let run = swarm.run(&scenario, &flags);
     let variables = [("SWARM_WEB", run.page().url()), ("SWARM_LONG_NAME", LONG)];
     passes("tables.test.mjs", &variables);
+}
+
+#[test]
+fn figures_that_cannot_be_trusted_in_a_browser() {
+    let swarm = Swarm::new();
+    let hangs = Server::start(|_| Fate::Hang);
+    let closes = Server::start(|request: &Received| match request.before {
+        0 => Fate::Answer,
+        _ => Fate::Close(Duration::ZERO),
+    });
+    let visitor = Guest::visiting(&["/"]).write(&swarm, "visitor");
+    let thinker = Guest::thinking().write(&swarm, "thinker");
+    let run = |scenario: &Path, url: &str, more: &[&str]| {
+        swarm.run(scenario, &[&["-H", url, "--threads", "1", "-s", "0"], more].concat())
+    };
+    let started = ["--autostart", "-u", "5", "-r", "100"];
+    let hung = run(&visitor, &hangs.url(), &started);
+    let resent = run(&visitor, &closes.url(), &started);
+    let late = run(&thinker, &closes.url(), &[]);
+    passes(
+        "trust.test.mjs",
+        &[
+            ("SWARM_HUNG", hung.page().url()),
+            ("SWARM_RESENT", resent.page().url()),
+            ("SWARM_LATE", late.page().url()),
+        ],
+    );
 }
 
 #[test]

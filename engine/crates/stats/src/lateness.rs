@@ -47,10 +47,14 @@ pub struct WorkerLateness {
     /// Of all its tasks.
     #[serde(flatten)]
     pub all: LatenessMs,
-    /// Its load thread with the largest 99th percentile: its number, counted from 0.
+    /// Its load thread with the largest 99th percentile, of those that are late if there are any:
+    /// its number, counted from 0.
     pub worst_shard: u32,
     /// Of the tasks of that thread.
     pub worst: LatenessMs,
+    /// That thread is the bottleneck of its users: see [`is_late`].
+    #[serde(default)]
+    pub late: bool,
 }
 
 /// The lateness of one load thread. Coarse, because a master has thousands of them.
@@ -81,24 +85,26 @@ impl Shards {
 
     /// `None` when no task has started.
     pub(crate) fn summary(&self) -> Option<WorkerLateness> {
-        let figures = |late: &Dense<COARSE>, max_us: u64| LatenessMs {
-            p99: to_ms(late.values_at([99.0])[0].min(max_us)),
-            max: to_ms(max_us),
+        let figures = |late: &Dense<COARSE>, max_us: u64| {
+            let [p50, p99] = late.values_at([50.0, 99.0]).map(|late_us| to_ms(late_us.min(max_us)));
+            (is_late(late.samples(), p50, p99), LatenessMs { p99, max: to_ms(max_us) })
         };
         let (mut all, mut max_us) = (Dense::default(), 0);
-        let mut worst: Option<(u32, LatenessMs)> = None;
+        let mut worst: Option<(u32, (bool, LatenessMs))> = None;
         for shard in self.0.iter().filter(|shard| !shard.late.is_empty()) {
             all.add(&shard.late);
             max_us = max_us.max(shard.max_us);
             let these = figures(&shard.late, shard.max_us);
-            if worst.is_none_or(|(_, worst)| (these.p99, these.max) > (worst.p99, worst.max)) {
+            let rank = |(late, ms): (bool, LatenessMs)| (late, ms.p99, ms.max);
+            if worst.is_none_or(|(_, worst)| rank(these) > rank(worst)) {
                 worst = Some((shard.shard, these));
             }
         }
-        worst.map(|(worst_shard, worst)| WorkerLateness {
-            all: figures(&all, max_us),
+        worst.map(|(worst_shard, (late, worst))| WorkerLateness {
+            all: figures(&all, max_us).1,
             worst_shard,
             worst,
+            late,
         })
     }
 }
@@ -125,8 +131,20 @@ mod tests {
         let summary = shards.summary().unwrap();
         assert_eq!(summary.worst_shard, 7);
         assert_eq!(summary.worst, LatenessMs { p99: 3_000.0, max: 3_000.0 });
+        assert!(summary.late);
         assert!(summary.all.p99 < 0.102, "{:?}", summary.all);
         assert_eq!(summary.all.max, 3_000.0);
+    }
+
+    #[test]
+    fn a_thread_of_few_tasks_does_not_make_a_worker_late_nor_hide_one_that_does() {
+        let mut shards = Shards::default();
+        shards.add(&late(0, 9_000_000, LATE_TASKS_MIN - 1));
+        let summary = shards.summary().unwrap();
+        assert_eq!((summary.worst_shard, summary.late), (0, false));
+        shards.add(&late(1, 200_000, LATE_TASKS_MIN));
+        let summary = shards.summary().unwrap();
+        assert_eq!((summary.worst_shard, summary.late), (1, true));
     }
 
     #[test]

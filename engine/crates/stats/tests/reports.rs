@@ -217,6 +217,7 @@ fn json_reads_back_and_has_the_promised_fields() {
                 all: LatenessMs { p99: 0.5, max: 250.0 },
                 worst_shard: 1,
                 worst: LatenessMs { p99: 0.9, max: 250.0 },
+                late: false,
             }),
             left: false,
             lost: true,
@@ -235,7 +236,8 @@ fn json_reads_back_and_has_the_promised_fields() {
     let entry = &value["entries"][0];
     assert_eq!((&entry["name"], &entry["rps"]), (&"/".into(), &100.0.into()));
     let late = serde_json::json!({
-        "p99": 0.5, "max": 250.0, "worst_shard": 1, "worst": {"p99": 0.9, "max": 250.0}
+        "p99": 0.5, "max": 250.0, "worst_shard": 1, "worst": {"p99": 0.9, "max": 250.0},
+        "late": false
     });
     assert_eq!(value["workers"][0]["lateness_ms"], late);
     let times = &entry["response_time_ms"];

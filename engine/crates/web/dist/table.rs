@@ -1,12 +1,12 @@
 // Written by `npm run build` in `ui/`.
 &[
     Asset {
-        path: "assets/index-COWWARnc.css",
-        bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/assets/index-COWWARnc.css")),
+        path: "assets/index-BwTyf6n7.js",
+        bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/assets/index-BwTyf6n7.js")),
     },
     Asset {
-        path: "assets/index-CSLEDADd.js",
-        bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/assets/index-CSLEDADd.js")),
+        path: "assets/index-DsDUvtWx.css",
+        bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/assets/index-DsDUvtWx.css")),
     },
     Asset {
         path: "favicon.svg",

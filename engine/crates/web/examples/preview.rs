@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use swarm_core::task_ratio::TaskRatio;
 use swarm_stats::ConnectionCounts;
-use swarm_stats::lateness::{LatenessMs, WorkerLateness};
+use swarm_stats::lateness::{LatenessMs, WorkerLateness, is_late};
 use swarm_stats::snapshot::{
     EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, MetricFigures, MetricSnapshot, Second,
     Snapshot, TimesMs,
@@ -245,9 +245,16 @@ impl Fake {
             test_start_ms: self.test_start_s.map(|start_s| start_s * 1_000),
             test_end_ms: self.test_end_s.map(|end_s| end_s * 1_000),
             now_ms: self.now_s * 1_000,
+            warnings: self.warnings(),
             notices: self.notices.clone(),
             stats: Arc::new(self.snapshot()),
         }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let late =
+            format!("the generator is late: half of the tasks started {} ms late", self.late_ms);
+        if is_late(u64::MAX, f64::from(self.late_ms), 0.0) { vec![late] } else { Vec::new() }
     }
 
     /// As if each request took a tenth of its user's time.
@@ -320,7 +327,7 @@ impl Fake {
                 let late_ms = f64::from(self.late_ms);
                 (0.5 * late_ms, 0.94 * late_ms, 3.7 * late_ms)
             }),
-            late: false,
+            late: is_late(u64::MAX, f64::from(self.late_ms), 0.0),
         }
     }
 }
@@ -360,6 +367,7 @@ fn lateness(index: u32) -> WorkerLateness {
         all: LatenessMs { p99: 0.84, max: 3.7 * factor },
         worst_shard: index % 2,
         worst: LatenessMs { p99: 0.91 * factor, max: 3.7 * factor },
+        late: factor > 1.0,
     }
 }
 

@@ -272,6 +272,7 @@ struct EntryRow<'a> {
     name: &'a str,
     num_requests: u64,
     num_failures: u64,
+    num_resent: u64,
     bytes: u64,
     response_time_ms: TimesRow,
     rps: f64,
@@ -298,6 +299,7 @@ impl<'a> EntryRow<'a> {
             name: &entry.name,
             num_requests: entry.num_requests,
             num_failures: entry.num_failures,
+            num_resent: entry.num_resent,
             bytes: entry.bytes,
             response_time_ms: TimesRow {
                 min: thousandths(times.min),

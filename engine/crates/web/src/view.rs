@@ -112,6 +112,10 @@ pub struct View {
     pub test_end_ms: Option<u64>,
     /// The master's clock now.
     pub now_ms: u64,
+    /// Why the figures cannot be trusted as they are now, in sentences, the gravest first: nothing
+    /// was answered, the generator or one of its load threads is late. They go when that passes;
+    /// those of a test that has ended stay until the next.
+    pub warnings: Vec<String>,
     /// Things that the reader of the result must know, newest last.
     pub notices: Vec<Notice>,
     /// The statistics.
@@ -128,6 +132,7 @@ impl View {
             scenario: self.scenario.clone(),
             host: self.host.clone(),
             classes: self.classes.clone(),
+            warnings: self.warnings.clone(),
             notices: self.notices.clone(),
             ..*self
         }

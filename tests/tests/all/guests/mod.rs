@@ -95,6 +95,15 @@ impl Guest {
         guest.text("page", "/page/0000")
     }
 
+    /// 50 users that compute for longer than they rest: on one load thread they are late.
+    pub(crate) fn thinking() -> Self {
+        let spin = "(local.set $left (i32.const 20000000))
+            (loop $again
+              (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+              (br_if $again (local.get $left)))";
+        Self::new(vec![fixed("Thinker", 50, 0)]).run(spin)
+    }
+
     /// A class of its plan, to be changed.
     pub(crate) fn class(&mut self, index: usize) -> &mut UserClass {
         &mut self.plan.classes[index]

@@ -6,7 +6,7 @@ use swarm_core::cluster::State as TestState;
 use swarm_core::cluster::worker::Worker;
 use swarm_core::message::WorkerState;
 use swarm_guest::module::digest_text;
-use swarm_stats::lateness::{LATE_P99_MS, WorkerLateness};
+use swarm_stats::lateness::WorkerLateness;
 use swarm_stats::report::json::{Summary, WorkerSummary};
 use swarm_stats::report::rfc3339;
 use swarm_stats::snapshot::Snapshot;
@@ -52,6 +52,7 @@ pub(super) fn view(state: &mut State, now_ms: u64) -> View {
         test_start_ms: cluster.test_start().map(|start| state.clock.master_ms(start)),
         test_end_ms: state.results.ended_ms,
         now_ms,
+        warnings: warnings(state, &stats),
         notices: state.results.notices.clone(),
         stats,
     }
@@ -136,6 +137,18 @@ fn why_nothing_answered(state: &State, statistics: &Snapshot) -> Option<String> 
     told.or_else(|| is_over.then(|| nothing_answered(&state.asked(), statistics)).flatten())
 }
 
+/// Why the figures cannot be trusted as they are now.
+fn warnings(state: &State, statistics: &Snapshot) -> Vec<String> {
+    let is = if state.cluster.is_busy() { "is" } else { "was" };
+    let mut warnings: Vec<_> = why_nothing_answered(state, statistics).into_iter().collect();
+    match late::text(statistics, is) {
+        Some(text) => warnings.push(text),
+        // Who of many is late does not matter when all of it is.
+        None => warnings.extend(late_workers(state)),
+    }
+    warnings
+}
+
 /// What the reader of the result must know.
 fn notices(state: &State, statistics: &Snapshot) -> Vec<String> {
     let told = state.results.notices.iter().map(|notice| &notice.text);
@@ -152,7 +165,7 @@ fn late_workers(state: &State) -> Vec<String> {
     let lateness = |worker: &Worker| {
         let late = state.results.totals.lateness_of(&worker.info().id)?;
         // Of one load thread it is enough: a share of the users is its.
-        (late.worst.p99 > LATE_P99_MS).then(|| (worker.info().id.clone(), late))
+        late.late.then(|| (worker.info().id.clone(), late))
     };
     let mut late: Vec<_> = state.cluster.workers().iter().filter_map(lateness).collect();
     late.sort_by(|(_, a), (_, b)| b.worst.p99.total_cmp(&a.worst.p99));

@@ -76,11 +76,13 @@ async fn the_view_comes_at_once_and_then_what_changed() {
     };
     assert_eq!(event["seconds"], json!([shown(23_000, 7), shown(24_000, 8)]));
     let view = &event["view"];
-    assert_eq!((&view["in_flight"], &view["workers"][0]["in_flight"]), (&json!(3), &json!(2)));
+    let worker = &event["tables"]["workers"]["rows"][0];
+    assert_eq!((&view["in_flight"], &worker["in_flight"]), (&json!(3), &json!(2)));
+    assert_eq!(view["warnings"], json!(["the generator is late: by 7 s"]));
     let taken = json!({"opened": 4, "reused": 37, "failed": 0, "resent": 1});
     assert_eq!(view["stats"]["connections"], taken);
-    let entry = &view["stats"]["entries"][0];
-    assert_eq!((&entry["num_resent"], &entry["num_unanswered"]), (&json!(1), &json!(4)));
+    let total = &view["stats"]["total"];
+    assert_eq!((&total["num_resent"], &total["num_unanswered"]), (&json!(1), &json!(4)));
 
     // One second is new, one got a late report.
     let seconds = vec![second(23_000, 7), second(24_000, 9), second(25_000, 1)];
@@ -165,7 +167,8 @@ async fn a_row_is_no_longer_than_the_page_needs() {
     let site = Site::start(View { stats, ..running() }).await;
     let event = Stream::open(&site).await.event().await.unwrap();
     let row = json!({
-        "method": "GET", "name": "/a", "num_requests": 3, "num_failures": 1, "bytes": 300,
+        "method": "GET", "name": "/a", "num_requests": 3, "num_failures": 1, "num_resent": 1,
+        "bytes": 300,
         "response_time_ms": {
             "min": 1.5, "median": 10.0, "mean": 12.346, "p95": 40.0, "p99": 90.0, "max": 100.5
         },

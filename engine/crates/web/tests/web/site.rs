@@ -247,6 +247,7 @@ pub(crate) fn running() -> View {
         test_start_ms: Some(5_000),
         test_end_ms: None,
         now_ms: 25_000,
+        warnings: vec!["the generator is late: by 7 s".into()],
         notices: Vec::new(),
         stats: Arc::new(Snapshot {
             total: entry("", "Aggregated", 40, 4),

@@ -3,7 +3,7 @@ import { columnsOf, emptySeries, mergeSeconds } from '../src/model/series';
 import type { Second } from '../src/model/types';
 
 function second(at_ms: number, requests: number, times: [number, number] | null = null): Second {
-  return { at_ms, users: 3, requests, failures: 1, p50_p95_ms: times };
+  return { at_ms, users: 3, in_flight: 2, requests, failures: 1, p50_p95_ms: times };
 }
 
 function merged(...steps: [oldest: number | null, seconds: Second[]][]) {
@@ -20,6 +20,7 @@ describe('mergeSeconds', () => {
       requests: [5, 6],
       failures: [1, 1],
       users: [3, 3],
+      inFlight: [2, 2],
       p50: [8, null],
       p95: [9, null],
     });

@@ -1,21 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { inSight, noticeKey } from '../src/model/notices';
+import { inSight, noticeKey, notWarned } from '../src/model/notices';
 import { ratioRows } from '../src/model/ratios';
 import type { View, Worker } from '../src/model/types';
-import { elapsedSeconds, lateWarning, workersLost, workersThere } from '../src/model/verdict';
+import {
+  elapsedSeconds,
+  isLate,
+  whyNoRequest,
+  workersLost,
+  workersThere,
+} from '../src/model/verdict';
 
 function view(parts: Partial<View>): View {
   return { test_start_ms: null, test_end_ms: null, now_ms: 0, workers: [], ...parts } as View;
 }
 
-function worker(id: string, state: string, p99 = 0): Worker {
-  const late = { p99, max: p99 };
-  const lateness_ms = { ...late, worst_shard: 1, worst: late };
-  return { id, state, lateness_ms } as Worker;
-}
-
-function late(p99: number, workers: Worker[] = []): View {
-  return view({ workers, stats: { lateness_ms: [0, p99, p99] } as View['stats'] });
+function worker(id: string, state: string, late = false): Worker {
+  return { id, state, lateness_ms: { late } } as Worker;
 }
 
 describe('elapsedSeconds', () => {
@@ -29,15 +29,29 @@ describe('elapsedSeconds', () => {
   });
 });
 
-describe('lateWarning', () => {
-  it('is silent up to the bound', () => {
-    expect(lateWarning(late(100, [worker('a', 'running', 100)]))).toBeNull();
-    expect(lateWarning(view({ stats: { lateness_ms: null } as View['stats'] }))).toBeNull();
+describe('isLate', () => {
+  const stats = (late: boolean) => ({ late }) as View['stats'];
+  it('is as the master says, of all or of one worker', () => {
+    const calm = [{ ...worker('a', 'running'), lateness_ms: null }, worker('b', 'running')];
+    expect(isLate(view({ stats: stats(false), workers: calm }))).toBe(false);
+    expect(isLate(view({ stats: stats(true), workers: calm }))).toBe(true);
+    const late = [...calm, worker('c', 'running', true)];
+    expect(isLate(view({ stats: stats(false), workers: late }))).toBe(true);
   });
-  it('names the generator, or the latest worker', () => {
-    expect(lateWarning(late(14_156))).toMatch(/generator is late: .* 14\u202f156 ms/);
-    const workers = [worker('a', 'running', 150), worker('b', 'running', 300)];
-    expect(lateWarning(late(9, workers))).toMatch(/Worker b is late: .* thread 1 .* 300 ms/);
+});
+
+describe('whyNoRequest', () => {
+  const hung = (in_flight: number, interrupted = 0, unsent = 0) =>
+    view({ in_flight, stats: { interrupted, unsent } as View['stats'] });
+  it('tells of what is on its way', () => {
+    expect(whyNoRequest(hung(0), true)).toBe('No request yet.');
+    expect(whyNoRequest(hung(1), true)).toBe('1 request on its way, not answered yet.');
+    expect(whyNoRequest(hung(5_000), true)).toMatch(/^5\u202f000 requests on their way, none/);
+  });
+  it('knows after the end whether there was any', () => {
+    expect(whyNoRequest(hung(0), false)).toBe('No request was made.');
+    expect(whyNoRequest(hung(0, 5), false)).toBe('No request was answered.');
+    expect(whyNoRequest(hung(0, 0, 5), false)).toBe('No request was answered.');
   });
 });
 
@@ -58,6 +72,15 @@ describe('inSight', () => {
     expect(texts(put)).toEqual(['notice 3', 'notice 1']);
     // The same words of another master are news.
     expect(inSight(notices, 2_000, put).length).toBe(2);
+  });
+});
+
+describe('notWarned', () => {
+  it('leaves out what a warning says with newer figures', () => {
+    const texts = ['the generator is late: by 1 ms', 'worker a was lost: closed'];
+    const notices = texts.map((text) => ({ at_ms: 5, text }));
+    expect(notWarned(notices, [])).toEqual(notices);
+    expect(notWarned(notices, ['the generator was late: by 2 ms'])).toEqual([notices[1]]);
   });
 });
 

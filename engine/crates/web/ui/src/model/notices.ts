@@ -16,6 +16,12 @@ export function noticeKey(originUnixMs: number, notice: Notice): string {
   return `${originUnixMs + notice.at_ms} ${notice.text}`;
 }
 
+/** The notices that no warning repeats. */
+export function notWarned(notices: readonly Notice[], warnings: readonly string[]): Notice[] {
+  const warned = new Set(warnings.map(subject));
+  return notices.filter((notice) => !warned.has(subject(notice.text)));
+}
+
 /** The notices in sight, newest first. */
 export function inSight(
   notices: readonly Notice[],
@@ -24,6 +30,11 @@ export function inSight(
 ): Notice[] {
   const open = notices.filter((notice) => !put.has(noticeKey(originUnixMs, notice)));
   return open.toReversed().slice(0, SHOWN_MAX);
+}
+
+/** What a sentence is about: its figures follow a colon, and may be older than those of another. */
+function subject(text: string): string {
+  return text.split(': ', 1)[0]!.replace(' was ', ' is ');
 }
 
 export const dismissed = signal<ReadonlySet<string>>(stored());

@@ -9,12 +9,13 @@ export interface Series {
   requests: number[];
   failures: number[];
   users: number[];
+  inFlight: number[];
   p50: (number | null)[];
   p95: (number | null)[];
 }
 
 export function emptySeries(): Series {
-  return { atMs: [], requests: [], failures: [], users: [], p50: [], p95: [] };
+  return { atMs: [], requests: [], failures: [], users: [], inFlight: [], p50: [], p95: [] };
 }
 
 /**
@@ -42,6 +43,7 @@ function put(series: Series, second: Second): void {
   series.requests.splice(at, replaced, second.requests);
   series.failures.splice(at, replaced, second.failures);
   series.users.splice(at, replaced, second.users);
+  series.inFlight.splice(at, replaced, second.in_flight);
   series.p50.splice(at, replaced, p50);
   series.p95.splice(at, replaced, p95);
 }
@@ -73,12 +75,21 @@ export interface Columns {
   requests: (number | null)[];
   failures: (number | null)[];
   users: (number | null)[];
+  inFlight: (number | null)[];
   p50: (number | null)[];
   p95: (number | null)[];
 }
 
 export function columnsOf(series: Series, originUnixMs: number): Columns {
-  const columns: Columns = { at: [], requests: [], failures: [], users: [], p50: [], p95: [] };
+  const columns: Columns = {
+    at: [],
+    requests: [],
+    failures: [],
+    users: [],
+    inFlight: [],
+    p50: [],
+    p95: [],
+  };
   let before: number | undefined;
   series.atMs.forEach((atMs, index) => {
     const at = Math.round((originUnixMs + atMs) / 1000);
@@ -95,6 +106,7 @@ export function columnsOf(series: Series, originUnixMs: number): Columns {
     to.requests.push(value(series.requests));
     to.failures.push(value(series.failures));
     to.users.push(value(series.users));
+    to.inFlight.push(value(series.inFlight));
     to.p50.push(value(series.p50));
     to.p95.push(value(series.p95));
   }

@@ -9,6 +9,8 @@ export interface Worker {
   /** How much of the module has gone to it, while it fetches that. */
   module_percent: number | null;
   user_count: number;
+  /** Requests given to a connection or waiting for one, and not answered. */
+  in_flight: number;
   /** Percent of one core. */
   cpu_usage: number;
   /** Bytes. */
@@ -27,6 +29,8 @@ export interface Lateness {
 export interface WorkerLateness extends Lateness {
   worst_shard: number;
   worst: Lateness;
+  /** The master's verdict on that thread: its users wait for it. */
+  late: boolean;
 }
 
 export interface UserClass {
@@ -55,6 +59,8 @@ export interface Entry {
   name: string;
   num_requests: number;
   num_failures: number;
+  /** Times that one of the samples' requests was sent again. */
+  num_resent: number;
   bytes: number;
   response_time_ms: Times;
   rps: number;
@@ -82,6 +88,7 @@ export interface Exception {
 export interface Second {
   at_ms: number;
   users: number;
+  in_flight: number;
   requests: number;
   failures: number;
   p50_p95_ms: [number, number] | null;
@@ -101,15 +108,29 @@ export type Metric = { name: string } & (
   | { kind: 'check'; passes: number; fails: number }
 );
 
+/** What all requests took of connections. */
+export interface Connections {
+  opened: number;
+  reused: number;
+  failed: number;
+  resent: number;
+}
+
 export interface Stats {
   total: Entry;
   entries: readonly Entry[];
   errors: readonly Failure[];
   exceptions: readonly Exception[];
   metrics: readonly Metric[];
+  connections: Connections;
+  /** Cut off on their way, and in no other figure. */
   interrupted: number;
+  /** Given up before a connection had them, and in no other figure. */
+  unsent: number;
   names_overflowed: number;
   lateness_ms: [number, number, number] | null;
+  /** The master's verdict: the generator is the bottleneck. */
+  late: boolean;
 }
 
 export interface View {
@@ -117,6 +138,8 @@ export interface View {
   scenario: string;
   host: string;
   user_count: number;
+  /** Requests given to a connection or waiting for one, and not answered. */
+  in_flight: number;
   target_users: number;
   spawn_rate: number;
   run_time_s: number | null;
@@ -129,6 +152,8 @@ export interface View {
   /** `null` while a test runs. */
   test_end_ms: number | null;
   now_ms: number;
+  /** Why the figures cannot be trusted as they are now, the gravest first. */
+  warnings: readonly string[];
   notices: Notice[];
   stats: Stats;
 }

@@ -1,18 +1,17 @@
 import { useSignal } from '@preact/signals';
 import { timeOfDay } from '../model/format';
-import { dismiss, dismissed, inSight, noticeKey } from '../model/notices';
+import { dismiss, dismissed, inSight, noticeKey, notWarned } from '../model/notices';
 import { link, view } from '../model/store';
 import type { Notice } from '../model/types';
-import { lateWarning } from '../model/verdict';
 import { Icon } from './Icon';
 
 export function Banners() {
   const all = useSignal(false);
   const now = view.value;
-  const notices = now?.notices ?? [];
   const origin = now?.clock_origin_unix_ms ?? 0;
+  const warnings = now?.warnings ?? [];
+  const notices = notWarned(now?.notices ?? [], warnings);
   const few = inSight(notices, origin, dismissed.value);
-  const late = now && lateWarning(now);
   return (
     <div class="banners">
       {link.value === 'lost' && (
@@ -20,11 +19,13 @@ export function Banners() {
           The connection to the master is lost: what you see is old. Trying again…
         </p>
       )}
-      {late && (
-        <p class="banner late" role="status" data-testid="late">
-          {late}
-        </p>
-      )}
+      <ul class="warnings" aria-label="Warnings" aria-live="polite">
+        {warnings.map((text) => (
+          <li class="banner warning" key={text}>
+            <Warning text={text} />
+          </li>
+        ))}
+      </ul>
       <ul class="notices" aria-label="Notices" aria-live="polite">
         {(all.value ? notices.toReversed() : few).map((notice) => (
           <Banner notice={notice} origin={origin} key={noticeKey(origin, notice)} />
@@ -32,10 +33,25 @@ export function Banners() {
       </ul>
       {notices.length > few.length && (
         <button type="button" class="link" onClick={() => (all.value = !all.value)}>
-          {all.value ? 'Show fewer notices' : `Show all ${notices.length} notices`}
+          {all.value ? 'Show fewer notices' : showAll(notices.length)}
         </button>
       )}
     </div>
+  );
+}
+
+const showAll = (many: number): string =>
+  many === 1 ? 'Show the notice' : `Show all ${many} notices`;
+
+/** The master's texts begin as they do in a log: with what is so, and then a colon and why. */
+function Warning({ text }: { text: string }) {
+  const [what = '', ...why] = text.split(/(?<=: )/);
+  const end = /[.?!]$/.test(text) ? '' : '.';
+  return (
+    <span>
+      <strong>{what.charAt(0).toUpperCase() + what.slice(1)}</strong>
+      {why.join('') + end}
+    </span>
   );
 }
 

@@ -12,7 +12,10 @@ const TIMES: readonly Curve[] = [
   { name: '50%', color: '--curve-one' },
   { name: '95%', color: '--curve-two' },
 ];
-const USERS: readonly Curve[] = [{ name: 'Users', color: '--curve-users' }];
+const USERS: readonly Curve[] = [
+  { name: 'Users', color: '--curve-users', width: 2.5 },
+  { name: 'Requests on their way', color: '--curve-two', dashed: true },
+];
 
 export function Charts() {
   const origin = view.value?.clock_origin_unix_ms ?? 0;
@@ -21,7 +24,7 @@ export function Charts() {
     void seriesVersion.value;
     return columnsOf(series, view.peek()?.clock_origin_unix_ms ?? 0);
   }).value;
-  const { at, requests, failures, p50, p95, users } = columns;
+  const { at, requests, failures, p50, p95, users, inFlight } = columns;
   // The colours are read when a chart is made, so a change of theme makes it anew.
   const key = `${theme.value} ${origin}`;
   if (at.length === 0) return <p class="nothing">The first second is not over yet.</p>;
@@ -41,7 +44,13 @@ export function Charts() {
         data={[at, p50, p95]}
         format={ms}
       />
-      <Chart key={`users ${key}`} title="Users" curves={USERS} data={[at, users]} format={count} />
+      <Chart
+        key={`users ${key}`}
+        title="Users"
+        curves={USERS}
+        data={[at, users, inFlight]}
+        format={count}
+      />
     </div>
   );
 }

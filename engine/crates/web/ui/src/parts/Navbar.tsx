@@ -15,7 +15,7 @@ import {
   view,
 } from '../model/store';
 import type { View } from '../model/types';
-import { elapsedSeconds, lateWarning, workersLost, workersThere } from '../model/verdict';
+import { elapsedSeconds, isLate, workersLost, workersThere } from '../model/verdict';
 import { Icon, Logo } from './Icon';
 
 export function Navbar() {
@@ -26,7 +26,9 @@ export function Navbar() {
       <div class="brand">
         <Logo />
         <div class="target">
-          <strong class="clip">{now.scenario || 'swarm'}</strong>
+          <strong class="clip" title={now.scenario}>
+            {now.scenario || 'swarm'}
+          </strong>
           <span class="clip muted" title={now.host}>
             {now.host || 'no host yet'}
           </span>
@@ -46,7 +48,7 @@ function Tiles({ now }: { now: View }) {
   const total = now.stats.total;
   const lost = workersLost(now.workers);
   const elapsed = elapsedSeconds(now);
-  const late = active.value && lateWarning(now) !== null;
+  const late = active.value && isLate(now);
   const share = failRatio(total.num_failures, total.num_requests);
   return (
     <dl class="tiles">
@@ -72,6 +74,12 @@ function Tiles({ now }: { now: View }) {
         {count(workersThere(now.workers).length)}
         {lost > 0 && <span class="aside bad"> −{count(lost)}</span>}
       </Tile>
+      <Tile
+        name="On their way"
+        title="Requests given to a connection or waiting for one, and not answered"
+      >
+        <span data-testid="in-flight">{count(now.in_flight)}</span>
+      </Tile>
       <Tile name={active.value ? 'Current RPS' : 'Mean RPS'}>
         {rate(active.value ? total.current_rps : total.rps)}
       </Tile>
@@ -82,9 +90,10 @@ function Tiles({ now }: { now: View }) {
   );
 }
 
-function Tile({ name, children }: { name: string; children: ComponentChildren }) {
+function Tile(props: { name: string; title?: string; children: ComponentChildren }) {
+  const { name, title, children } = props;
   return (
-    <div class="tile">
+    <div class="tile" title={title}>
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>

@@ -3,6 +3,7 @@ import { count, ms, rate } from '../model/format';
 import type { Order } from '../model/sort';
 import { active, view } from '../model/store';
 import type { Entry, Times } from '../model/types';
+import { whyNoRequest } from '../model/verdict';
 import { Name } from './Name';
 import { type Column, Table } from './Table';
 
@@ -103,12 +104,33 @@ const FIGURES: readonly Column<Entry>[] = [
   },
 ];
 
+/** There once a request was sent again, which hardly happens. */
+const RESENT: Column<Entry> = {
+  id: 'resent',
+  width: 90,
+  head: '# Resent',
+  title: 'Times that a request was sent again, as its kept connection had just ended',
+  number: true,
+  key: (row) => row.num_resent,
+  cell: (row) => <span class={row.num_resent === 0 ? 'zero' : ''}>{count(row.num_resent)}</span>,
+};
+
+/** Made once each: a row draws itself again when it gets other columns. */
 const WHILE_RUNNING = [...FIGURES, ...perSecond(true)];
 const AT_THE_END = [...FIGURES, ...perSecond(false)];
+const COLUMNS = {
+  running: { without: WHILE_RUNNING, resent: withResent(WHILE_RUNNING) },
+  over: { without: AT_THE_END, resent: withResent(AT_THE_END) },
+};
+
+function withResent(columns: readonly Column<Entry>[]): readonly Column<Entry>[] {
+  return columns.flatMap((column) => (column.id === 'failures' ? [column, RESENT] : [column]));
+}
 
 const same = (a: Entry, b: Entry): boolean =>
   a.num_requests === b.num_requests &&
   a.num_failures === b.num_failures &&
+  a.num_resent === b.num_resent &&
   a.current_rps === b.current_rps &&
   a.current_fail_per_sec === b.current_fail_per_sec &&
   a.rps === b.rps &&
@@ -126,8 +148,9 @@ const shown = computed(() => {
 });
 
 export function Statistics() {
-  const stats = view.value?.stats;
-  if (!stats) return null;
+  const now = view.value;
+  if (!now) return null;
+  const { stats } = now;
   const all = stats.entries.length;
   return (
     <>
@@ -140,18 +163,23 @@ export function Statistics() {
           onInput={(event) => (filter.value = event.currentTarget.value)}
         />
         <span class="muted">
-          {filter.value ? `${count(shown.value.length)} of ${count(all)}` : count(all)} names
+          {filter.value ? `${count(shown.value.length)} of ${count(all)}` : count(all)}{' '}
+          {all === 1 ? 'name' : 'names'}
         </span>
       </div>
       <Table
         label="Statistics"
-        columns={active.value ? WHILE_RUNNING : AT_THE_END}
+        columns={
+          COLUMNS[active.value ? 'running' : 'over'][
+            stats.total.num_resent > 0 ? 'resent' : 'without'
+          ]
+        }
         rows={shown.value}
         rowKey={(row) => `${row.method} ${row.name}`}
         same={same}
         order={order}
         last={stats.total}
-        empty={all === 0 ? 'No request yet.' : 'No name matches.'}
+        empty={all === 0 ? whyNoRequest(now, active.value) : 'No name matches.'}
       />
     </>
   );

@@ -89,7 +89,9 @@ export function Table<T>(props: Props<T>) {
         {rows.length === 0 && (
           <tbody>
             <tr class="empty">
-              <td colSpan={columns.length}>{props.empty}</td>
+              <td colSpan={columns.length}>
+                <p>{props.empty}</p>
+              </td>
             </tr>
           </tbody>
         )}

@@ -3,7 +3,6 @@ import { bytes, count, ms } from '../model/format';
 import type { Order } from '../model/sort';
 import { view } from '../model/store';
 import type { Worker } from '../model/types';
-import { LATE_MS } from '../model/verdict';
 import { Meter } from './Meter';
 import { type Column, Table } from './Table';
 
@@ -25,7 +24,7 @@ const COLUMNS: readonly Column<Worker>[] = [
   {
     id: 'id',
     head: 'Worker',
-    kind: 'name',
+    kind: 'name lead',
     key: (row) => row.id,
     cell: (row) => <span title={row.id}>{row.id}</span>,
   },
@@ -43,6 +42,15 @@ const COLUMNS: readonly Column<Worker>[] = [
     number: true,
     key: (row) => row.user_count,
     cell: (row) => count(row.user_count),
+  },
+  {
+    id: 'in-flight',
+    width: 116,
+    head: 'On their way',
+    title: 'Requests given to a connection or waiting for one, and not answered',
+    number: true,
+    key: (row) => row.in_flight,
+    cell: (row) => count(row.in_flight),
   },
   {
     id: 'cpu',
@@ -90,6 +98,7 @@ const same = (a: Worker, b: Worker): boolean =>
   a.state === b.state &&
   a.module_percent === b.module_percent &&
   a.user_count === b.user_count &&
+  a.in_flight === b.in_flight &&
   a.cpu_usage === b.cpu_usage &&
   a.memory_usage === b.memory_usage &&
   a.lateness_ms?.worst.p99 === b.lateness_ms?.worst.p99 &&
@@ -108,7 +117,7 @@ function Late({ row: { lateness_ms: late } }: { row: Worker }) {
     `load thread ${shard}: 99% ${ms(worst.p99)} ms, max ${ms(worst.max)} ms; ` +
     `all threads: 99% ${ms(late.p99)} ms, max ${ms(late.max)} ms`;
   return (
-    <span class={worst.p99 > LATE_MS ? 'bad' : undefined} title={title}>
+    <span class={late.late ? 'bad' : undefined} title={title}>
       {ms(worst.p99)}
     </span>
   );
@@ -126,6 +135,7 @@ export function Workers() {
         rowKey={(row) => `${row.index} ${row.id}`}
         same={same}
         order={order}
+        stacked
         empty="No worker has joined yet."
       />
     </>
