@@ -100,6 +100,7 @@ test('a generator that is late is a warning, and no green light', async () => {
   await picture(page, 'trust-late');
   await tab('Workers').click();
   await page.locator('tbody td .bad').first().waitFor();
+  await page.locator('tbody td .state-late').first().waitFor();
   await picture(page, 'trust-late-workers');
   await post('stop', {});
   await items('Warnings').filter({ hasText: /^The generator was late: / }).waitFor();

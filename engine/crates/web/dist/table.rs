@@ -1,8 +1,8 @@
 // Written by `npm run build` in `ui/`.
 &[
     Asset {
-        path: "assets/index-BwTyf6n7.js",
-        bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/assets/index-BwTyf6n7.js")),
+        path: "assets/index-CF3NWd5v.js",
+        bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/assets/index-CF3NWd5v.js")),
     },
     Asset {
         path: "assets/index-DsDUvtWx.css",

@@ -33,7 +33,7 @@ const COLUMNS: readonly Column<Worker>[] = [
     width: 130,
     head: 'State',
     key: (row) => row.state,
-    cell: (row) => <span class={`state state-${row.state}`}>{doing(row)}</span>,
+    cell: (row) => <span class={`state state-${light(row)}`}>{doing(row)}</span>,
   },
   {
     id: 'users',
@@ -103,7 +103,13 @@ const same = (a: Worker, b: Worker): boolean =>
   a.memory_usage === b.memory_usage &&
   a.lateness_ms?.worst.p99 === b.lateness_ms?.worst.p99 &&
   a.lateness_ms?.max === b.lateness_ms?.max &&
+  a.lateness_ms?.late === b.lateness_ms?.late &&
   a.problem === b.problem;
+
+/** A worker that falls behind gets no green light. */
+function light({ state, lateness_ms: late }: Worker): string {
+  return state === 'running' && late?.late ? 'late' : state;
+}
 
 /** Its state, and while the module is on its way how much of it has gone. */
 function doing({ state, module_percent: percent }: Worker): string {
