@@ -53,7 +53,7 @@ fn test(runtime: &Runtime, component: &[u8]) -> Arc<Test> {
     let host = Some("http://127.0.0.1:1".to_owned());
     let settings = Settings { host, args, request_timeout_ms: 1000, ..Settings::default() };
     let (clock, client) = (Arc::new(Clock::new()), swarm_client::ClientConfig::default());
-    let test = Test::new(module, &scenario(), settings, clock, 0, client);
+    let test = Test::new(module, &scenario(), settings, clock, 0, client, 0);
     Arc::new(test.expect("the test is sound"))
 }
 

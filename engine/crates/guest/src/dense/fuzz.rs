@@ -45,7 +45,7 @@ async fn live(
     let all = users();
     for (id, &who) in (0..).zip(&all) {
         let introduction = Some((user(id), session()));
-        machine.begin(Call { who, id, what: What::Step { introduction, task: id } })?;
+        machine.begin(Call { who, id, class: 0, what: What::Step { introduction, task: id } })?;
     }
     for count in 0..HAPPENINGS_MAX {
         if count == INTERRUPTED_AT {
@@ -59,7 +59,7 @@ async fn live(
                 0 => What::Step { introduction: None, task: id },
                 _ => What::Goodbye,
             };
-            machine.begin(Call { who, id, what })?;
+            machine.begin(Call { who, id, class: 0, what })?;
         }
     }
     Ok(())
