@@ -97,7 +97,7 @@ pub fn statistics(snapshot: &Snapshot, rates: Rates, layout: Layout) -> String {
         column("req/s", Align::Right, Fit::Keep),
         column("failures/s", Align::Right, Fit::Drop(0)),
     ];
-    // Rare, and never silent.
+    // Rare, and never silent: where there is no room for the column, the sum is below the table.
     let has_resent = snapshot.total.num_resent > 0;
     columns.extend(has_resent.then(|| column("# resent", Align::Right, Fit::Drop(4))));
     let mut grid = Grid::new(columns);
