@@ -5,6 +5,7 @@
 //! and files of `/etc` are what the test says. It needs root or a system that lets everybody make
 //! user namespaces, and fails where there is neither.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -41,6 +42,13 @@ impl Network {
     #[must_use]
     pub fn services(self, services: &str) -> Self {
         Self { nsswitch: format!("hosts: {services}\n"), ..self }
+    }
+
+    /// With these name servers, in their order.
+    #[must_use]
+    pub fn name_servers(self, addresses: &[Ipv4Addr]) -> Self {
+        let line = |address: &Ipv4Addr| format!("nameserver {address}\n");
+        Self { resolv: addresses.iter().map(line).collect(), ..self }
     }
 
     /// Is this test within its network? If not, it has just run there, and there is nothing left to

@@ -3,30 +3,30 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use socket2::{Domain, Socket, Type};
 use swarm_stats::report::json::Summary;
-use swarm_tests::{Answer, Dns, Network, PATIENCE, Signal, Swarm, scenario, wait_until};
+use swarm_tests::{Answer, Dns, Master, Network, PATIENCE, Signal, Swarm, scenario, wait_until};
 
-use crate::verdict::{FAILURES, summary};
+use crate::verdict::{NOTHING_ANSWERED, summary};
 
-const PORT: u16 = 8080;
+pub(crate) const PORT: u16 = 8080;
 
 /// Four addresses, as a name server gives them.
-const FOUR: [&str; 4] = ["127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4"];
+pub(crate) const FOUR: [&str; 4] = ["127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4"];
 
 /// A server that answers every request, and counts.
-struct Counting {
+pub(crate) struct Counting {
     connections: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
 }
 
 impl Counting {
     /// On one address; `keeps` its connections or closes them after an answer.
-    fn start(address: &str, keeps: bool) -> Self {
+    pub(crate) fn start(address: &str, keeps: bool) -> Self {
         let address: IpAddr = address.parse().expect("an address");
         let listener = TcpListener::bind((address, PORT)).expect("the test has all ports");
         let counting = Self { connections: Arc::default(), requests: Arc::default() };
@@ -42,11 +42,11 @@ impl Counting {
         counting
     }
 
-    fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 }
@@ -64,13 +64,13 @@ fn serve(mut stream: &TcpStream, requests: &AtomicUsize, keeps: bool) {
 }
 
 /// An address where packets get lost: the queue of its listener is full, and stays so.
-struct BlackHole {
+pub(crate) struct BlackHole {
     _listener: Socket,
     _queued: Vec<Socket>,
 }
 
 impl BlackHole {
-    fn new(address: &str) -> Self {
+    pub(crate) fn new(address: &str) -> Self {
         let address = SocketAddr::new(address.parse().expect("an address"), PORT);
         let socket =
             || Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
@@ -90,16 +90,16 @@ impl BlackHole {
     }
 }
 
-fn four_servers(keeps: bool) -> [Counting; 4] {
+pub(crate) fn four_servers(keeps: bool) -> [Counting; 4] {
     FOUR.map(|address| Counting::start(address, keeps))
 }
 
-fn connections(servers: &[Counting]) -> Vec<usize> {
+pub(crate) fn connections(servers: &[Counting]) -> Vec<usize> {
     servers.iter().map(Counting::connections).collect()
 }
 
 /// A name server that knows `many.test` with these addresses.
-fn dns(addresses: &[&str], ttl: u32) -> Dns {
+pub(crate) fn dns(addresses: &[&str], ttl: u32) -> Dns {
     let dns = Dns::start();
     tell(&dns, addresses, ttl);
     dns
@@ -111,7 +111,11 @@ fn tell(dns: &Dns, addresses: &[&str], ttl: u32) {
 }
 
 /// Runs users without a rest against `many.test` until `enough` holds.
-fn load(swarm: &Swarm, arguments: &[&str], enough: impl Fn() -> bool) -> (Option<i32>, Summary) {
+pub(crate) fn load(
+    swarm: &Swarm,
+    arguments: &[&str],
+    enough: impl Fn() -> bool,
+) -> (Option<i32>, Summary) {
     let url = format!("http://many.test:{PORT}");
     let given = ["--headless", "-H", &url, "-r", "1000", "-s", "30"];
     let result = ["--json-file", "result.json"];
@@ -123,6 +127,16 @@ fn load(swarm: &Swarm, arguments: &[&str], enough: impl Fn() -> bool) -> (Option
     });
     run.process.signal(Signal::INT);
     (run.process.wait(PATIENCE).code(), summary(swarm))
+}
+
+/// Waits until so many workers can run users: none moves then to even them out, which would make
+/// further connections.
+pub(crate) fn wait_for_ready_workers(master: &Master, count: usize) {
+    wait_until(&format!("{count} workers are ready"), PATIENCE, || {
+        let view = master.page().view();
+        let workers = view["workers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        workers.iter().filter(|worker| worker["state"] == "ready").count() == count
+    });
 }
 
 /// Each of four has a quarter of all, by two hundredths more or less.
@@ -183,7 +197,7 @@ fn users_with_one_connection_each_are_spread_too() {
     let url = format!("http://many.test:{PORT}");
     let master = swarm.master(&scenario("bench"), &["-H", &url]);
     let workers = [(); 2].map(|()| swarm.worker(&master, &["--threads", "2"]));
-    master.page().wait_for_workers(2);
+    wait_for_ready_workers(&master, 2);
     master.page().start(80, 1000.0);
     wait_until("all users have a connection", PATIENCE, || {
         connections(&servers).iter().sum::<usize>() == 80
@@ -270,7 +284,7 @@ fn hangs(test: &str, services: &str, arguments: &[&str], limits: &[&str]) {
     let mut run = swarm.run(&scenario("website"), &[&given[..], &result, arguments].concat());
     let code = run.process.wait(PATIENCE).code();
     let summary = summary(&swarm);
-    assert_eq!(code, Some(FAILURES), "{}", run.process.err.text());
+    assert_eq!(code, Some(NOTHING_ANSWERED), "{}", run.process.err.text());
     let mut within = BTreeSet::new();
     for error in &summary.errors {
         let text = "cannot resolve `many.test`: no answer from the resolver within ";
@@ -317,6 +331,25 @@ fn a_lookup_that_hangs_does_not_hold_the_end_up() {
     run.process.wait(PATIENCE);
     // The C library asks a second time after five seconds: nobody was there any more to do so.
     assert!(dns.questions("many.test") <= 2, "{}", dns.questions("many.test"));
+}
+
+#[test]
+fn a_name_server_that_is_dead_is_waited_for_once() {
+    let dead = Ipv4Addr::new(127, 0, 0, 54);
+    let network = Network::new("").name_servers(&[dead, Dns::ADDRESS]);
+    if !network.is_here(module_path!(), "a_name_server_that_is_dead_is_waited_for_once") {
+        return;
+    }
+    let dead = UdpSocket::bind((dead, 53)).expect("the test has port 53");
+    dead.set_nonblocking(true).expect("a socket");
+    let (server, dns) = (Counting::start(FOUR[0], false), dns(&FOUR[..1], 1));
+    let lookups = 5;
+    let enough = || dns.questions("many.test") >= 2 * lookups && server.requests() >= 1_000;
+    let (code, summary) = load(&Swarm::new(), &["-u", "4"], enough);
+    assert_eq!((code, summary.total.num_failures), (Some(0), 0));
+    let asked = std::iter::from_fn(|| dead.recv(&mut [0; 512]).ok()).count();
+    // For both families, and a second time before the other server had answered.
+    assert!((2..=4).contains(&asked), "{asked} of {lookups} lookups and more");
 }
 
 #[test]

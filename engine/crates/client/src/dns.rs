@@ -21,6 +21,7 @@ mod lookup;
 mod message;
 mod nsswitch;
 mod preference;
+mod silent;
 mod stub;
 mod system;
 

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::nsswitch::{Source, Way, is_localhost, way};
 use super::preference::{Preferred, prefer};
+use super::silent::Silent;
 use super::stub::Stub;
 use super::{hosts, system};
 use crate::error::duration_text;
@@ -53,6 +54,7 @@ pub(super) struct System {
     port: u16,
     /// Only the C library knows what the environment asks for.
     is_special: bool,
+    silent: Silent,
 }
 
 impl Default for System {
@@ -63,6 +65,7 @@ impl Default for System {
             resolv: "/etc/resolv.conf".into(),
             port: 53,
             is_special: VARIABLES.iter().any(|name| std::env::var_os(name).is_some()),
+            silent: Silent::default(),
         }
     }
 }
@@ -121,7 +124,7 @@ impl System {
         let config = read(&self.resolv).ok();
         let stub = config.and_then(|text| Stub::new(text.as_deref(), machine, self.port));
         match stub {
-            Some(stub) => stub.look_up(name).await,
+            Some(stub) => stub.look_up(name, &self.silent).await,
             None => system::look_up(name).await,
         }
     }

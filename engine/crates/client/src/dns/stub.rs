@@ -1,7 +1,8 @@
 //! The DNS servers of `/etc/resolv.conf`, asked as the C library asks them: the same servers in the
 //! same order, the same search list. Different is what a load test gains from: the TTL is known,
 //! a question that gets lost is repeated after a second and not after five, the next server is
-//! asked beside the one before instead of after it, and all of it can be given up at any time.
+//! asked beside the one before instead of after it, a server that was silent comes last from then
+//! on ([`Silent`]), and all of it can be given up at any time.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,6 +19,7 @@ use tokio::time::timeout;
 
 use super::lookup::{Found, Unresolved};
 use super::message::{Family, Question, Reply};
+use super::silent::Silent;
 use crate::race;
 
 /// From one datagram to its repetition.
@@ -103,12 +105,12 @@ impl Stub {
     }
 
     /// Looks a name up. May wait for ever; the caller sets a limit.
-    pub(super) async fn look_up(&self, name: &str) -> Result<Found, Unresolved> {
+    pub(super) async fn look_up(&self, name: &str, silent: &Silent) -> Result<Found, Unresolved> {
         let name =
             Name::from_ascii(name).map_err(|_error| Unresolved("it is not a DNS name".into()))?;
         let mut outcome = Unresolved("no such name".into());
         for candidate in self.candidates(name) {
-            match self.both_families(candidate).await {
+            match self.both_families(candidate, silent).await {
                 Ok(Some(found)) if found.addresses.is_empty() => {
                     outcome = Unresolved("it has no address".into());
                 }
@@ -142,13 +144,13 @@ impl Stub {
     }
 
     /// The addresses of an absolute name, which may be none; `None` if there is no such name.
-    async fn both_families(&self, name: Name) -> Result<Option<Found>, Trouble> {
+    async fn both_families(&self, name: Name, silent: &Silent) -> Result<Option<Found>, Trouble> {
         if self.v4_only {
             let none = Reply::Addresses { list: Vec::new(), ttl: u32::MAX };
-            return merge(Some(self.ask(name, Family::V4).await), Some(Ok(none)));
+            return merge(Some(self.ask(name, Family::V4, silent).await), Some(Ok(none)));
         }
-        let six = pin!(self.ask(name.clone(), Family::V6));
-        let four = pin!(self.ask(name, Family::V4));
+        let six = pin!(self.ask(name.clone(), Family::V6, silent));
+        let four = pin!(self.ask(name, Family::V4, silent));
         match select(six, four).await {
             Either::Left((six, four)) => {
                 let four = after(&six, four).await;
@@ -162,16 +164,20 @@ impl Stub {
     }
 
     /// Asks the servers for one family's addresses, until one of them gives an answer.
-    async fn ask(&self, name: Name, family: Family) -> Result<Reply, Trouble> {
+    async fn ask(&self, name: Name, family: Family, silent: &Silent) -> Result<Reply, Trouble> {
         let question = Question::new(name, family, self.edns).map_err(Trouble::Question)?;
-        let count = self.servers.len();
-        let first = if self.rotate { fastrand::usize(..count) } else { 0 };
-        let asked = race::run(count, SERVER_DELAY, |index| {
-            self.exchange(self.servers[(first + index) % count], &question)
-        });
+        let first = if self.rotate { fastrand::usize(..self.servers.len()) } else { 0 };
+        let order = silent.order(&self.servers, first);
+        let asked =
+            race::run(order.len(), SERVER_DELAY, |index| self.exchange(order[index], &question));
         let mut outcome = asked.await;
         match outcome.winner {
-            Some((_, reply)) => Ok(reply),
+            Some((winner, reply)) => {
+                let failed = |index| outcome.failures.iter().any(|(failed, _)| *failed == index);
+                let waiting = (0..winner).filter(|index| !failed(*index));
+                silent.answered(order[winner], waiting.map(|index| order[index]));
+                Ok(reply)
+            }
             // There is at least one server.
             None => Err(outcome.failures.remove(0).1),
         }

@@ -24,7 +24,14 @@ impl Files {
     fn system(&self) -> System {
         let path = |name| self.folder.path().join(name);
         let [nsswitch, hosts, resolv] = ["nsswitch", "hosts", "resolv"].map(path);
-        System { nsswitch, hosts, resolv, port: self.port, is_special: false }
+        System {
+            nsswitch,
+            hosts,
+            resolv,
+            port: self.port,
+            is_special: false,
+            silent: Silent::default(),
+        }
     }
 }
 

@@ -91,7 +91,7 @@ fn unresolved(text: &'static str) -> Result<Found, Unresolved> {
 #[tokio::test]
 async fn both_families_are_asked_and_the_shorter_time_counts() {
     let (address, asked) = server(both).await;
-    let answer = stub(&[address]).look_up("shop.test").await;
+    let answer = stub(&[address]).look_up("shop.test", &Silent::default()).await;
     assert_eq!(answer, found(&["2001:db8::1", "10.0.0.1"], 20));
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
@@ -99,9 +99,12 @@ async fn both_families_are_asked_and_the_shorter_time_counts() {
 #[tokio::test]
 async fn one_family_is_enough() {
     let (address, _) = server(v4_only).await;
-    assert_eq!(stub(&[address]).look_up("shop.test").await, found(&["10.0.0.1"], 30));
+    assert_eq!(
+        stub(&[address]).look_up("shop.test", &Silent::default()).await,
+        found(&["10.0.0.1"], 30)
+    );
     let only = Stub { v4_only: true, ..stub(&[address]) };
-    assert_eq!(only.look_up("shop.test").await, found(&["10.0.0.1"], 30));
+    assert_eq!(only.look_up("shop.test", &Silent::default()).await, found(&["10.0.0.1"], 30));
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,30 +117,39 @@ async fn a_family_that_is_not_answered_is_not_waited_for() {
         )
         .await;
     // It is asked for again soon.
-    assert_eq!(stub(&[address]).look_up("shop.test").await, found(&["10.0.0.1"], 1));
+    assert_eq!(
+        stub(&[address]).look_up("shop.test", &Silent::default()).await,
+        found(&["10.0.0.1"], 1)
+    );
 }
 
 #[tokio::test]
 async fn what_there_is_not_is_told_apart() {
     let (address, _) = server(no_name).await;
-    assert_eq!(stub(&[address]).look_up("shop.test").await, unresolved("no such name"));
+    assert_eq!(
+        stub(&[address]).look_up("shop.test", &Silent::default()).await,
+        unresolved("no such name")
+    );
     let (address, _) = server(|_, _| Some(())).await;
-    assert_eq!(stub(&[address]).look_up("shop.test").await, unresolved("it has no address"));
+    assert_eq!(
+        stub(&[address]).look_up("shop.test", &Silent::default()).await,
+        unresolved("it has no address")
+    );
     let (address, _) = server(failing).await;
     let text = "the DNS server failed to find out (SERVFAIL)";
-    assert_eq!(stub(&[address]).look_up("shop.test").await, unresolved(text));
+    assert_eq!(stub(&[address]).look_up("shop.test", &Silent::default()).await, unresolved(text));
     let nobody = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
     let address = nobody.local_addr().expect("it is bound");
     drop(nobody);
     let text = "nobody listens at the DNS server of /etc/resolv.conf";
-    assert_eq!(stub(&[address]).look_up("shop.test").await, unresolved(text));
+    assert_eq!(stub(&[address]).look_up("shop.test", &Silent::default()).await, unresolved(text));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_question_that_got_lost_is_repeated() {
     let (address, asked) =
         server(|message, number| if number < 2 { None } else { both(message, number) }).await;
-    let answer = stub(&[address]).look_up("shop.test").await;
+    let answer = stub(&[address]).look_up("shop.test", &Silent::default()).await;
     assert_eq!(answer, found(&["2001:db8::1", "10.0.0.1"], 20));
     assert_eq!(asked.load(Ordering::SeqCst), 4);
 }
@@ -147,14 +159,28 @@ async fn the_next_server_is_asked_when_one_fails_or_is_silent() {
     let (good, _) = server(both).await;
     for script in [failing, silent] {
         let (bad, _) = server(script).await;
-        let answer = stub(&[bad, good]).look_up("shop.test").await;
+        let answer = stub(&[bad, good]).look_up("shop.test", &Silent::default()).await;
         assert_eq!(answer, found(&["2001:db8::1", "10.0.0.1"], 20));
     }
     // But not because one says that there is no such name.
     let (knows, _) = server(no_name).await;
     let (good, asked) = server(both).await;
-    assert_eq!(stub(&[knows, good]).look_up("shop.test").await, unresolved("no such name"));
+    assert_eq!(
+        stub(&[knows, good]).look_up("shop.test", &Silent::default()).await,
+        unresolved("no such name")
+    );
     assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_is_waited_for_once() {
+    let (dead, _) = server(silent).await;
+    let (good, _) = server(both).await;
+    let stub = stub(&[dead, good]);
+    let remembered = Silent::default();
+    let answer = stub.look_up("shop.test", &remembered).await;
+    assert_eq!(answer, found(&["2001:db8::1", "10.0.0.1"], 20));
+    assert_eq!(remembered.order(&stub.servers, 0), [good, dead]);
 }
 
 #[tokio::test]
@@ -176,9 +202,9 @@ async fn what_does_not_fit_is_asked_for_by_tcp() {
         }
     });
     let expected = found(&["2001:db8::1", "10.0.0.1"], 20);
-    assert_eq!(stub(&[address]).look_up("shop.test").await, expected);
+    assert_eq!(stub(&[address]).look_up("shop.test", &Silent::default()).await, expected);
     let only = Stub { tcp_only: true, ..stub(&[address]) };
-    assert_eq!(only.look_up("shop.test").await, expected);
+    assert_eq!(only.look_up("shop.test", &Silent::default()).await, expected);
 }
 
 #[tokio::test]
@@ -192,11 +218,14 @@ async fn the_search_list_is_gone_through() {
     let config = "search a.test b.test\noptions ndots:2";
     let mut stub = Stub::new(Some(config), "machine", 53).expect("no zone");
     stub.servers = vec![address];
-    assert_eq!(stub.look_up("shop").await, found(&["2001:db8::1", "10.0.0.1"], 20));
+    assert_eq!(
+        stub.look_up("shop", &Silent::default()).await,
+        found(&["2001:db8::1", "10.0.0.1"], 20)
+    );
     assert_eq!(asked.load(Ordering::SeqCst), 4);
     let text = "the DNS server failed to find out (SERVFAIL)";
-    assert_eq!(stub.look_up("other.").await, unresolved("no such name"));
-    assert_eq!(stub.look_up("broken").await, unresolved(text));
+    assert_eq!(stub.look_up("other.", &Silent::default()).await, unresolved("no such name"));
+    assert_eq!(stub.look_up("broken", &Silent::default()).await, unresolved(text));
 }
 
 fn candidates(config: &str, machine: &str, name: &str) -> Vec<String> {
