@@ -134,6 +134,7 @@ pub(crate) fn finish(stream: &Stream, summary: &Summary) {
         format!("\n{}", table::statistics(&snapshot, Rates::Whole, layout)),
         table::percentiles(&snapshot, layout),
         table::connections(&snapshot),
+        table::addresses(&snapshot, layout),
         table::errors(&snapshot, layout),
         table::exceptions(&snapshot, layout),
         table::metrics(&snapshot, layout),

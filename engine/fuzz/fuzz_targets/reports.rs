@@ -65,7 +65,13 @@ fn run(data: &[u8]) {
 fn limits(mode: u8) -> Limits {
     match mode & 1 {
         0 => Limits::default(),
-        _ => Limits { names_max: 2, errors_max: 2, exceptions_max: 2, ..Limits::default() },
+        _ => Limits {
+            names_max: 2,
+            errors_max: 2,
+            exceptions_max: 2,
+            addresses_max: 1,
+            ..Limits::default()
+        },
     }
 }
 
@@ -74,7 +80,6 @@ fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
     mutate_messages(data, size, max_size, seed, 1)
 }
 
-/// Reports with everything that there is in one.
 /// Small and large.
 fn seeds() -> Vec<Vec<u8>> {
     let bytes = |stream, sequence| {
@@ -89,6 +94,7 @@ fn seeds() -> Vec<Vec<u8>> {
     (0..4).flat_map(|mode| [[&[mode], &one[..]].concat(), [&[mode], &some[..]].concat()]).collect()
 }
 
+/// A report with everything that there is in one.
 fn made(stream: u64, sequence: u64) -> swarm_stats::delta::Report {
     let mut recorder = swarm_stats::Recorder::new(Limits::default());
     let connections = swarm_stats::ConnectionCounts { opened: 1, reused: 2, failed: 0, resent: 1 };
@@ -109,6 +115,10 @@ fn made(stream: u64, sequence: u64) -> swarm_stats::delta::Report {
     recorder.interrupted(&connections);
     recorder.unsent();
     recorder.arg_read(2);
+    for last in 1..=2 {
+        let counts = swarm_stats::AddressCounts { opened: 1, failed: 1, requests: 3, failures: 2 };
+        recorder.address(Some(([10, 0, 0, last], 80).into()), counts);
+    }
     recorder.count("n", 1.5).expect("a metric");
     recorder.gauge("g", 2.5, 1_000).expect("a metric");
     recorder.trend("t", 3.5).expect("a metric");

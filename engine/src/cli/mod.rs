@@ -219,6 +219,11 @@ pub(crate) struct TestArgs {
     #[arg(long, env = "SWARM_CSV_FULL_HISTORY", requires = "csv")]
     pub(crate) csv_full_history: bool,
 
+    /// Count connections and requests by the target's addresses as well: a table at the end, and
+    /// "addresses" in --json-file. Each request costs a little more then.
+    #[arg(long, env = "SWARM_STATS_BY_ADDRESS")]
+    pub(crate) stats_by_address: bool,
+
     /// Exit code of a test with failures or exceptions.
     #[arg(long, env = "SWARM_EXIT_CODE_ON_ERROR", default_value = "1")]
     pub(crate) exit_code_on_error: u8,

@@ -88,6 +88,7 @@ pub(super) fn config(loaded: Loaded, args: &TestArgs) -> Result<MasterConfig, Fa
         no_resend: args.no_resend,
         connections: args.connections,
         address_order: args.dns.into(),
+        stats_by_address: args.stats_by_address,
     };
     settings.check().map_err(|error| Failure::new(Exit::Settings, error))?;
     for tag in unknown_tags(&loaded.plan, args.tags.iter().chain(&args.exclude_tags)) {

@@ -3,6 +3,7 @@
 mod backends;
 mod bad_scenarios;
 mod bad_settings;
+mod by_address;
 mod cluster;
 mod console;
 mod dense;

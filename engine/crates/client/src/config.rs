@@ -40,6 +40,9 @@ pub struct ClientConfig {
     /// Where the turns begin, and what is drawn. Processes of one test need different ones, or
     /// those that make one connection each would all begin with the same address. Default 0.
     pub seed: u64,
+    /// Requests note what they have to do with each address of their target
+    /// ([`Progress::take_addresses`](crate::Progress::take_addresses)). Default no.
+    pub notes_addresses: bool,
     /// Addresses of this machine that new connections are made from, one after the other. Empty,
     /// the default, leaves it to the kernel. Each has ports of its own (28,232 by Linux' default)
     /// towards one address and port of a target. A target can be reached from addresses of its
@@ -83,6 +86,7 @@ impl Default for ClientConfig {
             cookies: true,
             address_order: AddressOrder::default(),
             seed: 0,
+            notes_addresses: false,
             source_addresses: Vec::new(),
             allow_only: None,
             insecure: false,

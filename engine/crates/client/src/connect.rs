@@ -7,19 +7,23 @@ use std::time::{Duration, Instant};
 
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{timeout, timeout_at};
+use tokio_rustls::client::TlsStream;
 
+use crate::address_uses::{Attempt, SILENCE_MIN};
 use crate::addresses::{Addresses, Plan, of_families};
 use crate::dns::{self, Name, Preferred, Resolved};
 use crate::error::{ErrorKind, Fault};
-use crate::message::{Phases, add};
+use crate::message::add;
 use crate::ports::Ports;
+use crate::progress::Progress;
+use crate::session::Watch;
 use crate::shared::Shared;
 use crate::stream::Stream;
 use crate::url::{Origin, Scheme};
 use crate::{race, sources, tls};
 
 /// From the begin of an attempt at one address to that at the next (RFC 8305, section 5).
-const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+const ATTEMPT_DELAY: Duration = SILENCE_MIN;
 
 /// How long an address that has failed may take to show that it is back.
 const PROBE_MAX: Duration = Duration::from_secs(1);
@@ -39,7 +43,7 @@ pub(crate) async fn open(
     shared: &Arc<Shared>,
     origin: &Origin,
     begun: Instant,
-    phases: &mut Phases,
+    watch: &mut Watch<'_>,
 ) -> Result<Opened, Fault> {
     let limit = shared.config.connect_timeout;
     let deadline = (begun + limit).into();
@@ -48,9 +52,9 @@ pub(crate) async fn open(
     let mut mark = begun;
     if matches!(resolved, Resolved::Name { looked_up: true, .. }) {
         mark = Instant::now();
-        add(&mut phases.dns, begun, mark);
+        add(&mut watch.phases.dns, begun, mark);
     }
-    let connected = timeout_at(deadline, establish(shared, &resolved, origin, mark, phases)).await;
+    let connected = timeout_at(deadline, establish(shared, &resolved, origin, mark, watch)).await;
     connected.unwrap_or_else(|_elapsed| Err(Fault::connect_timeout(limit, origin)))
 }
 
@@ -59,47 +63,68 @@ async fn establish(
     resolved: &Resolved,
     origin: &Origin,
     mark: Instant,
-    phases: &mut Phases,
+    watch: &mut Watch<'_>,
 ) -> Result<Opened, Fault> {
-    let (tcp, begun) = match resolved {
-        Resolved::Literal(address) => (connect_only(shared, *address, origin).await?, mark),
+    let progress = watch.progress;
+    let ((tcp, attempt), begun) = match resolved {
+        Resolved::Literal(ip) => (connect_only(shared, *ip, origin, progress).await?, mark),
         Resolved::Name { name, preferred, .. } => match &*preferred.addresses {
-            [address] => (connect_only(shared, *address, origin).await?, mark),
-            _ => connect_any(shared, name, preferred, origin).await?,
+            [ip] => (connect_only(shared, *ip, origin, progress).await?, mark),
+            _ => connect_any(shared, name, preferred, origin, progress).await?,
         },
     };
     let connected = Instant::now();
-    add(&mut phases.connect, mark, connected);
+    add(&mut watch.phases.connect, mark, connected);
     let handshake = connected.saturating_duration_since(begun);
     if origin.scheme == Scheme::Http {
+        attempt.succeeded();
         return Ok(Opened { stream: Stream::plain(tcp), handshake, done: connected });
     }
-    let connector = shared.tls.connector().await?;
-    let name = tls::server_name(&origin.host)?;
-    let secured = connector.connect(name, tcp).await;
-    let secured = secured.map_err(|error| tls::handshake_fault(&error))?;
+    let secured = match secure(shared, tcp, origin).await {
+        Ok(secured) => secured,
+        Err(fault) => {
+            attempt.failed();
+            return Err(fault);
+        }
+    };
+    attempt.succeeded();
     let done = Instant::now();
-    add(&mut phases.tls, connected, done);
+    add(&mut watch.phases.tls, connected, done);
     Ok(Opened { stream: Stream::tls(secured), handshake, done })
 }
 
-async fn connect_only(
+async fn secure(
+    shared: &Shared,
+    tcp: TcpStream,
+    origin: &Origin,
+) -> Result<TlsStream<TcpStream>, Fault> {
+    let connector = shared.tls.connector().await?;
+    let name = tls::server_name(&origin.host)?;
+    connector.connect(name, tcp).await.map_err(|error| tls::handshake_fault(&error))
+}
+
+/// A connection whose TLS handshake is still to come, where there is one.
+type Begun<'a> = (TcpStream, Attempt<'a>);
+
+async fn connect_only<'a>(
     shared: &Shared,
     address: IpAddr,
     origin: &Origin,
-) -> Result<TcpStream, Fault> {
+    progress: &'a Progress,
+) -> Result<Begun<'a>, Fault> {
     let target = SocketAddr::new(address, origin.port);
-    attempt(shared, target, origin).await.map_err(|failed| failed.fault)
+    attempt(shared, target, origin, progress).await.map_err(|failed| failed.fault)
 }
 
 /// Connects to one of several addresses: the one whose turn it is, and if it has no answer soon,
 /// others beside it. The first that answers is taken; also tells when that attempt began.
-async fn connect_any(
+async fn connect_any<'a>(
     shared: &Arc<Shared>,
     name: &Arc<Name>,
     preferred: &Preferred,
     origin: &Origin,
-) -> Result<(TcpStream, Instant), Fault> {
+    progress: &'a Progress,
+) -> Result<(Begun<'a>, Instant), Fault> {
     let fitting = of_families(preferred, |address| shared.sources.fit(address));
     let preferred = if fitting.addresses.is_empty() { preferred } else { &fitting };
     let (order, seed) = (shared.config.address_order, shared.config.seed);
@@ -109,8 +134,9 @@ async fn connect_any(
         let (shared, name, origin) = (Arc::clone(shared), Arc::clone(name), origin.clone());
         tokio::spawn(async move { probing(&shared, &name, address, &origin).await });
     }
-    let raced =
-        race::run(order.len(), ATTEMPT_DELAY, |index| attempt(shared, order[index], origin));
+    let raced = race::run(order.len(), ATTEMPT_DELAY, |index| {
+        attempt(shared, order[index], origin, progress)
+    });
     let race::Outcome { winner, failures, begun } = raced.await;
     let now = Instant::now();
     let mut addresses = known(name);
@@ -119,7 +145,7 @@ async fn connect_any(
             addresses.failed(order[*index], begun[*index], now);
         }
     }
-    let Some((winner, tcp)) = winner else {
+    let Some((winner, connected)) = winner else {
         drop(addresses);
         return Err(most_telling(failures));
     };
@@ -130,16 +156,16 @@ async fn connect_any(
             addresses.failed(order[index], *begun, now);
         }
     }
-    Ok((tcp, begun[winner]))
+    Ok((connected, begun[winner]))
 }
 
 /// Looks whether an address that has failed is back. No request goes over that connection.
 async fn probing(shared: &Shared, name: &Name, address: SocketAddr, origin: &Origin) {
-    let begun = Instant::now();
-    let connected = timeout(PROBE_MAX, attempt(shared, address, origin)).await;
+    let (begun, no_request) = (Instant::now(), Progress::new());
+    let connected = timeout(PROBE_MAX, attempt(shared, address, origin, &no_request)).await;
     let now = Instant::now();
     match connected {
-        Ok(Ok(_tcp)) => known(name).answered(address, now),
+        Ok(Ok(_connected)) => known(name).answered(address, now),
         Ok(Err(failed)) if !failed.by_other_side => {}
         _ => known(name).failed(address, begun, now),
     }
@@ -164,7 +190,23 @@ struct Failed {
     by_other_side: bool,
 }
 
-async fn attempt(
+async fn attempt<'a>(
+    shared: &Shared,
+    target: SocketAddr,
+    origin: &Origin,
+    progress: &'a Progress,
+) -> Result<Begun<'a>, Failed> {
+    let attempt = progress.attempt(target);
+    match connect_to(shared, target, origin).await {
+        Ok(tcp) => Ok((tcp, attempt)),
+        Err(failed) => {
+            attempt.failed();
+            Err(failed)
+        }
+    }
+}
+
+async fn connect_to(
     shared: &Shared,
     target: SocketAddr,
     origin: &Origin,

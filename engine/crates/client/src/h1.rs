@@ -39,6 +39,7 @@ mod message_head;
 mod remembered;
 mod scratch;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -165,6 +166,11 @@ impl Connection {
         let has_rested = |now_ms: u32| now_ms.wrapping_sub(self.idle_since_ms) >= IDLE_MIN_MS;
         let asks = matches!(care, Care::High { now_ms } if has_rested(now_ms));
         self.reusable && self.stream.is_quiet() && (!asks || self.stream.is_silent())
+    }
+
+    /// Who is at the other end; see [`Stream::peer`].
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.stream.peer()
     }
 
     /// Sends a request and reads its whole response.

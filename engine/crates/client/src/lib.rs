@@ -32,7 +32,8 @@
 //! - `dns`: from a name to its addresses; `addresses`: in which order they are tried.
 //! - `pool`, `connect`, `race`, `sources`, `ports`, `tls`, `stream`: how a connection comes to be
 //!   and is used again.
-//! - `progress`: how far a request has come, and what it took of connections.
+//! - `progress`: how far a request has come, and what it took of connections; `address_uses`: at
+//!   which addresses.
 //! - `detached`: calls into the system that may hang.
 //! - `deadline`: time limits of requests. `h1`: one exchange on one connection.
 //! - `error`: what can go wrong, in words that do not vary from sample to sample.
@@ -47,6 +48,7 @@
 //! one runtime. All futures are `Send`; no lock is held across an await.
 #![forbid(unsafe_code)]
 
+mod address_uses;
 mod addresses;
 mod allow;
 mod call;
@@ -76,6 +78,7 @@ mod target;
 mod tls;
 mod url;
 
+pub use address_uses::{AddressUse, AddressUses};
 pub use allow::{AllowList, AllowListError};
 pub use config::{AddressOrder, ClientConfig, ConfigError};
 pub use error::{Error, ErrorKind};

@@ -30,7 +30,7 @@
 //! # Memory
 //! A session at rest has 128 bytes, its one kept connection included, and the runtime's
 //! registration of that: together 511 bytes measured (`examples/idle_memory.rs`). A request under
-//! way is a future of 936 bytes and a buffer for its head.
+//! way is a future of 960 bytes and a buffer for its head.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -80,11 +80,11 @@ struct Own {
 }
 
 /// What is noted of one request on its way.
-struct Watch<'a> {
-    progress: &'a Progress,
+pub(crate) struct Watch<'a> {
+    pub(crate) progress: &'a Progress,
     /// The end of what was measured last.
     mark: Instant,
-    phases: Phases,
+    pub(crate) phases: Phases,
 }
 
 impl Session {
@@ -111,6 +111,16 @@ impl Session {
     #[must_use]
     pub fn base(&self) -> Option<&BaseUrl> {
         self.base.as_ref()
+    }
+
+    /// For [`Self::send_noted`]. It notes addresses as well if the session's
+    /// [`ClientConfig::notes_addresses`](crate::ClientConfig) says so.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        match self.shared.config.notes_addresses {
+            true => Progress::by_address(),
+            false => Progress::new(),
+        }
     }
 
     /// Sends a request, follows its redirects, reads the final response to its end.
@@ -233,6 +243,7 @@ impl Session {
         target: &Target<'_>,
         watch: &mut Watch<'_>,
     ) -> Result<Answer, Fault> {
+        watch.progress.exchange();
         // Only the base URL's origin is borrowed.
         if !(self.base_allowed && matches!(target.origin, Cow::Borrowed(_))) {
             self.shared.allowed.check(&target.origin)?;
@@ -253,7 +264,7 @@ impl Session {
         let mut first = None;
         if let Some(connection) = &mut exchange.connection {
             let outgoing = outgoing(call, &exchange.head);
-            watch.progress.reuse();
+            watch.progress.reuse(|| connection.peer());
             match connection.exchange(outgoing, &self.shared.h1).await {
                 Ok(answer) => return exchange.finish(answer, watch),
                 Err(failure) => first = exchange.give_up(failure, watch)?,
@@ -365,7 +376,7 @@ impl Exchange<'_, '_> {
     ) -> Result<Answer, Fault> {
         let (shared, begun) = (&self.session.shared, Instant::now());
         watch.progress.connect();
-        let opened = connect::open(shared, &self.target.origin, begun, &mut watch.phases).await;
+        let opened = connect::open(shared, &self.target.origin, begun, watch).await;
         let is_resent = first.is_some();
         // Who crashed and is not back has closed the connection; that it refuses another says less.
         let Opened { stream, handshake, done } = opened.map_err(|fault| first.unwrap_or(fault))?;

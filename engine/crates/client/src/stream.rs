@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -66,15 +67,25 @@ impl Stream {
         }
     }
 
+    /// Who is at the other end. Costs a system call; `None` if the connection has ended by a reset.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        let peer = self.tcp().peer_addr().ok()?;
+        // As it was connected to: without what the kernel tells of the way there.
+        Some(SocketAddr::new(peer.ip(), peer.port()))
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
     /// Whether the kernel holds neither bytes of the peer nor its end. Costs a system call, and
     /// tells what the runtime has not been told yet: it asks the kernel between two turns of its
     /// tasks.
     pub(crate) fn is_silent(&self) -> bool {
-        let tcp = match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
-        };
-        would_block(SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]))
+        would_block(SockRef::from(self.tcp()).peek(&mut [MaybeUninit::uninit()]))
     }
 
     /// Whether the peer has neither closed the stream nor sent anything since the last read, as far

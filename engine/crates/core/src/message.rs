@@ -110,6 +110,8 @@ pub struct Settings {
     pub connections: Connections,
     /// With which address of a name a connection begins.
     pub address_order: AddressOrder,
+    /// Count connections and requests by address, too.
+    pub stats_by_address: bool,
 }
 
 /// With which of the addresses of a name a new connection begins.

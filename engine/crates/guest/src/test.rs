@@ -148,6 +148,7 @@ impl Test {
                 AddressOrder::First => swarm_client::AddressOrder::First,
                 AddressOrder::Random => swarm_client::AddressOrder::Random,
             },
+            notes_addresses: settings.stats_by_address,
             seed: choice::worker_seed(settings.seed, worker_index),
             ..client_of(settings.connections, client)
         };

@@ -305,6 +305,7 @@ fn difference(of_test: &Settings, asked: &Settings) -> Option<&'static str> {
         (of_test.no_resend != asked.no_resend, "--no-resend"),
         (of_test.connections != asked.connections, "--connections"),
         (of_test.address_order != asked.address_order, "--dns"),
+        (of_test.stats_by_address != asked.stats_by_address, "--stats-by-address"),
     ];
     differs.into_iter().find_map(|(differs, flag)| differs.then_some(flag))
 }

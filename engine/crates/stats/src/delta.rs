@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::addresses::AddressDelta;
 use crate::connections::ConnectionCounts;
 use crate::histogram::Histogram;
 
@@ -139,6 +140,8 @@ pub struct Delta {
     /// Places in the test's list of arguments of those that a guest has asked for, rising; each
     /// once. A worker tells each once in a test.
     pub args_read: Vec<u32>,
+    /// What came of each address, if that was asked for, rising; each once.
+    pub addresses: Vec<AddressDelta>,
 }
 
 /// How late one load thread started tasks that were due.

@@ -12,7 +12,7 @@
 //! - [`times`]: units and limits of times.
 //! - [`recorder`]: what one load thread records.
 //! - [`delta`]: what was recorded in one interval, as plain data that adds up.
-//! - [`connections`]: what requests took of connections.
+//! - [`connections`]: what requests took of connections; [`addresses`]: at which addresses.
 //! - [`parts`]: deltas in parts, for messages that must not be too long.
 //! - [`metric`]: metrics of the guest's own.
 //! - [`lateness`]: how late the generator itself was, by load thread.
@@ -42,6 +42,7 @@ macro_rules! planted {
     };
 }
 
+pub mod addresses;
 mod chunk;
 pub mod connections;
 pub mod delta;
@@ -76,6 +77,7 @@ mod window;
 /// histograms: nothing in the bytes tells.
 pub const FORMAT: u32 = 3;
 
+pub use addresses::AddressCounts;
 pub use connections::ConnectionCounts;
 pub use histogram::Histogram;
 pub use ledger::{Accept, Ledger};

@@ -38,6 +38,8 @@ pub struct Limits {
     pub metrics_max: usize,
     /// Workers whose requests the totals count one by one.
     pub workers_max: usize,
+    /// Addresses that are counted one by one: in one delta of a recorder, in all of the totals.
+    pub addresses_max: usize,
 }
 
 impl Default for Limits {
@@ -51,6 +53,7 @@ impl Default for Limits {
             trace_bytes_max: 8_000,
             metrics_max: 200,
             workers_max: 10_000,
+            addresses_max: 256,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Joining deltas: the shards of a worker make one report.
 
+use crate::addresses;
 use crate::delta::{Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta};
 use crate::histogram::Histogram;
 use crate::limits::{OTHER_ERRORS, OTHER_EXCEPTIONS, OTHER_NAME};
@@ -135,6 +136,9 @@ impl Delta {
             }
         }
         merge_sorted(&mut self.args_read, &other.args_read);
+        for more in &other.addresses {
+            addresses::count(&mut self.addresses, more, usize::MAX);
+        }
     }
 
     /// Is there nothing in it?
@@ -150,6 +154,7 @@ impl Delta {
             && self.names_overflowed == 0
             && self.lateness.is_empty()
             && self.args_read.is_empty()
+            && self.addresses.is_empty()
     }
 
     /// Samples of all entries.

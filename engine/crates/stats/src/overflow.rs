@@ -56,6 +56,13 @@ impl Totals {
                  together as {OTHER_WORKERS}"
             ));
         }
+        if self.addresses.first().is_some_and(|row| row.address.is_none()) {
+            passed.push(format!(
+                "there are more than {} addresses: connections to further ones, and their \
+                 requests, are counted together as {OTHER_NAME}",
+                self.limits.addresses_max
+            ));
+        }
         passed
     }
 }

@@ -1,5 +1,6 @@
 //! Deltas in parts, for messages that must not be too long.
 
+use crate::addresses::AddressDelta;
 use crate::delta::{
     Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta, MetricValue,
 };
@@ -41,6 +42,7 @@ impl Delta {
                 exceptions: room.split_off(&mut self.exceptions),
                 metrics: room.split_off(&mut self.metrics),
                 lateness: room.split_off(&mut self.lateness),
+                addresses: room.split_off(&mut self.addresses),
                 ..Self::default()
             };
             parts.push(self);
@@ -62,6 +64,7 @@ impl Delta {
             + sum(&self.exceptions)
             + sum(&self.metrics)
             + sum(&self.lateness)
+            + sum(&self.addresses)
             + self.args_read.len() * size_of::<u32>()
             + DELTA_BYTES
     }
@@ -134,10 +137,16 @@ impl Row for LatenessDelta {
     }
 }
 
+impl Row for AddressDelta {
+    fn bytes(&self) -> usize {
+        ROW_BYTES
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ConnectionCounts, Limits, Recorder, Sample};
+    use crate::{AddressCounts, ConnectionCounts, Limits, Recorder, Sample};
 
     fn whole() -> Delta {
         let mut recorder = Recorder::new(Limits::default());
@@ -158,6 +167,10 @@ mod tests {
         recorder.unsent();
         recorder.arg_read(3);
         recorder.lateness(5);
+        for last in 0..25 {
+            let counts = AddressCounts { opened: 1, ..AddressCounts::default() };
+            recorder.address(Some(([10, 0, 0, last], 80).into()), counts);
+        }
         recorder.drain()
     }
 
@@ -188,6 +201,6 @@ mod tests {
         assert!(parts.iter().all(|part| part.message_bytes() <= max.bytes + DELTA_BYTES + 4));
         assert_eq!(sum(parts), whole);
         let tiny = whole.clone().into_parts(PartMax { rows: usize::MAX, bytes: 1 });
-        assert_eq!((tiny.len(), sum(tiny)), (25 + 25 + 1 + 1, whole));
+        assert_eq!((tiny.len(), sum(tiny)), (25 + 25 + 1 + 1 + 25, whole));
     }
 }

@@ -5,6 +5,9 @@
 //! a few additions; it allocates while the first samples of an entry after a drain come. Entries
 //! without samples cost a drain nothing.
 
+use std::net::SocketAddr;
+
+use crate::addresses::{self, AddressCounts, AddressDelta};
 use crate::connections::ConnectionCounts;
 use crate::delta::{
     Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta, MetricValue,
@@ -133,6 +136,7 @@ pub struct Recorder {
     late: Tally,
     late_max_us: Option<u64>,
     args_read: Vec<u32>,
+    addresses: Vec<AddressDelta>,
 }
 
 impl Recorder {
@@ -155,6 +159,7 @@ impl Recorder {
             late: Tally::default(),
             late_max_us: None,
             args_read: Vec::new(),
+            addresses: Vec::new(),
         }
     }
 
@@ -308,6 +313,13 @@ impl Recorder {
         self.unsent += 1;
     }
 
+    /// Counts what a request had to do with an address. `None` stands for several of which nobody
+    /// knows more.
+    pub fn address(&mut self, address: Option<SocketAddr>, counts: AddressCounts) {
+        let more = AddressDelta { address, counts };
+        addresses::count(&mut self.addresses, &more, self.limits.addresses_max);
+    }
+
     /// Notes that a guest has asked for the argument at this place in the test's list of arguments.
     /// To be told of each once in a test: it is kept until the next drain.
     pub fn arg_read(&mut self, place: u32) {
@@ -341,6 +353,7 @@ impl Recorder {
             names_overflowed: std::mem::take(&mut self.names_overflowed),
             lateness: self.drain_lateness(),
             args_read: std::mem::take(&mut self.args_read),
+            addresses: std::mem::take(&mut self.addresses),
         }
     }
 

@@ -166,6 +166,21 @@ pub enum MetricFigures {
     },
 }
 
+/// What came of one address of the target, as of [`AddressCounts`](crate::AddressCounts).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressSnapshot {
+    /// As in 10.0.0.1:80 or [::1]:80, or `(other)`.
+    pub address: String,
+    /// Connections made to it.
+    pub opened: u64,
+    /// Attempts to connect to it that came to nothing.
+    pub failed: u64,
+    /// Samples of requests over its connections.
+    pub num_requests: u64,
+    /// Those of them that failed.
+    pub num_failures: u64,
+}
+
 /// The merged statistics at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -184,6 +199,10 @@ pub struct Snapshot {
     pub seconds: Vec<Second>,
     /// What all requests took of connections, those included that were cut off.
     pub connections: ConnectionCounts,
+    /// What came of each address, sorted, if that was asked for; those above the limit come last,
+    /// together.
+    #[serde(default)]
+    pub addresses: Vec<AddressSnapshot>,
     /// Requests cut off on their way, by the end of the stop timeout or with the instance that sent
     /// them; they are no samples.
     pub interrupted: u64,

@@ -6,6 +6,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::addresses::{self, AddressDelta};
 use crate::connections::ConnectionCounts;
 use crate::delta::{
     Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta, Report,
@@ -148,6 +149,7 @@ pub struct Totals {
     pub(crate) metrics: Rows<MetricDelta>,
     pub(crate) workers: Rows<Worker>,
     pub(crate) connections: ConnectionCounts,
+    pub(crate) addresses: Vec<AddressDelta>,
     pub(crate) interrupted: u64,
     pub(crate) unsent: u64,
     pub(crate) names_overflowed: u64,
@@ -205,6 +207,7 @@ impl Totals {
             metrics: Rows::default(),
             workers: Rows::default(),
             connections: ConnectionCounts::default(),
+            addresses: Vec::new(),
             interrupted: 0,
             unsent: 0,
             names_overflowed: 0,
@@ -448,6 +451,9 @@ impl Totals {
             }
         }
         self.connections.add(&delta.connections);
+        for more in &delta.addresses {
+            addresses::count(&mut self.addresses, more, self.limits.addresses_max);
+        }
         self.interrupted = self.interrupted.saturating_add(delta.interrupted);
         self.unsent = self.unsent.saturating_add(delta.unsent);
         self.names_overflowed = self.names_overflowed.saturating_add(delta.names_overflowed);

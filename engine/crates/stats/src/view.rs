@@ -1,5 +1,6 @@
 //! Totals at one moment, as a [`Snapshot`].
 
+use crate::addresses;
 use crate::dense::Dense;
 use crate::lateness::is_late;
 use crate::metric::figures;
@@ -70,6 +71,7 @@ impl Totals {
             metrics,
             seconds: self.series.seconds(shown, self.span.start_ms()),
             connections: self.connections,
+            addresses: addresses::shown(&self.addresses),
             interrupted: self.interrupted,
             unsent: self.unsent,
             names_overflowed: self.names_overflowed,

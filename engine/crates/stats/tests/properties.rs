@@ -2,13 +2,16 @@
 //! had been recorded in one place.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use hdrhistogram::iterators::IterationValue;
 use proptest::prelude::*;
 use swarm_stats::delta::{Delta, EntryDelta, Report};
-use swarm_stats::snapshot::Snapshot;
+use swarm_stats::snapshot::{AddressSnapshot, Snapshot};
 use swarm_stats::times::HIGHEST_US;
-use swarm_stats::{Accept, ConnectionCounts, Ledger, Limits, Recorder, Sample, Totals};
+use swarm_stats::{
+    Accept, AddressCounts, ConnectionCounts, Ledger, Limits, Recorder, Sample, Totals,
+};
 
 const NAMES: [&str; 3] = ["/", "/cart", "/a/rather/long/name"];
 const ERRORS: [Option<&str>; 3] = [None, Some("status 500"), Some("timeout")];
@@ -48,6 +51,30 @@ impl Event {
     }
 }
 
+/// In the order in which they are shown.
+const ADDRESSES: [&str; 3] = ["10.0.0.1:80", "[2001:db8::1]:80", "(other)"];
+
+impl Event {
+    fn address(&self) -> Option<SocketAddr> {
+        ADDRESSES[self.name].parse().ok()
+    }
+
+    fn address_counts(&self) -> AddressCounts {
+        let [opened, _, failed, _] = self.connections;
+        AddressCounts { opened, failed, requests: 1, failures: u64::from(self.error > 0) }
+    }
+}
+
+/// The figures of one address, made from the events themselves.
+fn expected_of_address(events: &[Event], at: usize) -> Option<AddressSnapshot> {
+    let mut counts = AddressCounts::default();
+    events.iter().filter(|event| event.name == at).for_each(|e| counts.add(&e.address_counts()));
+    let AddressCounts { opened, failed, requests: num_requests, failures: num_failures } = counts;
+    let address = ADDRESSES[at].to_owned();
+    let row = AddressSnapshot { address, opened, failed, num_requests, num_failures };
+    (num_requests > 0).then_some(row)
+}
+
 fn time_us() -> impl Strategy<Value = u64> {
     prop_oneof![
         4 => 200_u64..50_000,
@@ -81,6 +108,7 @@ fn record(events: &[Event]) -> Vec<Delta> {
         let recorder = &mut recorders[event.recorder];
         let entry = recorder.intern("GET", NAMES[event.name]);
         recorder.record(entry, event.sample(at_ms));
+        recorder.address(event.address(), event.address_counts());
         if event.drain {
             deltas.push(recorder.drain());
         }
@@ -245,6 +273,8 @@ proptest! {
         events.iter().for_each(|event| connections.add(&event.connections()));
         prop_assert_eq!(snapshot.connections, connections);
         prop_assert_eq!(snapshot.total.num_resent, connections.resent);
+        let addresses = (0..ADDRESSES.len()).filter_map(|at| expected_of_address(&events, at));
+        prop_assert_eq!(&snapshot.addresses, &addresses.collect::<Vec<_>>());
         prop_assert_eq!(totals.is_answered(), events.iter().any(|e| e.error != UNANSWERED));
         let in_seconds = snapshot.seconds.iter().map(|second| second.requests).sum::<u64>();
         prop_assert_eq!(in_seconds, events.len() as u64);

@@ -22,6 +22,7 @@ fn small() -> Limits {
         trace_bytes_max: 10,
         metrics_max: 2,
         workers_max: 1,
+        addresses_max: 1,
     }
 }
 

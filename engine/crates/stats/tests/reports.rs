@@ -10,7 +10,7 @@ use swarm_stats::report::csv::{
 use swarm_stats::report::json::{Summary, SummaryError, WorkerSummary};
 use swarm_stats::report::table::{self, Layout, Progress, Rates};
 use swarm_stats::snapshot::{EntrySnapshot, Snapshot};
-use swarm_stats::{ConnectionCounts, Limits, Recorder, Sample, Totals};
+use swarm_stats::{AddressCounts, ConnectionCounts, Limits, Recorder, Sample, Totals};
 
 /// 2024-05-17T09:30:00Z.
 const ORIGIN_UNIX_MS: u64 = 1_715_938_200_000;
@@ -51,6 +51,9 @@ fn snapshot() -> Snapshot {
         recorder.record(cart, sample);
         recorder.interrupted(&connections([0, 1, 0, 1]));
         recorder.unsent();
+        let counts = |requests, failed| AddressCounts { opened: 1, failed, requests, failures: 0 };
+        recorder.address(Some(([10, 0, 0, 1], 80).into()), counts(100, 0));
+        recorder.address(Some(([0u16, 0, 0, 0, 0, 0, 0, 1], 8080).into()), counts(1, failed));
         recorder.count("orders", 1.5).unwrap();
         recorder.gauge("queue", 3.0, at_ms).unwrap();
         recorder.trend("rows", 12.25).unwrap();
@@ -254,6 +257,11 @@ fn json_reads_back_and_has_the_promised_fields() {
     assert_eq!((&value["interrupted"], &value["unsent"]), (&10.into(), &10.into()));
     let taken = serde_json::json!({"opened": 19, "reused": 1_000, "failed": 1, "resent": 11});
     assert_eq!(value["connections"], taken, "those of interrupted requests, too");
+    let of_address = serde_json::json!({
+        "address": "10.0.0.1:80", "opened": 10, "failed": 0, "num_requests": 1_000,
+        "num_failures": 0,
+    });
+    assert_eq!((&value["addresses"][0], &value["addresses"][2]), (&of_address, &().into()));
     let (cart, total) = (&value["entries"][1], &value["total"]);
     for line in [cart, total] {
         assert_eq!((&line["num_resent"], &line["num_unanswered"]), (&1.into(), &1.into()));
@@ -266,7 +274,7 @@ fn json_of_before_connections_were_counted_is_still_read() {
     let text = Summary::new(snapshot()).to_json();
     let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let fields = value.as_object_mut().unwrap();
-    for new in ["connections", "unsent", "in_flight", "nothing_answered"] {
+    for new in ["connections", "addresses", "unsent", "in_flight", "nothing_answered"] {
         fields.remove(new).unwrap_or_else(|| panic!("{new} is no field"));
     }
     value["total"].as_object_mut().unwrap().remove("num_resent").unwrap();
@@ -291,6 +299,7 @@ fn tables_are_plain_text() {
         table::progress(&line, &snapshot, full),
         table::statistics(&snapshot, Rates::Whole, full),
         table::connections(&snapshot),
+        table::addresses(&snapshot, full),
         table::percentiles(&snapshot, full),
         table::errors(&snapshot, full),
         table::exceptions(&snapshot, full),
@@ -304,11 +313,12 @@ fn tables_are_plain_text() {
 fn tables_without_lines_are_empty() {
     let (empty, full) = (Snapshot::default(), Layout::default());
     let texts = [
+        table::addresses(&empty, full),
         table::errors(&empty, full),
         table::exceptions(&empty, full),
         table::metrics(&empty, full),
     ];
-    assert_eq!(texts, [""; 3]);
+    assert_eq!(texts, [""; 4]);
     assert_eq!(table::connections(&empty), "");
     assert!(!table::statistics(&empty, Rates::Current, full).contains("resent"));
     assert!(table::statistics(&empty, Rates::Current, full).contains("0(0.00%)"));

@@ -3,7 +3,9 @@
 
 use proptest::prelude::*;
 use swarm_stats::delta::{Delta, Report};
-use swarm_stats::{Accept, ConnectionCounts, FORMAT, Ledger, Limits, Recorder, Sample, Totals};
+use swarm_stats::{
+    Accept, AddressCounts, ConnectionCounts, FORMAT, Ledger, Limits, Recorder, Sample, Totals,
+};
 
 /// What happens to totals.
 #[derive(Debug, Clone)]
@@ -55,6 +57,15 @@ fn delta(samples: u32, seed: u64, at_ms: u64) -> Delta {
         let sample = Sample { response_time_us, bytes, error, unanswered, connections, at_ms };
         recorder.record(entry, sample);
         recorder.lateness(state >> 48);
+        let counts = AddressCounts {
+            opened: connections.opened,
+            failed: connections.failed,
+            requests: 1,
+            failures: u64::from(error.is_some()),
+        };
+        let last = (state >> 37 & 3) as u8;
+        let address = (last > 0).then(|| ([10, 0, 0, last], 80).into());
+        recorder.address(address, counts);
     }
     if samples > 3 {
         recorder.exception("trap: unreachable", &format!("frame {}", seed % 3));
@@ -213,6 +224,6 @@ fn the_format_is_what_its_version_says() {
         postcard::to_allocvec(&report),
     ];
     let prints = saved.map(|bytes| fingerprint(&bytes.expect("it can be written")));
-    let known = [0xa31c_2170_f4fe_64fd, 0xaa2b_7a95_7916_36ac, 0x5fc8_a367_ceea_7a18];
+    let known = [0xb538_1e51_5121_cb10, 0xaa2b_7a95_7916_36ac, 0xf861_637d_9a4c_8236];
     assert_eq!((FORMAT, prints), (3, known));
 }

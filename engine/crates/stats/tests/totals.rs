@@ -3,7 +3,7 @@
 use swarm_stats::delta::{Delta, Report};
 use swarm_stats::limits::{OTHER_NAME, OTHER_WORKERS};
 use swarm_stats::snapshot::{MetricFigures, Second};
-use swarm_stats::{Applied, ConnectionCounts, Limits, Recorder, Sample, Totals};
+use swarm_stats::{AddressCounts, Applied, ConnectionCounts, Limits, Recorder, Sample, Totals};
 
 /// A delta of requests to `/`, each of this time; the first `failures` of them failed.
 fn delta(requests: u64, failures: u64, time_us: u64) -> Delta {
@@ -226,6 +226,7 @@ fn the_limits_that_were_passed_are_told() {
         trace_bytes_max: 40,
         metrics_max: 1,
         workers_max: 1,
+        addresses_max: 1,
     };
     let passed = |worker: &str, record: &dyn Fn(&mut Recorder)| {
         let mut recorder = Recorder::new(Limits::default());
@@ -337,4 +338,29 @@ fn a_reset_does_not_forget_that_there_were_answers_nor_which_arguments_were_read
     assert_eq!(read, [1, 4, 6]);
     totals.start(3_000);
     assert!(!totals.is_answered() && !totals.is_arg_read(1), "another test");
+}
+
+#[test]
+fn addresses_above_the_limit_are_counted_together_and_told() {
+    let limits = Limits { addresses_max: 2, ..Limits::default() };
+    let mut recorder = Recorder::new(limits.clone());
+    let mut totals = Totals::new(limits);
+    totals.start(0);
+    let counts = AddressCounts { opened: 1, failed: 2, requests: 3, failures: 1 };
+    let mut apply = |last: &[u8]| {
+        for last in last {
+            recorder.address(Some(([10, 0, 0, *last], 80).into()), counts);
+        }
+        totals.apply("w", &report(0, 1_000, recorder.drain()));
+        let rows = totals.snapshot(5_000).addresses;
+        let rows: Vec<_> = rows.into_iter().map(|row| (row.address, row.opened)).collect();
+        (rows, totals.limits_passed())
+    };
+    let row = |text: &str, opened| (text.to_owned(), opened);
+    let own = [row("10.0.0.1:80", 1), row("10.0.0.2:80", 2)];
+    assert_eq!(apply(&[2, 1, 2]), (own.to_vec(), vec![]));
+    // The recorder had room for the third one since it was drained, the totals have not.
+    let (rows, told) = apply(&[3, 1, 4, 5]);
+    assert_eq!(rows, [row("10.0.0.1:80", 2), row("10.0.0.2:80", 2), row("(other)", 3)]);
+    assert!(told.len() == 1 && told[0].contains("more than 2 addresses"), "{told:?}");
 }

@@ -323,6 +323,7 @@ impl Fake {
             interrupted: if self.state == TestState::Stopped { 3 } else { 0 },
             unsent: 0,
             names_overflowed: 0,
+            addresses: Vec::new(),
             lateness_ms: (num_requests > 0).then(|| {
                 let late_ms = f64::from(self.late_ms);
                 (0.5 * late_ms, 0.94 * late_ms, 3.7 * late_ms)

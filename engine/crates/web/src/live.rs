@@ -217,6 +217,8 @@ impl<'a> Told<'a> {
             exceptions: Vec::new(),
             metrics: Vec::new(),
             seconds: Vec::new(),
+            // The page does not show them.
+            addresses: Vec::new(),
             ..*stats
         };
         let oldest = stats.seconds.first();

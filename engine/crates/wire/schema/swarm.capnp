@@ -159,6 +159,8 @@ struct Settings {
   noResend @11 :Bool;
   # With which address of a name a connection begins.
   addressOrder @12 :AddressOrder;
+  # Reports say what came of each address.
+  statsByAddress @13 :Bool;
 }
 
 enum AddressOrder {
@@ -254,6 +256,18 @@ struct Delta {
   # Places in the test's list of arguments of those that a guest has asked for,
   # ascending. Each is told once in a test.
   argsRead @12 :List(UInt32);
+
+  # With `Settings.statsByAddress`: ascending, each address once, IPv4 before IPv6.
+  addresses @13 :List(AddressCounts);
+}
+
+struct AddressCounts {
+  # As in 10.0.0.1:80 or [::1]:80; empty: all those above the limit.
+  address @0 :Text;
+  opened @1 :UInt64;
+  failed @2 :UInt64;
+  requests @3 :UInt64;
+  failures @4 :UInt64;
 }
 
 # The buckets in use, ascending, as pairs of LEB128 numbers: buckets skipped, count.

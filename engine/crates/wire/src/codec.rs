@@ -5,6 +5,7 @@
 //! checked before memory is taken, and figures that contradict each other are an error. An error
 //! names the field by its path in the schema.
 
+mod addresses;
 pub(crate) mod field;
 pub(crate) mod heartbeat;
 pub(crate) mod histogram;

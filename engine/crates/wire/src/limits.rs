@@ -87,6 +87,11 @@ pub const NAME_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of an exception's message or trace.
 pub const TRACE_BYTES_MAX: usize = 256 * 1024;
 
+/// Addresses in one report.
+pub const REPORT_ADDRESSES_MAX: u32 = 10_000;
+/// Bytes of an address and its port.
+pub const ADDRESS_BYTES_MAX: usize = 64;
+
 /// Load threads whose lateness one report tells.
 pub const REPORT_SHARDS_MAX: u32 = 4_096;
 

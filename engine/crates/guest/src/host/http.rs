@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use swarm_client::{Error, ErrorKind, Method, Progress, Session};
-use swarm_stats::ConnectionCounts;
+use swarm_client::{Error, ErrorKind, Method, Session};
 use swarm_stats::recorder::{EntryId, Sample};
 use wasmtime::component::Resource;
 
 use crate::bindings::swarm::scenario::http as wit;
 use crate::clock::micros;
 use crate::ctx::Ctx;
+use crate::host::in_flight::{InFlight, Taken};
 use crate::off_stack::{Brought, Errand, wait_for};
 use crate::test::Record;
 
@@ -53,25 +53,26 @@ struct Pending {
     entry: EntryId,
     /// Why it counts as a failure.
     error: Option<String>,
-    /// What the request took of connections.
-    connections: ConnectionCounts,
+    taken: Taken,
 }
 
 impl Response {
     /// Records the sample, if that has not been done.
     pub(crate) fn settle(&mut self, record: &Record) {
         let Some(pending) = self.sample.take() else { return };
-        let Pending { entry, error, connections } = pending;
+        let Pending { entry, error, taken } = pending;
         let sample = Sample {
             response_time_us: micros(self.response.elapsed),
             bytes: self.response.body_bytes,
             error: error.as_deref(),
             unanswered: false,
-            connections,
+            connections: taken.connections,
             // Only failures are dated.
             at_ms: if error.is_some() { record.master_ms() } else { 0 },
         };
-        record.lock().record(entry, sample);
+        let mut recorder = record.lock();
+        recorder.record(entry, sample);
+        taken.record_addresses(&mut recorder, Some(error.is_some()));
     }
 }
 
@@ -101,61 +102,16 @@ impl Drop for Sent {
     }
 }
 
-/// A request on its way. Dropped before it is over, it has been given up: as interrupted if a
-/// connection had it, for then the target may know of it.
-struct InFlight<'a> {
-    record: &'a Record,
-    progress: Progress,
-    is_over: bool,
-}
-
-impl<'a> InFlight<'a> {
-    fn begin(record: &'a Record) -> Self {
-        record.request_begins();
-        Self { record, progress: Progress::new(), is_over: false }
-    }
-
-    /// It has an answer, or has failed. What it took of connections.
-    fn over(mut self, failed: bool) -> ConnectionCounts {
-        self.is_over = true;
-        connections(&self.progress, failed)
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.record.request_ends();
-        if self.is_over {
-            return;
-        }
-        let mut recorder = self.record.lock();
-        if self.progress.is_sent() {
-            recorder.interrupted(&connections(&self.progress, false));
-        } else {
-            recorder.unsent();
-        }
-    }
-}
-
-fn connections(progress: &Progress, failed: bool) -> ConnectionCounts {
-    ConnectionCounts {
-        opened: progress.opened().into(),
-        reused: progress.reused().into(),
-        failed: u64::from(failed && progress.is_connecting()),
-        resent: progress.resent().into(),
-    }
-}
-
 /// Sends a request.
 ///
 /// # Cancel safety
 /// Dropped before the answer has come, it counts the request as given up.
 pub(crate) async fn send(session: &Session, record: Record, request: Request) -> Sent {
     let entry = entry_of(&record, session, &request);
-    let in_flight = InFlight::begin(&record);
+    let in_flight = InFlight::begin(&record, session);
     let answer = session.send_noted(request.request, &in_flight.progress).await;
-    let connections = in_flight.over(answer.is_err());
-    Sent { result: Some(answered(&record, entry, answer, connections)), record }
+    let taken = in_flight.over(answer.is_err());
+    Sent { result: Some(answered(&record, entry, answer, taken)), record }
 }
 
 /// Where the sample of a request will count.
@@ -171,12 +127,12 @@ fn answered(
     record: &Record,
     entry: EntryId,
     answer: Result<swarm_client::Response, Error>,
-    connections: ConnectionCounts,
+    taken: Taken,
 ) -> Result<Response, Error> {
     match answer {
         Ok(response) => {
             let error = (response.status >= 400).then(|| status_text(response.status));
-            Ok(Response { response, sample: Some(Pending { entry, error, connections }) })
+            Ok(Response { response, sample: Some(Pending { entry, error, taken }) })
         }
         Err(error) => {
             let sample = Sample {
@@ -184,10 +140,12 @@ fn answered(
                 bytes: 0,
                 error: Some(&error.message),
                 unanswered: true,
-                connections,
+                connections: taken.connections,
                 at_ms: record.master_ms(),
             };
-            record.lock().record(entry, sample);
+            let mut recorder = record.lock();
+            recorder.record(entry, sample);
+            taken.record_addresses(&mut recorder, Some(true));
             Err(error)
         }
     }

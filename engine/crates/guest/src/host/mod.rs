@@ -1,4 +1,5 @@
 //! The functions that a guest imports.
 
 pub(crate) mod http;
+mod in_flight;
 mod misc;

@@ -6,7 +6,8 @@ use thiserror::Error;
 use crate::connections::ConnectionCounts;
 use crate::lateness::WorkerLateness;
 use crate::snapshot::{
-    EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, MetricSnapshot, PERCENTILES, Second, Snapshot,
+    AddressSnapshot, EntrySnapshot, ErrorSnapshot, ExceptionSnapshot, MetricSnapshot, PERCENTILES,
+    Second, Snapshot,
 };
 
 /// Version of the summary's form. It grows when a reader of the form before would go wrong; new
@@ -58,6 +59,10 @@ pub struct Summary {
     /// What all requests took of connections, those included that were cut off.
     #[serde(default)]
     pub connections: ConnectionCounts,
+    /// What came of each address of the target, sorted, if that was asked for; those above the
+    /// limit come last, together.
+    #[serde(default)]
+    pub addresses: Vec<AddressSnapshot>,
     /// Requests that were still on their way: given to a connection or waiting for one, and not
     /// answered. 0 unless the program ended before the test.
     #[serde(default)]
@@ -125,6 +130,7 @@ impl Summary {
             metrics,
             seconds,
             connections,
+            addresses,
             interrupted,
             unsent,
             names_overflowed,
@@ -141,6 +147,7 @@ impl Summary {
             metrics,
             seconds,
             connections,
+            addresses,
             interrupted,
             unsent,
             names_overflowed,
@@ -161,6 +168,7 @@ impl Summary {
             metrics: self.metrics,
             seconds: self.seconds,
             connections: self.connections,
+            addresses: self.addresses,
             interrupted: self.interrupted,
             unsent: self.unsent,
             names_overflowed: self.names_overflowed,

@@ -136,6 +136,35 @@ pub fn connections(snapshot: &Snapshot) -> String {
          sent again\n"
     )
 }
+
+/// What came of each address of the target; empty if nobody asked for it, or there was none.
+#[must_use]
+pub fn addresses(snapshot: &Snapshot, layout: Layout) -> String {
+    if snapshot.addresses.is_empty() {
+        return String::new();
+    }
+    let column = Column::new;
+    let mut grid = Grid::new(vec![
+        column("Address", Align::Left, Fit::Cut),
+        column("# opened", Align::Right, Fit::Keep),
+        column("# failed", Align::Bar, Fit::Keep),
+        column("# reqs", Align::Right, Fit::Keep),
+        column("# fails", Align::Right, Fit::Keep),
+    ]);
+    let bad =
+        |count: u64| Cell::styled(count.to_string(), if count > 0 { BAD } else { Style::new() });
+    for row in &snapshot.addresses {
+        grid.rows.push(vec![
+            row.address.clone().into(),
+            row.opened.to_string().into(),
+            bad(row.failed),
+            row.num_requests.to_string().into(),
+            bad(row.num_failures),
+        ]);
+    }
+    layout.title("Connections by address") + &grid.render(layout.width, layout.styled)
+}
+
 /// Which percentiles say the least, the first one first: those of the others are near.
 const LEAST_SAID: [f64; 7] = [66.0, 80.0, 98.0, 75.0, 99.99, 99.9, 90.0];
 

@@ -166,6 +166,7 @@ fn write_settings(settings: &Settings, mut to: settings::Builder<'_>) -> Result<
         AddressOrder::First => WireAddressOrder::First,
         AddressOrder::Random => WireAddressOrder::Random,
     });
+    to.set_stats_by_address(settings.stats_by_address);
     Ok(())
 }
 
@@ -194,6 +195,7 @@ fn read_settings(from: settings::Reader<'_>) -> Result<Settings> {
             WireAddressOrder::First => AddressOrder::First,
             WireAddressOrder::Random => AddressOrder::Random,
         },
+        stats_by_address: from.get_stats_by_address(),
     })
 }
 

@@ -7,13 +7,13 @@ use swarm_stats::times::HIGHEST_US;
 
 use super::field::{Result, at_most, holds, item, list_len, read_text, sound, text};
 use super::histogram::{Encoder, Range, decode};
-use super::metric;
+use super::{addresses, metric};
 use crate::error::FieldError;
 use crate::generated::swarm_capnp::{delta, entry, error_kind, exception_kind, lateness, report};
 use crate::limits::{
     CLOCK_MS_MAX, CORES_MAX, COUNT_MAX, MESSAGE_BYTES_MAX, METHOD_BYTES_MAX, NAME_BYTES_MAX,
-    REPORT_ENTRIES_MAX, REPORT_ERRORS_MAX, REPORT_EXCEPTIONS_MAX, REPORT_METRICS_MAX,
-    REPORT_SHARDS_MAX, SUM_MAX, TRACE_BYTES_MAX,
+    REPORT_ADDRESSES_MAX, REPORT_ENTRIES_MAX, REPORT_ERRORS_MAX, REPORT_EXCEPTIONS_MAX,
+    REPORT_METRICS_MAX, REPORT_SHARDS_MAX, SUM_MAX, TRACE_BYTES_MAX,
 };
 
 /// Bytes of a message that are not the report: the call around it.
@@ -92,6 +92,12 @@ fn write_delta(delta: &Delta, mut to: delta::Builder<'_>) -> Result<()> {
         write_lateness(late, list.reborrow().get(i), &mut encoder)
             .map_err(|error| error.within(item("lateness", i)))?;
     }
+    let len = list_len("addresses", delta.addresses.len(), REPORT_ADDRESSES_MAX)?;
+    let mut list = to.reborrow().init_addresses(len);
+    for (i, row) in (0..).zip(&delta.addresses) {
+        addresses::write(row, list.reborrow().get(i))
+            .map_err(|error| error.within(item("addresses", i)))?;
+    }
     let len = list_len("argsRead", delta.args_read.len(), SETTINGS_LIST_MAX)?;
     let mut list = to.init_args_read(len);
     (0..).zip(&delta.args_read).for_each(|(i, place)| list.set(i, *place));
@@ -120,6 +126,12 @@ fn read_delta(from: delta::Reader<'_>) -> Result<Delta> {
         names_overflowed: from.get_names_overflowed(),
         lateness: read_list("lateness", from.get_lateness(), REPORT_SHARDS_MAX, read_lateness)?,
         args_read: read_args_read(from)?,
+        addresses: read_list(
+            "addresses",
+            from.get_addresses(),
+            REPORT_ADDRESSES_MAX,
+            addresses::read,
+        )?,
     };
     check_totals(&delta)?;
     Ok(delta)
@@ -158,6 +170,8 @@ fn check_totals(delta: &Delta) -> Result<()> {
     at_most("namesOverflowed", delta.names_overflowed, COUNT_MAX, "samples")?;
     let rising = delta.lateness.is_sorted_by(|a, b| a.shard < b.shard);
     holds("lateness", rising, "is not in the order of the load threads, each once")?;
+    let rising = delta.addresses.is_sorted_by(|a, b| a.address < b.address);
+    holds("addresses", rising, "is not in the order of the addresses, each once")?;
     let last = delta.args_read.last().copied().unwrap_or(0);
     at_most("argsRead", u64::from(last), u64::from(SETTINGS_LIST_MAX - 1), "as a place")?;
     let rising = delta.args_read.is_sorted_by(|a, b| a < b);

@@ -1,5 +1,7 @@
 //! Arbitrary messages that keep all rules.
 
+use std::net::{IpAddr, SocketAddr};
+
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -9,11 +11,12 @@ use swarm_core::message::{
     AddressOrder, ClassUsers, Connections, Heartbeat, Moves, Order, Room, Settings, WEIGHT_MAX,
     WorkerInfo, WorkerState,
 };
+use swarm_stats::addresses::AddressDelta;
 use swarm_stats::delta::{
     Delta, EntryDelta, ErrorDelta, ExceptionDelta, LatenessDelta, MetricDelta, MetricValue, Report,
 };
 use swarm_stats::times::HIGHEST_US;
-use swarm_stats::{ConnectionCounts, Histogram};
+use swarm_stats::{AddressCounts, ConnectionCounts, Histogram};
 
 use crate::limits::{CLASSES_MAX, CLOCK_MS_MAX, CORES_MAX, COUNT_MAX, SPAN_MS_MAX, SUM_MAX};
 
@@ -46,7 +49,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         AddressOrder::First,
         AddressOrder::Random,
     ]);
-    let others = (any::<[bool; 2]>(), of(1..=u32::MAX), orders);
+    let others = (any::<[bool; 3]>(), of(1..=u32::MAX), orders);
     (of(text()), lists, vec(text(), 0..4), any::<u64>(), times, others).prop_map(
         |(host, (allow_hosts, args, tags), exclude_tags, seed, times, others)| Settings {
             host,
@@ -61,6 +64,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             no_resend: others.0[1],
             connections: others.1.map_or(Connections::PerUser, Connections::Shared),
             address_order: others.2,
+            stats_by_address: others.0[2],
         },
     )
 }
@@ -243,13 +247,25 @@ fn lateness() -> impl Strategy<Value = Vec<LatenessDelta>> {
     })
 }
 
+fn addresses() -> impl Strategy<Value = Vec<AddressDelta>> {
+    let count = || 0..=COUNT_MAX;
+    let counts = (count(), count(), count(), count()).prop_map(|(opened, failed, a, b)| {
+        AddressCounts { opened, failed, requests: a.max(b), failures: a.min(b) }
+    });
+    let address = any::<(IpAddr, u16)>().prop_map(SocketAddr::from);
+    btree_map(of(address), counts, 0..5).prop_map(|rows| {
+        rows.into_iter().map(|(address, counts)| AddressDelta { address, counts }).collect()
+    })
+}
+
 fn delta() -> impl Strategy<Value = Delta> {
     let metric = (text(), metric_value()).prop_map(|(name, value)| MetricDelta { name, value });
     let lists = (vec(entry(), 0..6), vec(error(), 0..4), vec(exception(), 0..4), vec(metric, 0..6));
     let count = || 0..=COUNT_MAX;
     let counts = [count(), count(), count(), count(), count(), count(), count()];
     let args_read = btree_set(0..SETTINGS_LIST_MAX, 0..5);
-    (lists, counts, lateness(), args_read).prop_map(|(lists, counts, lateness, args_read)| {
+    let others = (lateness(), args_read, addresses());
+    (lists, counts, others).prop_map(|(lists, counts, (lateness, args_read, addresses))| {
         let (entries, errors, exceptions, metrics) = lists;
         let [opened, reused, failed, resent, interrupted, unsent, names_overflowed] = counts;
         Delta {
@@ -263,6 +279,7 @@ fn delta() -> impl Strategy<Value = Delta> {
             names_overflowed,
             lateness,
             args_read: args_read.into_iter().collect(),
+            addresses,
         }
     })
 }
@@ -331,6 +348,10 @@ pub(super) fn sample_report() -> Report {
             names_overflowed: 0,
             lateness: vec![LatenessDelta { shard: 1, times: histogram(&[1, 2, 3]), max_us: 3 }],
             args_read: vec![0, 3],
+            addresses: vec![AddressDelta {
+                address: Some(([10, 0, 0, 1], 80).into()),
+                counts: AddressCounts { opened: 1, failed: 2, requests: 3, failures: 1 },
+            }],
         },
     }
 }

@@ -191,6 +191,31 @@ fn figures_of_connections_and_arguments_that_cannot_be() {
 }
 
 #[test]
+fn addresses_that_cannot_be() {
+    let error = |texts: &[&str], failures: u64| {
+        report_error(|report| {
+            let len = u32::try_from(texts.len()).unwrap();
+            let mut list = report.get_delta().unwrap().init_addresses(len);
+            for (i, text) in (0..).zip(texts) {
+                let mut row = list.reborrow().get(i);
+                row.set_address(text);
+                row.set_requests(3);
+                row.set_failures(failures);
+            }
+        })
+    };
+    let text = error(&["", "10.0.0.1"], 0);
+    assert_eq!(text, "delta.addresses[1].address is \"10.0.0.1\", not an address and a port");
+    for order in [["10.0.0.1:80", ""], ["[::1]:80", "10.0.0.1:80"], ["[::1]:80", "[::1]:80"]] {
+        let text = error(&order, 0);
+        assert_eq!(text, "delta.addresses is not in the order of the addresses, each once");
+    }
+    let text = error(&["[::1]:80"], 4);
+    assert_eq!(text, "delta.addresses[0].failures is 4 failures, the most is 3");
+    assert!(error(&["1"; 10_001], 0).starts_with("delta.addresses is 10001 items long"));
+}
+
+#[test]
 fn fields_that_are_not_what_they_should_be() {
     assert!(
         report_error(|report| {
