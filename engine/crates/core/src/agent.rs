@@ -389,11 +389,12 @@ impl Agent {
                 let turn = Duration::from_millis(moves.start_ms) + turn(id, spread);
                 let turn_us = u64::try_from(turn.as_micros()).unwrap_or(u64::MAX);
                 let (at, come) = (local(turn_us), local(turn_us) + gap);
+                let go = at.saturating_sub(self.clock_error);
                 if sent_on.away.contains(id) {
+                    self.users.leave_by(id, go);
                     self.users.delay_return(id, come);
                     continue;
                 }
-                let go = at.saturating_sub(self.clock_error);
                 let earlier = self.turns.get(&id).copied();
                 if let Some(earlier) = earlier.filter(|_| sent_on.through.contains(id)) {
                     let start = self.users.pass(id, local(earlier) + gap, go);

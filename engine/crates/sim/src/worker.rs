@@ -6,7 +6,8 @@ use std::time::Duration;
 use swarm_core::agent::{Agent, HEARTBEAT_INTERVAL, LEAVE_ALONE_MAX, LEAVE_MAX};
 use swarm_core::backoff::Backoff;
 use swarm_core::cluster::NO_TEST;
-use swarm_core::message::{Order, WorkerInfo};
+use swarm_core::ids::IdSet;
+use swarm_core::message::{Moves, Order, WorkerInfo};
 use swarm_stats::delta::Delta;
 use swarm_stats::parts::PartMax;
 use swarm_stats::{ConnectionCounts, EntryId, Limits, Outbox, Recorder, Sample};
@@ -475,19 +476,23 @@ impl World {
     }
 }
 
-/// Ids of a move that the log names.
+/// Ids of a class or a move that the log names.
 const TOLD_MAX: usize = 20;
 
 /// What an order says, in short.
 fn told(w: usize, order: &Order) -> String {
-    let users: u64 = order.users.iter().map(|class| class.ids.len()).sum();
+    let names = |ids: &IdSet| ids.iter().take(TOLD_MAX).collect::<Vec<_>>();
+    let count: u64 = order.users.iter().map(|class| class.ids.len()).sum();
+    let users: Vec<_> = order.users.iter().map(|users| (users.class, names(&users.ids))).collect();
     let moves: Vec<_> = order
         .moves
         .iter()
-        .map(|moves| {
-            let ids: Vec<_> = moves.ids.iter().take(TOLD_MAX).collect();
-            format!("{} users from {} ms: {ids:?}", moves.ids.len(), moves.start_ms)
+        .map(|Moves { ids, start_ms, .. }| {
+            format!("{} users from {start_ms} ms: {:?}", ids.len(), names(ids))
         })
         .collect();
-    format!("worker {w} takes order {}: {users} users, moves {moves:?}", order.number)
+    format!(
+        "worker {w} takes order {}: {count} users {users:?} over {} ms, moves {moves:?}",
+        order.number, order.spread_ms
+    )
 }

@@ -1,0 +1,86 @@
+//! What a worker does with orders that come late, in a bunch.
+
+use std::time::Duration;
+
+use swarm_core::agent::{Action, Agent};
+use swarm_core::message::{ClassUsers, Moves, Order, Settings};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// An order for users of two classes, over a second.
+fn order(number: u64, classes: [&[u32]; 2]) -> Order {
+    let users = (0..).zip(classes).filter(|(_, ids)| !ids.is_empty());
+    let users = users.map(|(class, ids)| ClassUsers { class, ids: ids.iter().copied().collect() });
+    Order {
+        number,
+        test: 7,
+        module: [0; 32],
+        test_start_ms: 0,
+        spread_ms: 1000,
+        users: users.collect(),
+        moves: Vec::new(),
+        settings: Settings::default(),
+    }
+}
+
+/// User 3 has its turn in a move at that time of the master's clock.
+fn moves(start_ms: u64) -> Vec<Moves> {
+    vec![Moves { start_ms, spread_ms: 0, ids: [3].into_iter().collect() }]
+}
+
+/// A worker on which user 3 of class 1 and user 4 of class 0 run.
+fn busy() -> Agent {
+    let mut agent = Agent::new(1, 30 * SECOND);
+    agent.set_module_ready(true);
+    agent.registered(Duration::ZERO, Duration::ZERO);
+    let mut actions = agent.order(Duration::ZERO, 0, order(1, [&[4], &[3]]));
+    actions.extend(agent.tick(SECOND));
+    let started: Vec<_> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Start(start) => Some(start.id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(started.len(), 2, "{started:?}");
+    started.into_iter().for_each(|id| agent.user_started(id));
+    agent
+}
+
+fn stops(actions: &[Action]) -> bool {
+    actions.iter().any(|action| matches!(action, Action::Stop { id: 3, .. }))
+}
+
+/// A ramp takes user 3 away, which is to happen within a second; its id comes back as a user of
+/// another class and then goes to another worker. All three orders come when the last turn is over,
+/// and the other worker starts the user as soon as this one has confirmed them.
+#[test]
+fn a_user_that_goes_to_another_worker_has_stopped_when_its_turn_is_over() {
+    let mut agent = busy();
+    let mut actions = agent.order(SECOND, 5000, order(2, [&[4], &[]]));
+    let back = Order { moves: moves(3000), ..order(3, [&[3, 4], &[]]) };
+    actions.extend(agent.order(SECOND, 5000, back));
+    assert!(!stops(&actions), "it leaves within the second of order 2");
+    let away = Order { moves: moves(4000), ..order(4, [&[4], &[]]) };
+    assert!(stops(&agent.order(SECOND, 5000, away)));
+    assert_eq!(agent.status(true).order_taken, 4);
+}
+
+/// The same with a last turn that is still to come: the first of the two moments counts.
+#[test]
+fn a_user_that_goes_to_another_worker_stops_at_its_turn_at_the_latest() {
+    let first_of_both = |master_ms: u64| {
+        let mut agent = busy();
+        agent.order(SECOND, master_ms, order(2, [&[4], &[]]));
+        let back = Order { moves: moves(3000), ..order(3, [&[3, 4], &[]]) };
+        agent.order(SECOND, master_ms, back);
+        let away = Order { moves: moves(4000), ..order(4, [&[4], &[]]) };
+        assert!(!stops(&agent.order(SECOND, master_ms, away)));
+        (0..=100)
+            .map(|step| SECOND + step * Duration::from_millis(10))
+            .find(|&now| stops(&agent.tick(now)))
+    };
+    let by_ramp = first_of_both(2900).expect("it stops within the second of order 2");
+    assert!(by_ramp > SECOND + Duration::from_millis(500), "{by_ramp:?}");
+    assert_eq!(first_of_both(3900), Some(SECOND + Duration::from_millis(100)));
+}
