@@ -7,14 +7,19 @@
 
 use std::time::Duration;
 
+use super::motion::LEAVE_SLACK;
 use super::worker::Lost;
-use super::{Action, Cluster};
+use super::{Action, Cluster, LOSS_SPREAD};
 use crate::message::ClassUsers;
 
 /// Workers that carry on are waited for this long after a restart. They dial at least every 2 s
 /// while nobody listens, and have to hear, dial and register; who does not come back is taken for
 /// dead, as one whose connection has closed.
 pub const AWAIT_MAX: Duration = Duration::from_secs(5);
+
+/// And for this long at least, even if all are back: whom an order of the old master takes away may
+/// stop at the end of its spread, and until then nobody else may get that user's id.
+const AWAIT_MIN: Duration = LOSS_SPREAD.saturating_add(LEAVE_SLACK);
 
 impl Cluster {
     /// Waits for who was connected, if a test is under way.
@@ -43,6 +48,9 @@ impl Cluster {
         let missing: Vec<_> =
             (0..self.workers.len()).filter(|&index| self.workers[index].awaited).collect();
         if !missing.is_empty() && (now < until || planted!(EndlessWait)) {
+            return;
+        }
+        if now < until.saturating_sub(AWAIT_MAX.saturating_sub(AWAIT_MIN)) {
             return;
         }
         for index in missing {

@@ -204,7 +204,8 @@ impl Cluster {
     /// shows `now`, which is not before any time in `memory`. `first_test` as in [`Self::new`].
     ///
     /// While a test runs its workers are waited for, at most [`super::AWAIT_MAX`]: until all are
-    /// back nobody is told anything but to stop. Who stays away is lost.
+    /// back, and whom the earlier master has told to stop has stopped, nobody is told anything but
+    /// to stop. Who stays away is lost.
     ///
     /// # Errors
     /// The memory is of another module, or contradicts itself.

@@ -34,7 +34,7 @@ struct Rebalance {
 }
 
 /// Who was told to stop may still be about to for this much longer than its spread.
-const LEAVE_SLACK: Duration = Duration::from_millis(200);
+pub(super) const LEAVE_SLACK: Duration = Duration::from_millis(200);
 
 /// The rebalances that are not over, the oldest first. One a call of `begin` at most, and forgotten
 /// after a few seconds.

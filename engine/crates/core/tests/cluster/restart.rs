@@ -90,6 +90,25 @@ fn users_that_were_on_their_way_get_there() {
     }
 }
 
+/// Of a fall the last users stop a second later. The next master knows nothing of these, and their
+/// ids are free: it gives none of them away until then.
+#[test]
+fn whom_an_earlier_master_has_told_to_stop_has_stopped_before_others_start() {
+    let mut world = World::new(&["a", "b", "c"]);
+    world.start(90, 90.0);
+    world.run(4 * SECOND);
+    world.start(9, 90.0);
+    world.run(SECOND / 2);
+    world.kill_master();
+    world.restart_master();
+    world.start(40, 1000.0);
+    let starts = world.starts();
+    world.run(Duration::from_millis(1_100));
+    assert_eq!((world.starts(), world.alive()), (starts, 9));
+    world.run(3 * SECOND);
+    assert_eq!(world.alive(), 40);
+}
+
 #[test]
 fn the_ramp_and_the_run_time_go_on() {
     let mut world = World::new(&["a", "b"]);
