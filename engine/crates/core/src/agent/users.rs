@@ -241,7 +241,8 @@ impl Users {
         self.get(id).is_some_and(User::is_leaving)
     }
 
-    /// A user that is to be stopped stops at `at` at the latest: whoever has it next starts it then.
+    /// A user that is to be stopped stops at `at` at the latest: whoever has it next starts it
+    /// then.
     pub(super) fn leave_by(&mut self, id: u32, at: Duration) {
         if let Some(user) = self.get(id).filter(|&user| user.is_leaving()) {
             // The turn that it has stays in the schedule: the first of the two counts.
