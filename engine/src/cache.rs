@@ -5,16 +5,23 @@
 //! in memory.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::{Path, PathBuf, absolute};
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
+
+use crate::output::plain;
 
 /// Names the folder; also what the copies of this process are told.
 pub(crate) const VARIABLE: &str = "SWARM_CACHE_DIR";
 
 /// Where a private folder can be, beside the one for temporary files.
 const OTHER_PLACES: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
+
+/// Bytes that are written to see whether there is room. Compiled code takes more, and a disk that
+/// is full later costs time only.
+const PROBE_BYTES: usize = 4096;
 
 /// A private folder of this process.
 static PRIVATE: OnceLock<PathBuf> = OnceLock::new();
@@ -94,16 +101,21 @@ impl CacheFolder {
 fn wanted(var: impl Fn(&str) -> Option<std::ffi::OsString>) -> Vec<PathBuf> {
     let below = |base: &OsStr, folder: &str| Path::new(base).join(folder);
     let own = var(VARIABLE).map(PathBuf::from);
-    let caches = var("XDG_CACHE_HOME").map(|base| below(&base, "swarm"));
+    // A relative one is to be ignored, its specification says.
+    let caches = var("XDG_CACHE_HOME").filter(|base| Path::new(base).is_absolute());
+    let caches = caches.map(|base| below(&base, "swarm"));
     let home = var("HOME").map(|base| below(&base, ".cache/swarm"));
     // Who names the cache of all programs does not mean the usual one.
-    own.into_iter().chain(caches.or(home)).collect()
+    own.into_iter().chain(caches.or(home)).map(|dir| absolute(&dir).unwrap_or(dir)).collect()
 }
 
-/// Makes it if need be, and sees whether files can be made in it.
+/// Makes it if need be, and sees whether files can be made and written in it.
 fn usable(dir: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
-    tempfile::Builder::new().prefix(".swarm-").tempfile_in(dir)?.close()
+    let probe = tempfile::Builder::new().prefix(".swarm-").tempfile_in(dir).map_err(plain)?;
+    // A disk that is full takes a name, and no byte.
+    probe.as_file().write_all(&[0; PROBE_BYTES])?;
+    probe.close()
 }
 
 #[cfg(test)]
@@ -126,6 +138,9 @@ mod tests {
         assert_eq!(wanted_with(&both), ["/c/swarm"]);
         let all = [both[0], both[1], (VARIABLE, "/s")];
         assert_eq!(wanted_with(&all), ["/s", "/c/swarm"]);
+        let here = std::env::current_dir().unwrap().display().to_string();
+        let relative = [("XDG_CACHE_HOME", "c"), (VARIABLE, "s"), both[0]];
+        assert_eq!(wanted_with(&relative), [format!("{here}/s"), "/h/.cache/swarm".to_owned()]);
     }
 
     #[test]

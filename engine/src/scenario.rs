@@ -4,7 +4,7 @@ mod compiling;
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ pub(crate) fn runtime(
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     name: String,
+    /// Of the file; `None` for the embedded one.
+    path: Option<PathBuf>,
     bytes: Arc<[u8]>,
     /// Compiling it takes so long that people want to know.
     is_slow: bool,
@@ -71,11 +73,16 @@ impl Source {
             return Err(anyhow::anyhow!(what)).or_exit(Exit::Scenario, doing);
         }
         let is_slow = bytes.len() >= LARGE_BYTES_MIN && !runtime.has_compiled(&digest(&bytes));
-        let source = Self { name, bytes, is_slow };
+        let source = Self { name, path: path.map(Path::to_owned), bytes, is_slow };
         if is_slow {
             Module::check(&source.bytes).or_exit(Exit::Scenario, || source.cannot())?;
         }
         Ok(source)
+    }
+
+    /// Where it was read from, if from a file.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// Does compiling it take so long that the page is opened meanwhile?

@@ -8,7 +8,7 @@ use clap::{Arg, Command, Error};
 use super::environment::Injected;
 
 /// Flags of Locust, k6 and others that swarm has under another name or not at all.
-const FOREIGN: [(&[&str], &str); 30] = [
+const FOREIGN: [(&[&str], &str); 27] = [
     (
         &["-f", "--locustfile"],
         "a scenario is a WebAssembly component and needs no flag: `swarm run SCENARIO.wasm`",
@@ -54,8 +54,6 @@ const FOREIGN: [(&[&str], &str); 30] = [
         &["--list", "-l", "--show-task-ratio", "--show-task-ratio-json"],
         "`swarm check SCENARIO.wasm` prints classes, tasks and ratios, with --json as JSON",
     ),
-    (&["--only-summary", "--print-stats"], "a headless test prints a line every two seconds"),
-    (&["--csv-full-history"], "--csv PREFIX writes a row of totals for each second"),
     (
         &["--reset-stats"],
         "the statistics begin with the test; the web page and /stats/reset can reset them",
@@ -69,7 +67,6 @@ const FOREIGN: [(&[&str], &str); 30] = [
         "with --headless the program ends with the test; with the page it ends by Ctrl-C",
     ),
     (&["--web-login"], "--web-token-file FILE demands a login of the web page"),
-    (&["--web-base-path"], "the web page is at the root of its port"),
     (
         &["--enable-rebalancing"],
         "users move to even out the workers unless --no-rebalance is given",
@@ -99,12 +96,20 @@ pub(super) fn explain(mut error: Error, described: &Command, injected: &Injected
                 tips.extend(scenario(word));
             }
         }
-        ErrorKind::MissingRequiredArgument if named.iter().any(|name| name == "<SCENARIO>") => {
-            tips.push(
-                "a master needs a file, such as target/scenarios/website.wasm; `swarm run` has a \
-                 scenario of its own"
-                    .to_owned(),
-            );
+        ErrorKind::MissingRequiredArgument => {
+            if named.iter().any(|name| name == "<SCENARIO>") {
+                tips.push(
+                    "give a file, such as target/scenarios/website.wasm; `swarm run` has a \
+                     scenario of its own"
+                        .to_owned(),
+                );
+            }
+            // What needs them may be one of these.
+            let from = injected.from.iter().map(|(flag, variable)| format!("{flag} by {variable}"));
+            let from: Vec<_> = from.collect();
+            if !from.is_empty() {
+                tips.push(format!("the environment gives {}", from.join(", ")));
+            }
         }
         _ => {}
     }
@@ -165,4 +170,24 @@ fn scenario(word: &str) -> Option<String> {
         ["wasm", "wat", "py", "js", "ts"].iter().any(|known| extension == *known)
     });
     (is_source || path.is_file()).then(|| format!("`swarm run {word}` runs a scenario"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::super::Cli;
+    use super::*;
+
+    #[test]
+    fn no_flag_of_ours_is_said_not_to_be_there() {
+        let mut described = Cli::command();
+        described.build();
+        // Those that mean something else here, where they are not.
+        let others = ["--json", "--out", "--master", "--worker", "--config", "--rate"];
+        for flag in FOREIGN.iter().flat_map(|(flags, _)| *flags) {
+            let ours = elsewhere(flag, &described);
+            assert!(ours.is_none() || others.contains(flag), "{flag}: {ours:?}");
+        }
+    }
 }

@@ -1,10 +1,13 @@
 //! What the environment says: a variable for each flag, Locust's where they mean the same, and
 //! those that mean nothing.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
+use swarm_core::limits::shown;
 
 use super::parse::Note;
 
@@ -201,7 +204,8 @@ impl Environment {
         });
         let told = unknown.map(|(name, _)| {
             let bare = |name: &str| name[PREFIX.len()..].to_owned();
-            let likeness = |known: &str| strsim::jaro_winkler(&bare(name), &bare(known));
+            let bare_name = bare(name).to_uppercase();
+            let likeness = |known: &str| strsim::jaro_winkler(&bare_name, &bare(known));
             let like = known.iter().map(|known| (likeness(known), *known));
             match like.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
                 Some((likeness, known)) if likeness >= LIKENESS_MIN => {
@@ -253,6 +257,10 @@ fn words(
     if matches!(arg.get_action(), ArgAction::SetTrue) {
         return Ok(if truth(variable, value)? { vec![flag.into()] } else { Vec::new() });
     }
+    let is_path = arg.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+    if value.to_str().is_none() && !is_path {
+        return Err(format!("{variable} is not UTF-8: {}", shown(&value.to_string_lossy())));
+    }
     let word = |value: &OsStr| {
         let mut word = OsString::from(&flag);
         word.push("=");
@@ -260,7 +268,7 @@ fn words(
         word
     };
     if variable == ARGUMENTS {
-        let text = value.to_str().ok_or_else(|| format!("{variable} is not UTF-8"))?;
+        let text = value.to_string_lossy();
         let taken = names();
         let lines = text.lines().filter(|line| !line.trim().is_empty());
         let name = |line: &str| line.split_once('=').map(|(name, _)| name.to_owned());

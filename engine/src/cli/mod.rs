@@ -318,10 +318,11 @@ pub(crate) struct MasterArgs {
 pub(crate) struct WorkerArgs {
     /// The master's address.
     #[arg(long, env = "SWARM_MASTER_HOST", default_value = "127.0.0.1")]
+    #[arg(value_parser = values::machine)]
     pub(crate) master_host: String,
 
     /// The master's port.
-    #[arg(long, env = "SWARM_MASTER_PORT", default_value = "5557")]
+    #[arg(long, env = "SWARM_MASTER_PORT", default_value = "5557", value_parser = values::port)]
     pub(crate) master_port: u16,
 
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! From the words of the command line and the variables of the environment to [`Cli`].
 
 use std::ffi::OsString;
+use std::io;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -8,6 +9,7 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::environment::{Environment, Injected};
 use super::{Cli, Command as Subcommand, advice, help};
+use crate::exit::Exit;
 
 /// Something that the operator should know of the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +28,14 @@ impl Cli {
         let environment = Environment::of_process();
         match Self::read_from(std::env::args_os().collect(), &environment) {
             Ok(cli) => cli,
-            Err(error) => error.exit(),
+            Err(error) => {
+                // As `clap` ends it, which takes no notice of a full disk.
+                let code = match error.print() {
+                    Err(failed) if is_lost(&error, &failed) => Exit::Output.code(),
+                    _ => u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()),
+                };
+                std::process::exit(code.into())
+            }
         }
     }
 
@@ -68,6 +77,11 @@ impl Cli {
             _ => false,
         }
     }
+}
+
+/// Has nobody got what was asked for? That a reader has had enough is no fault.
+fn is_lost(asked: &clap::Error, failed: &io::Error) -> bool {
+    !asked.use_stderr() && failed.kind() != io::ErrorKind::BrokenPipe
 }
 
 /// The subcommand that was chosen.

@@ -1,9 +1,10 @@
 //! Checks of single values. Every message says what is allowed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
+use swarm_client::is_host_name;
 use swarm_core::limits::{RATE_MAX, RATE_MIN, USERS_MAX, check_worker_id};
 use swarm_core::message::{Connections, WEIGHT_MAX};
 use swarm_core::pace::check_rate;
@@ -209,6 +210,33 @@ pub(super) fn item(text: &str) -> Result<String, String> {
     }
 }
 
+/// The name or the address of a machine, without a port.
+pub(super) fn machine(text: &str) -> Result<String, String> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if let Some(inner) = inner.filter(|inner| inner.parse::<Ipv6Addr>().is_ok()) {
+        return Ok(inner.to_owned());
+    }
+    let wrong = "write the name or the address of a machine";
+    if text.contains("://") {
+        return Err(format!("{wrong}, without a scheme"));
+    }
+    if text.contains(':') {
+        return Err(format!("{wrong}; its port has a flag of its own"));
+    }
+    if is_host_name(text) { Ok(text.to_owned()) } else { Err(wrong.to_owned()) }
+}
+
+/// A port of another machine: 0 is none there.
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err("give a whole number from 1 to 65535".to_owned()),
+    }
+}
+
 pub(super) fn worker_id(text: &str) -> Result<String, String> {
     check_worker_id(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
 }
@@ -268,6 +296,33 @@ mod tests {
         for (text, part) in bad {
             let error = sources(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_machine_has_a_name_or_an_address_and_no_port() {
+        for (text, machine_of) in
+            [("a", "a"), ("m.test.", "m.test."), ("10.0.0.1", "10.0.0.1"), ("[::1]", "::1")]
+        {
+            assert_eq!(machine(text).as_deref(), Ok(machine_of));
+        }
+        let long = "x".repeat(64);
+        for (text, part) in [
+            ("", "the name or the address"),
+            (" ", "the name or the address"),
+            ("a b", "the name or the address"),
+            ("a..b", "the name or the address"),
+            (long.as_str(), "the name or the address"),
+            ("http://a", "without a scheme"),
+            ("a:5557", "a flag of its own"),
+            ("[::1]:5557", "a flag of its own"),
+        ] {
+            let error = machine(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+        assert_eq!(port("1"), Ok(1));
+        for wrong in ["0", "65536", "-1", "x", ""] {
+            port(wrong).expect_err(wrong);
         }
     }
 

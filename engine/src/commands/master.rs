@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
+use swarm_core::limits::shown;
 use swarm_core::message::Settings;
 use swarm_core::validate::unknown_tags;
 use swarm_guest::test;
@@ -17,6 +18,9 @@ use crate::secure;
 use crate::session::{self, Expected, Front, Session, raise_file_limit};
 use crate::signals::Interrupts;
 use crate::terminal::Terminal;
+
+/// Most tags that a line of the log names.
+const TAGS_NAMED_MAX: usize = 10;
 
 pub(crate) fn run(
     args: &MasterArgs,
@@ -38,7 +42,8 @@ pub(crate) fn run(
     }
     let journal = args.state_dir.as_deref().map(|dir| open(dir, &config)).transpose()?;
     let (host, port) = (args.master_bind_host.as_str(), args.master_bind_port);
-    let workers = session::bind(host, port, "workers", "choose another with --master-bind-port")?;
+    let other = "choose another with --master-bind-host or --master-bind-port";
+    let workers = session::bind(host, port, "workers", other)?;
     let (page, files) = front.ready(&args.test)?;
     let address = workers.local_addr().ok();
     if let Some(address) = address {
@@ -91,8 +96,10 @@ pub(super) fn config(loaded: Loaded, args: &TestArgs) -> Result<MasterConfig, Fa
         stats_by_address: args.stats_by_address,
     };
     settings.check().map_err(|error| Failure::new(Exit::Settings, error))?;
-    for tag in unknown_tags(&loaded.plan, args.tags.iter().chain(&args.exclude_tags)) {
-        tracing::warn!("no task has the tag `{tag}` (--tags, --exclude-tags)");
+    let unknown = unknown_tags(&loaded.plan, args.tags.iter().chain(&args.exclude_tags));
+    if !unknown.is_empty() {
+        let tags = listed(&unknown);
+        tracing::warn!("no task has {tags} (--tags, --exclude-tags)");
     }
     test::check_connections(&loaded.module, &settings)
         .map_err(|error| Failure::new(Exit::Settings, error))?;
@@ -115,6 +122,15 @@ pub(super) fn config(loaded: Loaded, args: &TestArgs) -> Result<MasterConfig, Fa
         rebalance: true,
         module_bandwidth: None,
     })
+}
+
+/// Some tags by name, and how many others there are.
+fn listed(tags: &[&String]) -> String {
+    let named = tags.iter().take(TAGS_NAMED_MAX).map(|tag| format!("`{}`", shown(tag)));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let rest = tags.len().saturating_sub(TAGS_NAMED_MAX);
+    let more = if rest == 0 { String::new() } else { format!(" and {rest} more") };
+    format!("the tag{} {named}{more}", if tags.len() == 1 { "" } else { "s" })
 }
 
 fn millis(time: std::time::Duration) -> u64 {

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::place::replace;
 
@@ -30,6 +30,11 @@ impl History {
     /// A history that begins with `head`, in place of the one that is there.
     pub(super) fn new(path: PathBuf, head: Vec<u8>) -> Self {
         Self { path, head, file: None, whole: 0, pending: Vec::new(), lost: false }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Adds lines.

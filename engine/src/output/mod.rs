@@ -12,8 +12,9 @@ mod place;
 mod tables;
 
 use std::fmt;
+use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -26,7 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::cli::TestArgs;
 use crate::exit::{Exit, Failure, OrExit};
 use place::Place;
-pub(crate) use place::is_stdout;
+pub(crate) use place::{is_stdout, plain};
 use tables::Tables;
 pub(crate) use tables::history_path;
 
@@ -98,8 +99,9 @@ impl Files {
     /// until there is something new.
     ///
     /// # Errors
-    /// The first file that cannot be written.
-    pub(crate) fn open(args: &TestArgs) -> Result<Self, Failure> {
+    /// The first file that cannot be written, or two that are the same file: one of them would be
+    /// lost. `scenario` is a file, too.
+    pub(crate) fn open(args: &TestArgs, scenario: Option<&Path>) -> Result<Self, Failure> {
         let json = args.json_file.as_ref().map(|path| {
             let place = Place::find(path);
             let doing = || format!("cannot write --json-file {}", path.display());
@@ -113,6 +115,7 @@ impl Files {
             })
         });
         let tables = tables.transpose()?;
+        differ(json.as_ref(), tables.as_ref(), scenario)?;
         let mut files = Self { jobs: None, ticks: 0, ends: Ends::default(), missed: 0 };
         if json.is_some() || tables.is_some() {
             let (jobs, inbox) = mpsc::channel(TICKS_MAX);
@@ -176,6 +179,29 @@ impl Files {
             }
         }
     }
+}
+
+/// Makes sure that nothing is written over something else that this test reads or writes.
+fn differ(
+    json: Option<&(PathBuf, Place)>,
+    tables: Option<&Tables>,
+    scenario: Option<&Path>,
+) -> Result<(), Failure> {
+    let scenario = scenario.and_then(|path| Some((path, fs::canonicalize(path).ok()?)));
+    let json = json.and_then(|(path, place)| Some((path.as_path(), place.file()?)));
+    let mut files: Vec<(&str, &Path, &Path)> = Vec::new();
+    files.extend(scenario.iter().map(|(path, file)| ("the scenario", *path, file.as_path())));
+    files.extend(json.map(|(path, file)| ("the file of --json-file", path, file)));
+    let tables = tables.into_iter().flat_map(Tables::files);
+    files.extend(tables.map(|(path, file)| ("a file of --csv", path, file)));
+    for (at, (what, path, file)) in files.iter().enumerate() {
+        if let Some((other, before, _)) = files[..at].iter().find(|(.., before)| before == file) {
+            let (path, before) = (path.display(), before.display());
+            let text = format!("{what}, {path}, is {other}, {before}: choose another name");
+            return Err(Failure::new(Exit::Settings, anyhow!(text)));
+        }
+    }
+    Ok(())
 }
 
 /// Prints what a command that runs no test was asked for. Waits for whoever reads; nothing else is

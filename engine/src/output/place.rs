@@ -64,6 +64,10 @@ impl Place {
         if is_stdout(path) {
             return Ok(Self::Stdout);
         }
+        // What ends so is a folder, and its name is not that of a file.
+        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Err(Errno::ISDIR.into());
+        }
         match fs::metadata(path) {
             Ok(there) => Self::of(path, &there),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -100,6 +104,14 @@ impl Place {
         Ok(Self::File(file))
     }
 
+    /// The file that it is, links resolved.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Stdout | Self::Device(_) => None,
+        }
+    }
+
     /// Writes all of it or, to a file, nothing. A pipe is waited for as long as somebody reads.
     ///
     /// # Errors
@@ -123,7 +135,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<File> {
         Err(error) if is_no_place(&error) => return overwrite(path, bytes).map_err(|_| error),
         Err(error) => return Err(error),
     };
-    beside.write_all(bytes)?;
+    beside.as_file_mut().write_all(bytes)?;
     if let Ok(before) = fs::metadata(path) {
         beside.as_file().set_permissions(before.permissions())?;
         // Only root can give a file away; it is the same file to all others.
@@ -167,7 +179,7 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// Without the name of the temporary file, which says nothing to anybody.
-fn plain(error: io::Error) -> io::Error {
+pub(crate) fn plain(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path ") {
         Some((text, _)) => io::Error::new(error.kind(), text),
         None => error,
@@ -259,6 +271,7 @@ mod tests {
     fn what_cannot_be_written_is_said_as_the_system_says_it() {
         let folder = tempfile::tempdir().unwrap();
         let error = |path: &str| Place::find(&folder.path().join(path)).unwrap_err().to_string();
+        assert!(error("new/").starts_with("Is a directory"), "{}", error("new/"));
         assert!(error("no/where").starts_with("No such file"), "{}", error("no/where"));
         assert!(error("").starts_with("Is a directory"), "{}", error(""));
         fs::write(folder.path().join("file"), "").unwrap();

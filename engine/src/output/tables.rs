@@ -54,6 +54,13 @@ impl Tables {
         })
     }
 
+    /// Each file as it was asked for, and where it is with links resolved.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&Path, &Path)> {
+        let whole = [&self.stats, &self.failures, &self.exceptions].into_iter();
+        let whole = whole.filter_map(|(path, place)| Some((path.as_path(), place.file()?)));
+        whole.chain([(self.history.0.as_path(), self.history.1.path())])
+    }
+
     /// Adds the present figures to the history. To be called once a second.
     pub(super) fn add_history(
         &mut self,

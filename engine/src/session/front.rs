@@ -25,7 +25,7 @@ impl Front {
     /// to compile; else what is wrong with the scenario is told before a port is opened.
     pub(crate) fn open(args: &TestArgs, source: &Source) -> Result<Self, Failure> {
         let mut options = secure::page(args)?;
-        let files = Files::open(args)?;
+        let files = Files::open(args, source.path())?;
         let page = if source.is_slow() { bind_page(args, options.take())? } else { None };
         Ok(Self { options, page, files })
     }

@@ -24,7 +24,7 @@ pub(crate) fn bind_page(
 ) -> Result<Option<Page>, Failure> {
     let Some(options) = options else { return Ok(None) };
     let (host, port) = (args.web_host.as_str(), args.web_port);
-    let other = "choose another with --web-port, or --headless for no page";
+    let other = "choose another with --web-host or --web-port, or --headless for no page";
     let listener = bind(host, port, "the web page", other)?;
     Ok(Some(Page { listener, options }))
 }

@@ -104,12 +104,56 @@ fn flags_of_other_tools() {
 fn ids_that_no_worker_can_have() {
     let swarm = Swarm::new();
     let long = "x".repeat(257);
-    for (id, part) in [("", "empty"), ("a\nb", "control characters"), (&long, "at most 256 bytes")]
-    {
+    for (id, part) in [
+        ("", "empty"),
+        (" ", "space"),
+        ("a ", "space"),
+        ("a\nb", "control characters"),
+        (&long, "at most 256 bytes"),
+    ] {
         refused(&swarm, &["worker", "--id", id], USAGE, &["--id", part]);
     }
     let long = "x".repeat(255);
     refused(&swarm, &["worker", "--id", &long, "--processes", "2"], USAGE, &["--id", "256 bytes"]);
+}
+
+/// A master that can nowhere be is not looked for.
+#[test]
+fn masters_that_no_worker_can_reach() {
+    let swarm = Swarm::new();
+    let long = "x".repeat(64);
+    for (host, part) in [
+        ("", "name or the address of a machine"),
+        ("a b", "name or the address of a machine"),
+        (&long, "name or the address of a machine"),
+        ("http://127.0.0.1", "without a scheme"),
+        ("127.0.0.1:5557", "a flag of its own"),
+    ] {
+        let given = format!("--master-host={host}");
+        refused(&swarm, &["worker", &given], USAGE, &["--master-host", part]);
+    }
+    let port = ["worker", "--master-port", "0"];
+    refused(&swarm, &port, USAGE, &["--master-port", "from 1 to 65535"]);
+}
+
+/// What others need is said to be given by the environment, where nobody sees it.
+#[test]
+fn variables_that_need_others() {
+    let swarm = swarm_with_scenario();
+    let run = ["run", "sound.wasm", "--headless", "-H", "http://127.0.0.1:1"];
+    let value = std::os::unix::ffi::OsStringExt::from_vec(b"5\xff".to_vec());
+    let value: std::ffi::OsString = value;
+    for (name, value, part) in [
+        ("LOCUST_CSV_FULL_HISTORY", "1".into(), "--csv-full-history by LOCUST_CSV_FULL_HISTORY"),
+        ("SWARM_TLS_CERT", "x".into(), "--tls-cert by SWARM_TLS_CERT"),
+        ("SWARM_USERS", value, "SWARM_USERS is not UTF-8"),
+    ] {
+        let mut command = swarm.command(&run);
+        command.env(name, value);
+        let mut process = Process::spawn("run", command);
+        let code = process.wait(PATIENCE).code();
+        refused_as(&process, code, &[name], USAGE, &[part]);
+    }
 }
 
 /// Settings that no order could carry to a worker.
@@ -170,11 +214,15 @@ fn variables_of_the_environment_are_told() {
 #[test]
 fn hosts() {
     let swarm = swarm_with_scenario();
+    let long = format!("http://{}.test", "x".repeat(64));
     let bad = [
         ("ftp://127.0.0.1", "only http and https"),
         ("127.0.0.1:8080", "has no scheme"),
         ("localhost", "write `http://localhost`"),
         ("http://", "names no host"),
+        ("http:///a.test", "names no host"),
+        ("http://a..test", "a name that nobody can have"),
+        (&long, "a name that nobody can have"),
         ("http://a b", "not a URL"),
         ("http://127.0.0.1:99999", "not a URL"),
         ("http://127.0.0.1:0", "port 0"),
@@ -221,6 +269,10 @@ fn tags_that_leave_no_task() {
         let flags = [&["-H", "http://127.0.0.1:1"], &flags[..]].concat();
         run_is_refused(&swarm, &flags, SETTINGS, &["Buyer", "no task is left", flags[3]]);
     }
+    let many: Vec<String> = (0..1000).map(|number| format!("t{number}")).collect();
+    let flags = ["-H", "http://127.0.0.1:1", "-T", &many.join(",")];
+    let parts = ["no task has the tags `t0`, `t1`", "`t9` and 990 more (--tags"];
+    run_is_refused(&swarm, &flags, SETTINGS, &parts);
 }
 
 #[test]
@@ -248,8 +300,29 @@ fn files_that_cannot_be_written() {
         let flags = [&host[..], &[flag, path]].concat();
         run_is_refused(&swarm, &flags, OUTPUT, &[flag, path, "No such file"]);
     }
-    let folder = [&host[..], &["--json-file", "."]].concat();
-    run_is_refused(&swarm, &folder, OUTPUT, &["--json-file", "directory"]);
+    for folder in [".", "new/"] {
+        let folder = [&host[..], &["--json-file", folder]].concat();
+        run_is_refused(&swarm, &folder, OUTPUT, &["--json-file", "directory"]);
+    }
+}
+
+/// No result is written over another one, or over the scenario.
+#[test]
+fn files_that_are_the_same() {
+    let swarm = swarm_with_scenario();
+    let scenario = swarm.folder().join("sound.wasm");
+    let before = std::fs::read(&scenario).expect("it is there");
+    std::os::unix::fs::symlink("result_stats.csv", swarm.folder().join("link.json"))
+        .expect("it is new");
+    for (flags, parts) in [
+        (&["--json-file", "sound.wasm"][..], ["the file of --json-file", "is the scenario"]),
+        (&["--json-file", "./result_stats_history.csv"], ["a file of --csv", "--json-file"]),
+        (&["--json-file", "link.json"], ["a file of --csv", "--json-file"]),
+    ] {
+        let flags = [&["-H", "http://127.0.0.1:1", "--csv", "result"], flags].concat();
+        run_is_refused(&swarm, &flags, SETTINGS, &[&parts[..], &["another name"]].concat());
+    }
+    assert!(std::fs::read(&scenario).expect("it is there") == before);
 }
 
 #[test]

@@ -234,6 +234,24 @@ fn no_folder_for_compiled_scenarios_is_a_warning() {
 }
 
 #[test]
+fn a_folder_for_compiled_scenarios_may_be_given_relative_to_this_one() {
+    let swarm = swarm_with_scenario();
+    let target = swarm.target(&[]);
+    let url = target.url();
+    for variable in ["SWARM_CACHE_DIR", "XDG_CACHE_HOME"] {
+        let mut command = swarm.command(&[&RUN[..], &[&url, "-t", "1"]].concat());
+        command.env_remove("SWARM_CACHE_DIR").env("HOME", swarm.folder()).env(variable, "cache");
+        let mut run = Process::spawn("run", command);
+        assert_eq!(run.wait(PATIENCE).code(), Some(0), "{}", run.err.text());
+        assert_eq!(run.err.find("no folder"), None);
+    }
+    // The specification has it that a relative XDG_CACHE_HOME is ignored.
+    for folder in ["cache/compiled", ".cache/swarm/compiled"] {
+        assert!(swarm.folder().join(folder).is_dir(), "{folder}");
+    }
+}
+
+#[test]
 fn several_processes_share_a_private_folder() {
     let swarm = swarm_with_scenario();
     let temporary = swarm.folder().join("tmp");

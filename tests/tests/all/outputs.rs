@@ -416,6 +416,11 @@ fn what_was_asked_for_may_be_read_in_part() {
             "{said}"
         );
     }
+    for arguments in [&["--help"][..], &["run", "--help"], &["--version"]] {
+        let streams = Streams { out: Some(full().into()), err: None };
+        let mut help = Process::spawn_onto("help", swarm.command(arguments), streams);
+        assert_eq!(help.wait(PATIENCE).code(), Some(OUTPUT), "{arguments:?}");
+    }
     // A target has said where it listens, and serves whoever knows.
     let command = swarm.command(&["target", "--port", "0", "--threads", "1"]);
     let mut target =

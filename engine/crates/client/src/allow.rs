@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use url::Host;
 
 use crate::error::{ErrorKind, Fault};
-use crate::url::{BaseUrl, Origin};
+use crate::url::{BaseUrl, Origin, is_host_name};
 
 /// Most hosts on one list.
 const HOSTS_MAX: usize = 4096;
@@ -125,6 +125,7 @@ fn parse(entry: &str) -> Result<(String, Option<u16>), &'static str> {
     }
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     match Host::parse(&host) {
+        Ok(Host::Domain(name)) if !is_host_name(&name) => Err("this is not a host name"),
         Ok(host) => Ok((Origin::name_of(&host), port)),
         Err(_) => Err("this is not a host name"),
     }

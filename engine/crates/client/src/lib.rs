@@ -91,4 +91,4 @@ pub use name::sample_name;
 pub use progress::Progress;
 pub use session::Session;
 pub use shared::Shared;
-pub use url::{BaseUrl, BaseUrlError};
+pub use url::{BaseUrl, BaseUrlError, is_host_name};

@@ -6,6 +6,13 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
+/// Most bytes of a part of a name between two dots, and of the name (RFC 1035, 2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
+const NAME_BYTES_MAX: usize = 253;
+
+/// Most characters of a host that is too long that an error shows.
+const SHOWN_CHARS_MAX: usize = 100;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Http,
@@ -115,6 +122,12 @@ pub enum BaseUrlError {
         /// What it starts with.
         scheme: String,
     },
+    /// A host that no resolver could look up.
+    #[error(
+        "host `{0}` has a name that nobody can have: between dots are 1 to {LABEL_BYTES_MAX} \
+         characters, and {NAME_BYTES_MAX} in all"
+    )]
+    Name(String),
     /// No host name between scheme and path.
     #[error("host `{0}` names no host: write `http://HOST[:PORT][/PATH]`")]
     NoHost(String),
@@ -161,7 +174,13 @@ impl FromStr for BaseUrl {
             let reason = "port 0 cannot be connected to".to_owned();
             return Err(BaseUrlError::Invalid { url: text.to_owned(), reason });
         }
-        let origin = Origin::of(&url).ok_or_else(|| BaseUrlError::NoHost(text.to_owned()))?;
+        // The parser would take the path's first part for the host.
+        let names_host = text.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/'));
+        let origin = Origin::of(&url).filter(|_| names_host);
+        let origin = origin.ok_or_else(|| BaseUrlError::NoHost(text.to_owned()))?;
+        if matches!(&origin.host, Host::Domain(name) if !is_host_name(name)) {
+            return Err(BaseUrlError::Name(text.chars().take(SHOWN_CHARS_MAX).collect()));
+        }
         let path = url.path().trim_end_matches('/').into();
         Ok(Self { origin: Arc::new(origin), path })
     }
@@ -190,6 +209,17 @@ impl BaseUrl {
     }
 }
 
+/// Can this be the name of a host, be it in DNS, in `/etc/hosts` or elsewhere?
+#[must_use]
+pub fn is_host_name(text: &str) -> bool {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        let known = |char: char| char.is_alphanumeric() || matches!(char, '-' | '_');
+        (1..=LABEL_BYTES_MAX).contains(&label.len()) && label.chars().all(known)
+    };
+    name.len() <= NAME_BYTES_MAX && name.split('.').all(is_label)
+}
+
 /// Are there a user or a password in the URL?
 pub(crate) fn has_user(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
@@ -216,12 +246,29 @@ mod tests {
     }
 
     #[test]
+    fn names_of_hosts_are_those_that_can_be_looked_up() {
+        let (label, name) = ("x".repeat(63), "x.".repeat(126) + "x");
+        for fine in ["a", "a.test", "a.test.", "_x.a-b.test", "127", &label, &name] {
+            assert!(is_host_name(fine), "{fine}");
+        }
+        let (label, name) = ("x".repeat(64), "x.".repeat(127) + "x");
+        for wrong in ["", ".", "a..b", ".a", "a b", "a/b", "a:1", "a@b", &label, &name] {
+            assert!(!is_host_name(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
     fn wrong_base_urls_name_the_fix() {
+        let long = format!("http://{}.test", "x".repeat(64));
         for (given, part) in [
             ("example.com:80", "write `http://example.com:80`"),
             ("", "no scheme"),
             ("ftp://a.test", "only http and https"),
             ("http://", "names no host"),
+            ("http:///a.test", "names no host"),
+            ("http://a..test", "nobody can have"),
+            ("http://.", "nobody can have"),
+            (long.as_str(), "nobody can have"),
             ("http://me:secret@a.test", "authorization"),
             ("http://a.test/?x=1", "`?` or `#`"),
             ("http://a.test/#x", "`?` or `#`"),

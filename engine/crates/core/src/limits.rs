@@ -34,6 +34,9 @@ pub enum WorkerIdError {
     /// It has so many bytes.
     #[error("a worker's id has at most {WORKER_ID_BYTES_MAX} bytes, this one has {0}")]
     TooLong(usize),
+    /// Nobody would see it.
+    #[error("a worker's id must not begin or end with a space, as {0:?} does")]
+    Space(String),
     /// It would garble logs and tables.
     #[error("a worker's id must not contain control characters such as {0:?}")]
     Control(char),
@@ -42,7 +45,8 @@ pub enum WorkerIdError {
 /// Checks a worker's id.
 ///
 /// # Errors
-/// When it is empty, longer than [`WORKER_ID_BYTES_MAX`], or contains a control character.
+/// When it is empty, longer than [`WORKER_ID_BYTES_MAX`], contains a control character, or begins
+/// or ends with a space.
 pub fn check_worker_id(id: &str) -> Result<(), WorkerIdError> {
     if id.is_empty() {
         return Err(WorkerIdError::Empty);
@@ -50,10 +54,13 @@ pub fn check_worker_id(id: &str) -> Result<(), WorkerIdError> {
     if id.len() > WORKER_ID_BYTES_MAX {
         return Err(WorkerIdError::TooLong(id.len()));
     }
-    match id.chars().find(|char| char.is_control()) {
-        Some(char) => Err(WorkerIdError::Control(char)),
-        None => Ok(()),
+    if let Some(char) = id.chars().find(|char| char.is_control()) {
+        return Err(WorkerIdError::Control(char));
     }
+    if id.trim() != id {
+        return Err(WorkerIdError::Space(shown(id)));
+    }
+    Ok(())
 }
 
 /// Settings that cannot be sent to workers.
@@ -145,8 +152,8 @@ fn count(count: usize, what: &'static str) -> Result<(), SettingsError> {
     Ok(())
 }
 
-/// The beginning of a text, for an error.
-fn shown(text: &str) -> String {
+/// The beginning of a text that may be long, for an error or a log.
+pub fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -175,6 +182,9 @@ mod tests {
         assert_eq!(check_worker_id(&long), Err(WorkerIdError::TooLong(WORKER_ID_BYTES_MAX + 1)));
         for (id, char) in [("a\nb", '\n'), ("\u{1b}[31m", '\u{1b}'), ("\u{85}", '\u{85}')] {
             assert_eq!(check_worker_id(id), Err(WorkerIdError::Control(char)));
+        }
+        for id in [" ", "a ", "\u{a0}a"] {
+            assert_eq!(check_worker_id(id), Err(WorkerIdError::Space(id.to_owned())));
         }
         let message = check_worker_id("a\tb").unwrap_err().to_string();
         assert_eq!(message, r"a worker's id must not contain control characters such as '\t'");

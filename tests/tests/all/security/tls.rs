@@ -225,7 +225,7 @@ fn files_that_cannot_be_used() {
     let alone = ["worker", "--tls-cert", &cert, "--tls-key", &key];
     refused(&swarm, &alone, SETTINGS, &["--tls-ca"]);
     let named = ["worker", "--tls-ca", &ca, "--master-host", "not a name"];
-    refused(&swarm, &named, SETTINGS, &["not a name"]);
+    refused(&swarm, &named, USAGE, &["not a name"]);
 }
 
 #[test]

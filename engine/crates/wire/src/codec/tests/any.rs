@@ -25,7 +25,8 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 pub(super) fn worker_info() -> impl Strategy<Value = WorkerInfo> {
-    let id = "\\PC{1,40}";
+    // As `check_worker_id` demands.
+    let id = "\\PC{1,40}".prop_filter("a space at an end", |id| id.trim() == id);
     let seats = (1..=65_536u32, of(any::<u32>()), 1..=WEIGHT_MAX);
     (id, any::<u64>(), text(), any::<[u32; 2]>(), seats).prop_map(
         |(id, stream, version, [protocol, attempt], (cores, users_max, weight))| WorkerInfo {
