@@ -1,7 +1,10 @@
 //! How the program ends: one exit code for each cause.
 
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
+
+use rustix::io::Errno;
 
 /// How the program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +102,27 @@ impl fmt::Display for Failure {
             }
             said = text;
         }
+        let remedy = self.cause.chain().find_map(|cause| remedy(cause.downcast_ref()?));
+        if let Some(remedy) = remedy {
+            write!(f, "\n  remedy: {remedy}")?;
+        }
         Ok(())
+    }
+}
+
+/// What helps when the system has given all that this process may have.
+fn remedy(error: &io::Error) -> Option<&'static str> {
+    match Errno::from_io_error(error)? {
+        // Of a thread or a process: nothing else that ends this program says so.
+        Errno::AGAIN => Some(
+            "raise the limit of processes and threads: `ulimit -u`, or pids.max of the container",
+        ),
+        Errno::MFILE => Some("raise the limit of open files: `ulimit -n`"),
+        Errno::NFILE => Some("raise the limit of open files of the machine: `sysctl fs.file-max`"),
+        Errno::NOMEM => {
+            Some("raise the limit of memory: `ulimit -v unlimited`, or the container's")
+        }
+        _ => None,
     }
 }
 
@@ -118,6 +141,21 @@ impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_system_has_run_out_of_has_a_remedy() {
+        for (errno, part) in
+            [(Errno::AGAIN, "`ulimit -u`"), (Errno::MFILE, "`ulimit -n`"), (Errno::NOMEM, "-v")]
+        {
+            let failed: Result<(), io::Error> = Err(errno.into());
+            let failure = failed.or_exit(Exit::Internal, || "start a thread".to_owned());
+            let text = failure.unwrap_err().to_string();
+            assert!(text.contains("remedy: ") && text.contains(part), "{text}");
+        }
+        let failed: Result<(), io::Error> = Err(Errno::ACCESS.into());
+        let failure = failed.or_exit(Exit::Output, || "write".to_owned()).unwrap_err();
+        assert!(!failure.to_string().contains("remedy"), "{failure}");
+    }
 
     const README: &str = include_str!("../../README.md");
 

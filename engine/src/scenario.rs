@@ -103,7 +103,11 @@ impl Source {
         };
         let module = module.or_exit(exit, || self.cannot())?;
         let plan = session::runtime()?.block_on(module.describe());
-        let plan = plan.or_exit(Exit::Scenario, || self.cannot())?;
+        let exit = match plan {
+            Err(ModuleError::Memory(_)) => Exit::Internal,
+            _ => Exit::Scenario,
+        };
+        let plan = plan.or_exit(exit, || self.cannot())?;
         Ok(Loaded { name: self.name, bytes: self.bytes, module, plan })
     }
 }

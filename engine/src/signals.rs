@@ -6,6 +6,7 @@
 //! after a short time all the same.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,6 +26,9 @@ const END_MAX: Duration = Duration::from_secs(3);
 
 /// How long the last words of such an end may take.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(200);
+
+/// Pairs of files that watching for signals takes, with some to spare.
+const PAIRS: usize = 4;
 
 /// `SIGXCPU`, `SIGPWR` and `SIGXFSZ`, the numbers of all architectures that we build for.
 const CPU_LIMIT: SignalKind = SignalKind::from_raw(24);
@@ -56,6 +60,7 @@ impl Interrupts {
     pub(crate) fn watch(terminal: &Terminal) -> Result<Self, Failure> {
         let (tell, told) = watch::channel(0);
         let doing = || "cannot watch for signals".to_owned();
+        files_are_there().or_exit(Exit::Internal, doing)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.or_exit(Exit::Internal, doing)?;
         let signals = {
@@ -79,6 +84,12 @@ impl Interrupts {
         let _ = self.told.wait_for(|&told| told > heard).await;
         self.heard += 1;
     }
+}
+
+/// Sees that as many files can be opened as watching takes: without them tokio panics.
+fn files_are_there() -> std::io::Result<()> {
+    let pairs: Result<Vec<_>, _> = (0..PAIRS).map(|_| UnixStream::pair()).collect();
+    pairs.map(drop)
 }
 
 fn signals() -> std::io::Result<Vec<(Signal, SignalKind)>> {

@@ -9,7 +9,7 @@ use swarm_tests::{PATIENCE, Process, Signal, Swarm, Terminal, in_shell, wait_for
 
 use crate::guests::Guest;
 use crate::outputs::results_are_whole;
-use crate::verdict::summary;
+use crate::verdict::{SCENARIO, summary};
 
 const RUN: [&str; 8] = ["run", "sound.wasm", "--headless", "-u", "3", "-r", "100", "-H"];
 const RESULTS: [&str; 4] = ["--json-file", "result.json", "--csv", "result"];
@@ -248,6 +248,26 @@ fn a_folder_for_compiled_scenarios_may_be_given_relative_to_this_one() {
     // The specification has it that a relative XDG_CACHE_HOME is ignored.
     for folder in ["cache/compiled", ".cache/swarm/compiled"] {
         assert!(swarm.folder().join(folder).is_dir(), "{folder}");
+    }
+}
+
+#[test]
+fn what_the_machine_does_not_give_is_no_fault_of_the_scenario() {
+    let swarm = swarm_with_scenario();
+    let arguments = [&RUN[..], &["http://127.0.0.1:1", "-t", "1"]].concat();
+    for (limit, part) in [
+        ("-v 3000000", "there is no memory for it"),
+        ("-n 7", "watch for signals"),
+        ("-n 8", "remedy: "),
+        ("-n 10", "remedy: "),
+    ] {
+        let script = format!("ulimit {limit}; exec \"$@\"");
+        let mut run = Process::spawn("run", in_shell(&script, &swarm.command(&arguments)));
+        let code = run.wait(PATIENCE).code();
+        let said = run.err.text();
+        assert!(matches!(code, Some(INTERNAL | SCENARIO)), "{limit}: {code:?}: {said}");
+        assert!(!said.contains("panicked"), "{limit}: {said}");
+        assert!(said.contains(part) && said.contains("`ulimit "), "{limit}: {said}");
     }
 }
 

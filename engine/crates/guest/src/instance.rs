@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use swarm_client::Session;
 use swarm_core::plan::{self, Scenario};
 use wasmtime::{Store, UpdateDeadline};
@@ -29,6 +30,8 @@ pub(crate) struct Trap {
     pub(crate) message: String,
     /// Wasm backtrace, or empty.
     pub(crate) trace: String,
+    /// The system has given it no memory.
+    pub(crate) no_memory: bool,
 }
 
 impl Trap {
@@ -38,7 +41,14 @@ impl Trap {
             .map(|trace| trace.to_string().trim_end().to_owned())
             .unwrap_or_default();
         let message = error.root_cause().to_string();
-        Self { message: message.lines().next().unwrap_or_default().to_owned(), trace }
+        let message = message.lines().next().unwrap_or_default().to_owned();
+        let is_short = |cause: &(dyn std::error::Error + 'static)| {
+            let of_system = cause.downcast_ref::<std::io::Error>();
+            cause.downcast_ref() == Some(&Errno::NOMEM)
+                || of_system.and_then(Errno::from_io_error) == Some(Errno::NOMEM)
+        };
+        let no_memory = error.chain().any(is_short);
+        Self { message, trace, no_memory }
     }
 }
 
@@ -74,6 +84,7 @@ impl ThreadStack {
         let stack = SharedStack::new(CALL_STACK_BYTES).map_err(|error| Trap {
             message: format!("no memory for the guests' stack: {error}"),
             trace: String::new(),
+            no_memory: true,
         })?;
         Ok(self.0.get_or_init(|| stack))
     }

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::ctx::Ctx;
 use crate::dense::{self, MachinePre, ScenarioAsyncPre};
 use crate::flat::FlatPre;
-use crate::instance;
+use crate::instance::{self, Trap};
 use crate::precheck;
 use crate::runtime::Runtime;
 use crate::test::Record;
@@ -81,6 +81,12 @@ pub enum ModuleError {
     /// There are no threads to compile it.
     #[error("cannot start the threads that compile it: {0}")]
     Threads(String),
+    /// The system gives it no memory: nothing is wrong with it.
+    #[error(
+        "there is no memory for it: {0}; raise the limit of the address space or of memory \
+         (`ulimit -v unlimited`, or the container's)"
+    )]
+    Memory(String),
     /// `describe` ended in the middle.
     #[error("its describe() ended with: {0}")]
     DescribeTrap(String),
@@ -93,6 +99,16 @@ pub enum ModuleError {
     /// The plan is not sound.
     #[error("its plan is not sound: {0}")]
     Plan(#[from] validate::PlanError),
+}
+
+impl From<Trap> for ModuleError {
+    /// Of `describe`.
+    fn from(trap: Trap) -> Self {
+        match trap.no_memory {
+            true => Self::Memory(trap.message),
+            false => Self::DescribeTrap(trap.message),
+        }
+    }
 }
 
 /// A scenario as a checked, compiled module. Cheap to clone.
@@ -232,11 +248,11 @@ impl Module {
         let config = self.runtime().config();
         if self.is_dense() {
             let plan = dense::describe(self, record, config.shared_memory_bytes_max).await;
-            let plan = plan.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
+            let plan = plan.map_err(ModuleError::from)?;
             return plan.map_err(|error| ModuleError::DescribeError(first_line(&error)));
         }
         let plan = instance::describe(self, record, config.user_memory_bytes_max).await;
-        let plan = plan.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
+        let plan = plan.map_err(ModuleError::from)?;
         plan.map_err(|error| ModuleError::DescribeError(first_line(&error)))
     }
 

@@ -57,9 +57,9 @@ impl Module {
             && (instances.is_empty() || begun.elapsed() < time_max)
         {
             let instance = Instance::new(self, None, record.clone(), memory, 0, &stack).await;
-            let mut instance = instance.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
+            let mut instance = instance.map_err(ModuleError::from)?;
             let described = instance.rehearse().await;
-            let described = described.map_err(|trap| ModuleError::DescribeTrap(trap.message))?;
+            let described = described.map_err(ModuleError::from)?;
             described.map_err(ModuleError::DescribeError)?;
             instances.push(instance);
         }

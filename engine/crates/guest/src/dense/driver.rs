@@ -133,8 +133,7 @@ impl<T: FnMut(Told)> Driver<T> {
     /// There is no instance: the next attempt is made after a while.
     async fn not_made(&mut self, trap: Trap, inbox: &mut UnboundedReceiver<Command>) -> Trap {
         self.idle(inbox, START_RETRY).await;
-        let Trap { message, trace } = trap;
-        Trap { message: format!("cannot make an instance: {message}"), trace }
+        Trap { message: format!("cannot make an instance: {}", trap.message), ..trap }
     }
 
     /// As [`Self::live`], without the component layer.
@@ -159,10 +158,12 @@ impl<T: FnMut(Told)> Driver<T> {
 
     /// A trap in a call on behalf of this user.
     fn trap_of(&self, caller: Option<Caller>, error: &wasmtime::Error) -> Trap {
-        let Trap { message, trace } = Trap::new(error);
+        let trap = Trap::new(error);
         match caller {
-            Some(caller) => Trap { message: self.test.exception_text(caller, &message), trace },
-            None => Trap { message, trace },
+            Some(caller) => {
+                Trap { message: self.test.exception_text(caller, &trap.message), ..trap }
+            }
+            None => trap,
         }
     }
 

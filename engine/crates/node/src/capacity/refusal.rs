@@ -68,10 +68,14 @@ fn remedy(bound: &Bound, users: u32) -> String {
              or `sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"`",
             needed.div_ceil(max.max(1))
         ),
-        Resource::AddressSpace => format!(
-            "at {} each: `ulimit -v unlimited` if it is limited, else several processes",
-            size(bound.need.per_user)
-        ),
+        Resource::AddressSpace => {
+            let remedy = "`ulimit -v unlimited` if it is limited, else several processes";
+            // What is there before the first user may be too much already.
+            match bound.users {
+                0 => remedy.to_owned(),
+                _ => format!("at {} each: {remedy}", size(bound.need.per_user)),
+            }
+        }
         Resource::Memory => format!(
             "at about {} each and {} free: give the machine or the container {}, or add workers \
              on other machines",
