@@ -12,6 +12,7 @@ use anyhow::anyhow;
 use swarm_node::journal::Found;
 use swarm_node::master::{Master, Outcome};
 use swarm_node::worker::Worker;
+use swarm_stats::report::json::Summary;
 use swarm_web::view::{Answer, Command, Control, SwarmRequest, TestState, View};
 use tokio::sync::oneshot;
 
@@ -102,7 +103,7 @@ impl Session<'_> {
             }
         };
         let exit = exit.unwrap_or_else(|| verdict(&outcome, self.args));
-        let why = outcome.summary.nothing_answered.clone();
+        let why = why_nothing(&outcome.summary, self.args);
         outcome.given();
         match why.filter(|_| exit == Exit::NothingAnswered) {
             Some(why) => Err(Failure::new(exit, anyhow!(why))),
@@ -259,12 +260,20 @@ async fn ask(
     answer.await.map_err(|_| gone())?
 }
 
+/// Why there is nothing to say about the target, if that is so.
+fn why_nothing(summary: &Summary, args: &TestArgs) -> Option<String> {
+    let wanted = args.headless || args.autostart;
+    let never = wanted && summary.started_at.is_empty();
+    let never = never.then(|| "no user was started: told to end before the test began".to_owned());
+    summary.nothing_answered.clone().or(never)
+}
+
 /// What the result of the test means for the exit code.
 fn verdict(outcome: &Outcome, args: &TestArgs) -> Exit {
     let summary = &outcome.summary;
     if summary.workers.iter().any(|worker| worker.lost) || !outcome.complete {
         Exit::SamplesMissing
-    } else if summary.nothing_answered.is_some() {
+    } else if why_nothing(summary, args).is_some() {
         Exit::NothingAnswered
     } else if summary.total.num_failures > 0 || !summary.exceptions.is_empty() {
         match args.exit_code_on_error {

@@ -9,7 +9,7 @@ use swarm_tests::{PATIENCE, Process, Signal, Swarm, Terminal, in_shell, wait_for
 
 use crate::guests::Guest;
 use crate::outputs::results_are_whole;
-use crate::verdict::{SCENARIO, summary};
+use crate::verdict::{NOTHING_ANSWERED, SCENARIO, summary};
 
 const RUN: [&str; 8] = ["run", "sound.wasm", "--headless", "-u", "3", "-r", "100", "-H"];
 const RESULTS: [&str; 4] = ["--json-file", "result.json", "--csv", "result"];
@@ -101,6 +101,8 @@ fn a_second_interrupt_ends_at_once_with_what_there_is() {
         // Not at the same moment, which would be one.
         wait_until("the second is a second", PATIENCE, || !run.signal_if_running(Signal::INT));
         assert_eq!(run.wait(PATIENCE).code(), Some(INTERRUPTED), "{}", run.err.text());
+        // Nothing but this process has ended.
+        assert!(run.err.find("was lost").is_none(), "{}", run.err.text());
         let notices = summary(&swarm).notices.join("; ");
         assert!(notices.contains("the master ended before the test had stopped"), "{notices}");
     }
@@ -113,7 +115,9 @@ fn a_master_that_is_told_to_end_while_it_waits_ends() {
     let mut master = swarm.master("sound.wasm".as_ref(), &arguments);
     master.process.wait_for_value("waiting for workers: 0 of 1 ready");
     master.process.signal(Signal::HUP);
-    assert_eq!(master.process.wait(PATIENCE).code(), Some(0), "{}", master.process.err.text());
+    let code = master.process.wait(PATIENCE).code();
+    assert_eq!(code, Some(NOTHING_ANSWERED), "{}", master.process.err.text());
+    assert!(master.process.err.find("no user was started: told to end before").is_some());
     assert!(!swarm.folder().join("result.json").exists(), "there was no test");
 }
 

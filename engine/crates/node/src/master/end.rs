@@ -33,6 +33,8 @@ impl State {
         self.nothing_answered = nothing_answered(&self.asked(), &statistics);
         if let Some(why) = self.nothing_answered.clone() {
             self.notice(why);
+        } else if asks_nothing(&self.asked(), &statistics) {
+            self.notice("no user has made a request".to_owned());
         }
         if let Some(text) = self.unread_args(&statistics) {
             self.notice(text);
@@ -90,6 +92,16 @@ fn has_run(asked: &Asked, statistics: &Snapshot) -> bool {
         || statistics.lateness_ms.is_some()
         || statistics.total.num_requests > 0
         || !statistics.exceptions.is_empty()
+}
+
+/// Have users run without anything to show for it? That may be as wanted, and is told.
+fn asks_nothing(asked: &Asked, statistics: &Snapshot) -> bool {
+    let Snapshot { interrupted, unsent, ref total, ref exceptions, ref metrics, .. } = *statistics;
+    asked.users > 0
+        && !asked.is_answered
+        && total.num_requests.max(interrupted).max(unsent) == 0
+        && exceptions.is_empty()
+        && metrics.is_empty()
 }
 
 /// Why a test says nothing about its target, if that is so: no user has run, or none of the
@@ -199,6 +211,10 @@ mod tests {
 
     #[test]
     fn users_that_ask_for_nothing_are_a_test() {
+        assert!(asks_nothing(&asked(5, 5), &Snapshot::default()));
+        assert!(!asks_nothing(&Asked { is_answered: true, ..asked(5, 5) }, &Snapshot::default()));
+        let cut_off = Snapshot { interrupted: 1, ..Snapshot::default() };
+        assert!(!asks_nothing(&asked(5, 5), &cut_off));
         assert_eq!(nothing_answered(&asked(5, 5), &Snapshot::default()), None);
         // They have ended before anybody saw them.
         let late = Snapshot { lateness_ms: Some((0.1, 0.1, 0.1)), ..Snapshot::default() };

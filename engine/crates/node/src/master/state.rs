@@ -86,6 +86,8 @@ pub(super) struct State {
     pub(super) failing: Option<Arc<str>>,
     /// How often the tasks of each class run, by the plan and the tags.
     pub(super) tasks: Arc<[Vec<TaskRatio>]>,
+    /// The result has been given: workers that go now are not lost.
+    pub(super) over: bool,
 }
 
 /// What others are told of a decision. Not before the decision is safe: whatever happens to this
@@ -127,6 +129,7 @@ impl State {
             held: VecDeque::new(),
             failing: None,
             tasks,
+            over: false,
         };
         records.into_iter().for_each(|record| state.record(record));
         state.turn_ends();
@@ -334,6 +337,9 @@ impl State {
 
     fn closed(&mut self, connection: u64) {
         let state = self.connections.remove(&connection);
+        if self.over {
+            return;
+        }
         let left = state.as_ref().is_some_and(|connection| connection.left);
         if !left && state.is_some_and(|connection| connection.broken) {
             self.cluster.broke(connection);
@@ -366,6 +372,7 @@ impl State {
         self.turn_ends();
         let summary = view::summary(self, now_ms);
         let complete = !self.results.incomplete;
+        self.over = true;
         Outcome { summary, complete, scribe: self.scribe.take() }
     }
 }

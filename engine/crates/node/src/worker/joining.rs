@@ -13,6 +13,9 @@ use super::dial::DialError;
 /// [`LEAVE_MAX`](swarm_core::agent::LEAVE_MAX) at most, or the master has not missed it yet.
 const REFUSED_MAX: Duration = Duration::from_secs(15);
 
+/// A shorter attempt may fail where there is a master.
+const ATTEMPT_MIN: Duration = Duration::from_secs(1);
+
 /// What to do after an attempt that failed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -64,6 +67,14 @@ impl Joining {
     /// How long there has been no master.
     pub(super) fn alone(&self, now: Duration) -> Option<Duration> {
         self.alone_since.map(|since| now.saturating_sub(since))
+    }
+
+    /// How long an attempt that begins now may take, if there is a limit to all of them. It has
+    /// [`ATTEMPT_MIN`] in any case.
+    pub(super) fn left(&self, now: Duration) -> Option<Duration> {
+        let waited = self.alone(now).unwrap_or_default();
+        let left = self.max_wait.saturating_sub(waited).max(ATTEMPT_MIN);
+        (!self.max_wait.is_zero()).then_some(left)
     }
 
     /// The worker has joined. How long it was without its master, if it had one before.
@@ -204,6 +215,14 @@ mod tests {
         assert!(matches!(joining.failed(201 * SECOND, busy()), (Next::Try(_), Some(_))));
         assert!(matches!(joining.failed(215 * SECOND, busy()), (Next::Try(_), None)));
         assert!(matches!(joining.failed(216 * SECOND, busy()), (Next::End(_), None)));
+    }
+
+    #[test]
+    fn an_attempt_ends_with_the_longest_wait() {
+        let joining = |seconds: u32| joining(seconds * SECOND);
+        assert_eq!(joining(0).left(SECOND), None);
+        assert_eq!(joining(7).left(2 * SECOND), Some(5 * SECOND));
+        assert_eq!(joining(7).left(70 * SECOND), Some(ATTEMPT_MIN));
     }
 
     #[test]

@@ -24,10 +24,18 @@ impl Control {
             ..WorkerInfo::new(&self.config.id, self.config.stream)
         };
         let clock = Arc::clone(&self.clock);
+        let left = self.joining.left(clock.now() + pause);
         self.spawn(async move {
             tokio::time::sleep(pause).await;
             let began = clock.now();
-            Event::Dialled(began, dial(&master, &trust, &info, &clock).await)
+            let dialling = dial(&master, &trust, &info, &clock);
+            let link = match left {
+                Some(left) => tokio::time::timeout(left, dialling)
+                    .await
+                    .unwrap_or_else(|_| Err(DialError::Failed("no answer".to_owned()))),
+                None => dialling.await,
+            };
+            Event::Dialled(began, link)
         });
     }
 
