@@ -23,6 +23,8 @@ impl State {
             self.record(Record::Incomplete);
         }
         tracing::info!("the test has ended");
+        // Somebody may wait for it, and would take another interrupt for one that came before it.
+        self.stale = true;
         self.judge();
     }
 
