@@ -43,7 +43,6 @@ fn only_the_classes_that_were_asked_for_get_users() {
     let target = swarm.target(&["--threads", "1"]);
     let run = swarm.run(&three_classes(&swarm), &["-H", &target.url(), "--threads", "1"]);
     let page = run.page();
-    knows_its_classes(page);
     let answer = start(page, &[("user_classes", "Buyer")]).json();
     assert_eq!(answer["user_classes"], json!(["Buyer"]), "{answer}");
     page.wait_for_state("running");
@@ -75,19 +74,11 @@ fn only_the_classes_that_were_asked_for_get_users() {
     assert!(!target.counts().paths.contains_key("/items"));
 }
 
-/// A page is there a moment before it knows of a scenario.
-fn knows_its_classes(page: &Page) {
-    wait_until("the page knows the classes", PATIENCE, || {
-        page.view()["classes"].as_array().is_some_and(|classes| !classes.is_empty())
-    });
-}
-
 #[test]
 fn what_would_have_no_effect_starts_nothing() {
     let swarm = Swarm::new();
     let target = swarm.target(&["--threads", "1"]);
     let run = swarm.run(&three_classes(&swarm), &["-H", &target.url(), "--threads", "1"]);
-    knows_its_classes(run.page());
     for (field, value, part) in [
         ("user_classes", "Seller", "it has Looker, Buyer, Nobody"),
         ("basket", "large", "there is no field `basket`"),

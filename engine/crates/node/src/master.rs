@@ -21,6 +21,7 @@ mod state;
 mod turn;
 mod view;
 
+use std::convert::Infallible;
 use std::net::TcpListener;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -159,10 +160,16 @@ impl Master {
         let (finish, finished) = oneshot::channel();
         let (show, view) = watch::channel(Arc::default());
         let beginning = Beginning::new(&config, journal)?;
+        let (showing, shown) = std::sync::mpsc::channel::<Infallible>();
         let thread = std::thread::Builder::new().name("master".into()).spawn(move || {
             let handler = Handler::new(State::new(config, beginning, show));
+            handler.with(State::show);
+            drop(showing);
             LocalSet::new().block_on(&runtime, serve(handler, workers, inbox, finished))
         })?;
+        // From the first look on, a page shows this scenario. The sender sends nothing: it is
+        // dropped when the view is there.
+        let _ = shown.recv();
         Ok(Self { control: Control { commands, view }, finish, thread, found })
     }
 
