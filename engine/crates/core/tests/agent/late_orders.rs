@@ -2,53 +2,30 @@
 
 use std::time::Duration;
 
-use swarm_core::agent::{Action, Agent};
-use swarm_core::message::{ClassUsers, Moves, Order, Settings};
+use swarm_core::agent::Agent;
+use swarm_core::message::{Moves, Order};
 
-const SECOND: Duration = Duration::from_secs(1);
+use super::{SECOND, agent, ids, order_of_classes, started, stops};
 
 /// An order for users of two classes, over a second.
 fn order(number: u64, classes: [&[u32]; 2]) -> Order {
-    let users = (0..).zip(classes).filter(|(_, ids)| !ids.is_empty());
-    let users = users.map(|(class, ids)| ClassUsers { class, ids: ids.iter().copied().collect() });
-    Order {
-        number,
-        test: 7,
-        module: [0; 32],
-        test_start_ms: 0,
-        spread_ms: 1000,
-        users: users.collect(),
-        moves: Vec::new(),
-        settings: Settings::default(),
-    }
+    order_of_classes(number, classes.map(|users| ids(users.iter().copied())))
 }
 
 /// User 3 has its turn in a move at that time of the master's clock.
 fn moves(start_ms: u64) -> Vec<Moves> {
-    vec![Moves { start_ms, spread_ms: 0, ids: [3].into_iter().collect() }]
+    vec![Moves { start_ms, spread_ms: 0, ids: ids([3]) }]
 }
 
 /// A worker on which user 3 of class 1 and user 4 of class 0 run.
 fn busy() -> Agent {
-    let mut agent = Agent::new(1, 30 * SECOND);
-    agent.set_module_ready(true);
-    agent.registered(Duration::ZERO, Duration::ZERO);
+    let mut agent = agent(1);
     let mut actions = agent.order(Duration::ZERO, 0, order(1, [&[4], &[3]]));
     actions.extend(agent.tick(SECOND));
-    let started: Vec<_> = actions
-        .iter()
-        .filter_map(|action| match action {
-            Action::Start(start) => Some(start.id),
-            _ => None,
-        })
-        .collect();
+    let started = started(&actions);
     assert_eq!(started.len(), 2, "{started:?}");
     started.into_iter().for_each(|id| agent.user_started(id));
     agent
-}
-
-fn stops(actions: &[Action]) -> bool {
-    actions.iter().any(|action| matches!(action, Action::Stop { id: 3, .. }))
 }
 
 /// A ramp takes user 3 away, which is to happen within a second; its id comes back as a user of

@@ -1,5 +1,7 @@
 //! A worker's decisions where a whole cluster in virtual time does not lead.
 
+mod late_orders;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -19,14 +21,19 @@ fn ids(ids: impl IntoIterator<Item = u32>) -> IdSet {
 
 /// The users of class 0, over a second.
 fn order(number: u64, users: &IdSet) -> Order {
-    let class = ClassUsers { class: 0, ids: users.clone() };
+    order_of_classes(number, [users.clone()])
+}
+
+/// The users of class 0, of class 1 and so on, over a second.
+fn order_of_classes(number: u64, classes: impl IntoIterator<Item = IdSet>) -> Order {
+    let classes = (0..).zip(classes).filter(|(_, ids)| !ids.is_empty());
     Order {
         number,
         test: 7,
         module: [0; 32],
         test_start_ms: 0,
         spread_ms: 1000,
-        users: if users.is_empty() { Vec::new() } else { vec![class] },
+        users: classes.map(|(class, ids)| ClassUsers { class, ids }).collect(),
         moves: Vec::new(),
         settings: Settings::default(),
     }
@@ -77,6 +84,15 @@ fn busy() -> Agent {
 
 fn stops(actions: &[Action]) -> bool {
     actions.iter().any(|action| matches!(action, Action::Stop { id: 3, .. }))
+}
+
+/// Whom the actions start.
+fn started(actions: &[Action]) -> Vec<u32> {
+    let start = |action: &Action| match action {
+        Action::Start(start) => Some(start.id),
+        _ => None,
+    };
+    actions.iter().filter_map(start).collect()
 }
 
 #[test]
@@ -298,14 +314,7 @@ fn a_user_that_ends_by_a_fault_of_the_worker_comes_back_with_the_next_order() {
     assert_eq!(agent.user_ended(SECOND, 3, false), None);
     assert_eq!(agent.status(true).users, []);
     let actions = agent.order(SECOND, 0, Order { spread_ms: 0, ..order(2, &ids([3, 4])) });
-    let started: Vec<_> = actions
-        .iter()
-        .filter_map(|action| match action {
-            Action::Start(start) => Some(start.id),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(started, [3, 4]);
+    assert_eq!(started(&actions), [3, 4]);
 }
 
 /// What happens to a worker.
@@ -386,17 +395,14 @@ proptest! {
             match event {
                 Event::Order { first, second, spread_ms, moves } => {
                     number += 1;
-                    let classes = [(0, &first), (1, &second)].into_iter();
-                    wanted = classes.clone().flat_map(|(class, ids)| {
-                        ids.iter().map(move |&id| (id, class))
-                    }).collect();
-                    let users = classes.filter(|(_, ids)| !ids.is_empty()).map(|(class, users)| {
-                        ClassUsers { class, ids: ids(users.iter().copied()) }
+                    let classes = [ids(first), ids(second)];
+                    wanted = (0..).zip(&classes).flat_map(|(class, ids)| {
+                        ids.iter().map(move |id| (id, class))
                     }).collect();
                     let start_ms = 100 * number;
                     let all = Moves { start_ms, spread_ms: 300, ids: ids(0..30) };
                     let moves = if moves { vec![all] } else { Vec::new() };
-                    let order = Order { users, spread_ms, moves, ..order(number, &ids([])) };
+                    let order = Order { spread_ms, moves, ..order_of_classes(number, classes) };
                     let actions = agent.order(threads.now, 300, order);
                     threads.obey(&mut agent, actions);
                 }
