@@ -44,7 +44,7 @@ pub(crate) fn load(
     let thread = std::thread::Builder::new().name("compile".into()).spawn(compiling);
     thread.or_exit(Exit::Internal, || "start a thread to compile".to_owned())?;
     let loaded = session::runtime()?.block_on(async {
-        let (say, said) = watch::channel(String::new());
+        let (say, said) = watch::channel(waiting_text(begin));
         let (close_page, closed) = oneshot::channel();
         let page = page.map(|page| page.open_waiting(said, closed)).transpose()?;
         let loaded = tokio::select! {
@@ -89,8 +89,12 @@ async fn show(what: &str, begin: Instant, say: &watch::Sender<String>, terminal:
         terminal
             .report
             .live(vec![format!("compiling {what}, once for this machine ... {seconds} s")]);
-        say.send_replace(format!(
-            "The scenario is being compiled, since {seconds} s. This page opens by itself."
-        ));
+        say.send_replace(waiting_text(begin));
     }
+}
+
+/// What the page says of compiling that began then.
+fn waiting_text(begin: Instant) -> String {
+    let seconds = begin.elapsed().as_secs();
+    format!("The scenario is being compiled, since {seconds} s. This page opens by itself.")
 }
