@@ -292,7 +292,9 @@ impl Agent {
             before.iter().for_each(|class| held.insert_all(&class.ids));
             self.turns.retain(|_, turn| *turn / 1000 + TURNS_KEPT_MS > master_ms);
             let sent_on = self.sent_on(master_ms, &held, &order);
-            self.change(now, &before, &order, spread, &sent_on);
+            let age = order.age(master_ms) + self.clock_error;
+            let leave = |id| (now + turn(id, spread)).saturating_sub(age);
+            self.change(now, &before, &order, leave, &sent_on);
             actions.extend(self.shift(now, master_ms, &order, &sent_on));
         }
         self.order = Some(order);
@@ -300,14 +302,14 @@ impl Agent {
         actions
     }
 
-    /// Lets those go within `spread`, one after the other, that this worker shall not run any more,
-    /// and starts those that it shall.
+    /// Lets those go, each when it is to `leave`, that this worker shall not run any more, and
+    /// starts those that it shall.
     fn change(
         &mut self,
         now: Duration,
         before: &[ClassUsers],
         order: &Order,
-        spread: Duration,
+        leave: impl Fn(u32) -> Duration,
         sent_on: &SentOn,
     ) {
         let at = |id| now + turn(id, Duration::from_millis(order.spread_ms));
@@ -315,7 +317,7 @@ impl Agent {
         for ClassUsers { class, ids } in before {
             let left = ids.difference(of_class(&order.users, *class).unwrap_or(&nobody));
             for id in left.difference(&sent_on.through).iter() {
-                self.users.leave(now, id, now + turn(id, spread));
+                self.users.leave(now, id, leave(id));
                 self.forget_turn(id, sent_on);
             }
             self.finished.remove_all(&left);
@@ -477,12 +479,6 @@ struct SentOn {
     away: IdSet,
     /// They come to this worker by the first, and leave it by the second.
     through: IdSet,
-}
-
-impl Order {
-    fn stop_timeout(&self) -> Duration {
-        Duration::from_millis(self.settings.stop_timeout_ms)
-    }
 }
 
 fn of_class(users: &[ClassUsers], class: u32) -> Option<&IdSet> {

@@ -1,5 +1,7 @@
 //! What master and workers tell each other, as plain data. `swarm-wire` encodes it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::IdSet;
@@ -170,7 +172,11 @@ pub struct Order {
     pub module: Digest,
     /// When the test began, in milliseconds of the master's clock.
     pub test_start_ms: u64,
-    /// Users start and stop evenly over this time, in milliseconds; but for those that move.
+    /// When the master made the order, in milliseconds of its clock; 0 of one that does not say.
+    pub issued_ms: u64,
+    /// Users start evenly over this time from when the order comes, and stop evenly over this time
+    /// from when it was issued, in milliseconds; but for those that move. So an order that comes
+    /// late does not keep users longer than the master expects.
     pub spread_ms: u64,
     /// Who shall run here. Empty: nobody, the test stops here.
     pub users: Vec<ClassUsers>,
@@ -179,6 +185,19 @@ pub struct Order {
     pub moves: Vec<Moves>,
     /// The settings of this test.
     pub settings: Settings,
+}
+
+impl Order {
+    /// How long ago it was issued, when the master's clock shows `master_ms`.
+    pub(crate) fn age(&self, master_ms: u64) -> Duration {
+        let known = if self.issued_ms == 0 { master_ms } else { self.issued_ms };
+        Duration::from_millis(master_ms.saturating_sub(known))
+    }
+
+    /// How long its users may take to stop when the test ends.
+    pub(crate) fn stop_timeout(&self) -> Duration {
+        Duration::from_millis(self.settings.stop_timeout_ms)
+    }
 }
 
 /// What a worker is doing.

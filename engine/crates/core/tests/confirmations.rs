@@ -68,6 +68,12 @@ impl Master {
             .expect("it was told")
     }
 
+    /// The worker of a connection has taken all that it was told, and is still about it.
+    fn take(&mut self, connection: u64) {
+        let order_taken = self.last_order(connection).number;
+        self.hear(connection, Heartbeat { order_taken, ..Heartbeat::new(WorkerState::Running) });
+    }
+
     /// The worker of a connection has done all that it was told.
     fn confirm(&mut self, connection: u64) {
         self.confirm_as(connection, WorkerState::Running);
@@ -130,6 +136,33 @@ fn nobody_keeps_a_user_for_a_worker_that_may_start_it_earlier() {
     // It is told as soon as worker 2 knows the later turn.
     master.confirm(2);
     assert_eq!(later(master.last_order(1)), again);
+}
+
+/// The load falls, and worker 2 knows whom it loses within a second. Before that is over the load
+/// rises, and worker 3 is to take some of them over at turns of their own. Worker 2 may run them
+/// past these until it has taken the order that names them.
+#[test]
+fn an_id_that_is_used_again_waits_until_the_worker_that_loses_it_knows_when() {
+    let mut master = Master::new();
+    master.join(1);
+    master.join(2);
+    master.load(20);
+    master.confirm(1);
+    master.confirm(2);
+    let before = users(master.last_order(2));
+    master.load(4);
+    let lost = before.difference(&users(master.last_order(2)));
+    master.take(1);
+    master.take(2);
+    master.join(3);
+    (1..=3).for_each(|worker| master.take(worker));
+    master.load(20);
+    master.take(1);
+    master.take(3);
+    let given = |master: &Master| users(master.last_order(3)).intersection(&lost);
+    assert_eq!(given(&master), IdSet::new());
+    master.take(2);
+    assert!(!given(&master).is_empty(), "{:?} of {lost:?}", master.last_order(3).users);
 }
 
 /// A worker that leaves has lost its connection, and joins again in the moment in which the others

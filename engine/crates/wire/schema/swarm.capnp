@@ -118,6 +118,7 @@ struct Order {
   users @5 :List(ClassUsers);
   settings @6 :Settings;
   moves @7 :List(Moves);
+  issuedMs @8 :UInt64;
 }
 
 struct ClassUsers {

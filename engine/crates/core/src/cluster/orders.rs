@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::worker::Worker;
 use super::{Action, Cluster, NO_TEST, millis};
 use crate::ids::IdSet;
 use crate::message::{ClassUsers, Order};
@@ -62,24 +63,24 @@ impl Cluster {
         self.rebalance = false;
         self.forget_at = None;
         if self.motion.forget(now) {
-            self.workers.iter_mut().for_each(|worker| worker.moving = IdSet::new());
+            self.workers.iter_mut().for_each(Worker::forget_moves);
         }
         // Without a test everyone is told that nobody shall run: a worker that joins may still
         // carry the load of an earlier master.
         let number = self.test_number().unwrap_or(NO_TEST);
-        let news = if self.is_live() {
+        let (news, moving) = if self.is_live() {
             // Who has finished leaves room to those that have none.
             self.dispatcher.place_waiting();
             self.live_news(now, spread, number)
         } else {
-            self.end_news(number)
+            (self.end_news(number), IdSet::new())
         };
         let settings = self.load().map(|load| load.settings.clone()).unwrap_or_default();
         let test_start_ms = millis(self.test_start().unwrap_or_default());
         let first = self.last_order + 1;
         for News { index, users } in &news {
             self.last_order += 1;
-            self.workers[*index].ordered(self.last_order, number, users.clone());
+            self.workers[*index].ordered(self.last_order, number, users.clone(), &moving);
             self.touch(*index);
         }
         let mut unheard = IdSet::new();
@@ -93,6 +94,7 @@ impl Cluster {
                 test: number,
                 module: self.module,
                 test_start_ms,
+                issued_ms: millis(now),
                 spread_ms: millis(spread),
                 users,
                 moves,
@@ -107,7 +109,7 @@ impl Cluster {
         self.motion.clear();
         let mut news = Vec::new();
         for (index, worker) in self.workers.iter_mut().enumerate() {
-            worker.moving = IdSet::new();
+            worker.forget_moves();
             let forgotten = planted!(StopForgotten) && worker.told(test).is_none();
             if worker.takes_orders() && worker.is_news(test, &[]) && !forgotten {
                 news.push(News { index, users: Vec::new() });
@@ -116,7 +118,8 @@ impl Cluster {
         news
     }
 
-    fn live_news(&mut self, now: Duration, spread: Duration, test: u32) -> Vec<News> {
+    /// Who is told what, and who begins to move by it.
+    fn live_news(&mut self, now: Duration, spread: Duration, test: u32) -> (Vec<News>, IdSet) {
         let (mut all_left, mut all_come) = (IdSet::new(), IdSet::new());
         let mut withheld = IdSet::new();
         self.workers.iter().for_each(|worker| withheld.insert_all(&worker.unheard()));
@@ -138,6 +141,9 @@ impl Cluster {
         let moving = self.motion.begin(now, spread, &all_left, &all_come);
         if !moving.is_empty() {
             self.moved.get_or_insert((now, 0)).1 += moving.len();
+            for worker in self.workers.iter().filter(|worker| worker.takes_orders()) {
+                withheld.insert_all(&worker.sent_on(test, &moving));
+            }
         }
         for (index, (users, come)) in &mut plans {
             let worker = &mut self.workers[*index];
@@ -153,7 +159,7 @@ impl Cluster {
                 users.retain(|class| !class.ids.is_empty());
             }
         }
-        self.news_of(test, plans, &moving)
+        (self.news_of(test, plans, &moving), moving)
     }
 
     /// Workers whose users have changed, or who were not told of all of them.

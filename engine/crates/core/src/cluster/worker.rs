@@ -62,6 +62,8 @@ pub struct Worker {
     pub(super) reported: Option<Duration>,
     /// Its users that come from another worker or go to one.
     pub(super) moving: IdSet,
+    /// Who was taken from it to start nowhere: they may run until the end of their order's spread.
+    taken: IdSet,
     /// Its users of this test that have finished, as far as the dispatcher knows.
     pub(super) retired: IdSet,
     /// Number of the last order, 0 for none since it joined.
@@ -108,6 +110,7 @@ impl Worker {
             placed: false,
             reported: None,
             moving: IdSet::new(),
+            taken: IdSet::new(),
             retired: IdSet::new(),
             order: 0,
             ordered: None,
@@ -181,7 +184,7 @@ impl Worker {
             self.ordered_before = None;
             self.planned = None;
             self.unheard.clear();
-            self.moving = IdSet::new();
+            self.forget_moves();
         }
         if !same {
             let lost = self.lost.take();
@@ -215,7 +218,7 @@ impl Worker {
     /// A new test begins.
     pub(super) fn begin(&mut self) {
         self.retired = IdSet::new();
-        self.moving = IdSet::new();
+        self.forget_moves();
         self.planned = None;
         self.unheard.clear();
         self.undeliverable = None;
@@ -313,6 +316,24 @@ impl Worker {
         ids_without(self.told(test).unwrap_or_default(), users)
     }
 
+    /// Nobody moves any more.
+    pub(super) fn forget_moves(&mut self) {
+        self.moving = IdSet::new();
+        self.taken = IdSet::new();
+    }
+
+    /// Who of those that begin to move was to leave it by an earlier order of the test: by that one
+    /// it may run them longer than until they move.
+    pub(super) fn sent_on(&self, test: u32, moving: &IdSet) -> IdSet {
+        let mut ids = IdSet::new();
+        if self.told(test).is_some() {
+            ids = self.taken.intersection(moving);
+            let planned = self.planned.iter().flat_map(|(_, users)| users);
+            planned.for_each(|class| ids.remove_all(&class.ids));
+        }
+        ids
+    }
+
     /// Who may run on it, by what it was told.
     pub(super) fn holds(&self, test: u32) -> IdSet {
         let mut ids = self.unheard();
@@ -349,8 +370,20 @@ impl Worker {
         self.unsure || self.moves_withheld || self.ordered.as_ref().is_none_or(new)
     }
 
-    pub(super) fn ordered(&mut self, number: u64, test: u32, users: Vec<ClassUsers>) {
-        let left = self.gives_away(test, &users);
+    /// It is told its users by the order of this number, and of those that begin to move.
+    pub(super) fn ordered(
+        &mut self,
+        number: u64,
+        test: u32,
+        users: Vec<ClassUsers>,
+        moving: &IdSet,
+    ) {
+        let mut left = self.gives_away(test, &users);
+        let sent_on = self.sent_on(test, moving);
+        self.taken.insert_all(&left);
+        self.taken.remove_all(moving);
+        users.iter().for_each(|class| self.taken.remove_all(&class.ids));
+        left.insert_all(&sent_on);
         // Also who comes back stays among them. The worker may still run that user by the earlier
         // order, and the others are told when it moves by this one.
         for (order, _) in &mut self.unheard {

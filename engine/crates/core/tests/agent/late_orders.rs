@@ -61,3 +61,22 @@ fn a_user_that_goes_to_another_worker_stops_at_its_turn_at_the_latest() {
     assert!(by_ramp > SECOND + Duration::from_millis(500), "{by_ramp:?}");
     assert_eq!(first_of_both(3900), Some(SECOND + Duration::from_millis(100)));
 }
+
+/// A ramp takes user 3 away within the second after its order was issued. That order comes late:
+/// the master takes it that the user has stopped by then, and may give its id to another worker.
+#[test]
+fn a_user_stops_within_the_spread_from_when_its_order_was_issued() {
+    let stop = |master_ms: u64| {
+        let mut agent = busy();
+        let away = Order { issued_ms: 3000, ..order(2, [&[4], &[]]) };
+        let mut actions = agent.order(SECOND, master_ms, away);
+        (0..=100).map(|step| step * Duration::from_millis(10)).find(|&later| {
+            actions.extend(agent.tick(SECOND + later));
+            stops(&actions)
+        })
+    };
+    let in_time = stop(3000).expect("it stops within the second");
+    assert!(in_time > SECOND / 2, "{in_time:?}");
+    assert_eq!(stop(3200), Some(in_time - SECOND / 5));
+    assert_eq!(stop(4000), Some(Duration::ZERO));
+}

@@ -32,6 +32,7 @@ fn order_of_classes(number: u64, classes: impl IntoIterator<Item = IdSet>) -> Or
         test: 7,
         module: [0; 32],
         test_start_ms: 0,
+        issued_ms: 0,
         spread_ms: 1000,
         users: classes.map(|(class, ids)| ClassUsers { class, ids }).collect(),
         moves: Vec::new(),

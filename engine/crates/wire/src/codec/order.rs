@@ -33,6 +33,7 @@ pub(crate) fn write(order: &Order, mut to: order::Builder<'_>) -> Result<()> {
     to.set_test(order.test);
     to.set_module(&order.module);
     to.set_test_start_ms(order.test_start_ms);
+    to.set_issued_ms(order.issued_ms);
     to.set_spread_ms(order.spread_ms);
     let mut budget = Budget::default();
     let mut list = to.reborrow().init_users(list_len("users", order.users.len(), CLASSES_MAX)?);
@@ -61,6 +62,7 @@ pub(crate) fn read(from: order::Reader<'_>) -> Result<Order> {
         test: from.get_test(),
         module: read_digest("module", from.get_module())?,
         test_start_ms: from.get_test_start_ms(),
+        issued_ms: from.get_issued_ms(),
         spread_ms: from.get_spread_ms(),
         users: read_users(from, &mut budget)?,
         moves: read_moves(from, &mut budget)?,
@@ -95,6 +97,7 @@ fn read_moves(from: order::Reader<'_>, budget: &mut Budget) -> Result<Vec<Moves>
 
 fn check_times(order: &Order) -> Result<()> {
     at_most("testStartMs", order.test_start_ms, CLOCK_MS_MAX, "ms")?;
+    at_most("issuedMs", order.issued_ms, CLOCK_MS_MAX, "ms")?;
     at_most("spreadMs", order.spread_ms, SPAN_MS_MAX, "ms")
 }
 

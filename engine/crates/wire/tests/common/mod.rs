@@ -232,6 +232,7 @@ pub(crate) fn order(number: u64) -> Order {
         test: 1,
         module: DIGEST,
         test_start_ms: MASTER_TIME_MS,
+        issued_ms: 0,
         spread_ms: 1_000,
         users: vec![ClassUsers { class: 0, ids: (1..4).collect() }],
         moves: Vec::new(),

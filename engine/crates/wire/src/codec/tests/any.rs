@@ -98,14 +98,16 @@ fn moves() -> impl Strategy<Value = Vec<Moves>> {
 }
 
 pub(super) fn order() -> impl Strategy<Value = Order> {
-    let numbers = (any::<u64>(), any::<u32>(), 0..=CLOCK_MS_MAX, 0..=SPAN_MS_MAX);
-    (numbers, any::<[u8; 32]>(), users(), moves(), settings()).prop_map(
-        |((number, test, test_start_ms, spread_ms), module, users, moves, settings)| Order {
+    let numbers = (any::<u64>(), any::<u32>());
+    let times = (0..=CLOCK_MS_MAX, 0..=CLOCK_MS_MAX, 0..=SPAN_MS_MAX);
+    (numbers, times, any::<[u8; 32]>(), users(), moves(), settings()).prop_map(
+        |((number, test), times, module, users, moves, settings)| Order {
             number,
             test,
             module,
-            test_start_ms,
-            spread_ms,
+            test_start_ms: times.0,
+            issued_ms: times.1,
+            spread_ms: times.2,
             users,
             moves,
             settings,
