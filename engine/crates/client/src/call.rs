@@ -12,6 +12,7 @@ use crate::error::Fault;
 use crate::headers::{self, HEADERS_MAX, Template};
 use crate::message::Request;
 use crate::method::Method;
+use crate::raw::Raw;
 use crate::target::Target;
 
 /// What must not follow a redirect to another origin.
@@ -76,6 +77,16 @@ impl<'r> Call<'r> {
         self.request.keep_body
     }
 
+    /// How it is sent if its sender has put it together.
+    pub(crate) fn raw(&self) -> Option<&'r Raw> {
+        self.request.raw.as_deref()
+    }
+
+    /// Is any certificate good enough for it?
+    pub(crate) fn insecure(&self) -> bool {
+        self.raw().is_some_and(|raw| raw.insecure)
+    }
+
     /// For a redirect that is followed with GET (HEAD stays HEAD).
     pub(crate) fn become_get(&mut self) {
         self.became_get = true;
@@ -93,6 +104,9 @@ impl<'r> Call<'r> {
 
     /// Did the scenario ask for the end of the connection after this exchange?
     pub(crate) fn closes(&self, template: &Template) -> bool {
+        if let Some(raw) = self.raw() {
+            return raw.closes();
+        }
         let mut own = self.own("connection").peekable();
         if own.peek().is_none() { template.closes } else { own.any(headers::says_close) }
     }
@@ -122,6 +136,9 @@ impl<'r> Call<'r> {
         template: &Template,
         cookie: Option<&str>,
     ) {
+        if let Some(raw) = self.raw() {
+            return self.write_raw(head, target, raw);
+        }
         let (method, origin) = (self.method(), &target.origin);
         let pieces = [
             method.as_str().as_bytes(),
@@ -147,6 +164,22 @@ impl<'r> Call<'r> {
         if !body.is_empty() || method.is_sending() {
             // Writing to memory does not fail.
             let _ = write!(head, "content-length: {}\r\n", body.len());
+        }
+        head.extend_from_slice(b"\r\n");
+    }
+
+    /// A head whose lines the sender has made.
+    fn write_raw(&self, head: &mut Vec<u8>, target: &Target<'_>, raw: &Raw) {
+        let origin = &target.origin;
+        let version = if raw.has_host() { " HTTP/1.1\r\n" } else { &*origin.version_and_host };
+        for piece in [self.method().as_str(), " ", target.base_path, &*target.path, version] {
+            head.extend_from_slice(piece.as_bytes());
+        }
+        raw.write(head);
+        let body = self.body();
+        if !body.is_empty() || raw.says_length {
+            // Writing to memory does not fail.
+            let _ = write!(head, "Content-Length: {}\r\n", body.len());
         }
         head.extend_from_slice(b"\r\n");
     }

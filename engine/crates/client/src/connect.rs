@@ -42,6 +42,7 @@ pub(crate) struct Opened {
 pub(crate) async fn open(
     shared: &Arc<Shared>,
     origin: &Origin,
+    insecure: bool,
     begun: Instant,
     watch: &mut Watch<'_>,
 ) -> Result<Opened, Fault> {
@@ -54,7 +55,8 @@ pub(crate) async fn open(
         mark = Instant::now();
         add(&mut watch.phases.dns, begun, mark);
     }
-    let connected = timeout_at(deadline, establish(shared, &resolved, origin, mark, watch)).await;
+    let established = establish(shared, &resolved, origin, insecure, mark, watch);
+    let connected = timeout_at(deadline, established).await;
     connected.unwrap_or_else(|_elapsed| Err(Fault::connect_timeout(limit, origin)))
 }
 
@@ -62,6 +64,7 @@ async fn establish(
     shared: &Arc<Shared>,
     resolved: &Resolved,
     origin: &Origin,
+    insecure: bool,
     mark: Instant,
     watch: &mut Watch<'_>,
 ) -> Result<Opened, Fault> {
@@ -80,7 +83,7 @@ async fn establish(
         attempt.succeeded();
         return Ok(Opened { stream: Stream::plain(tcp), handshake, done: connected });
     }
-    let secured = match secure(shared, tcp, origin).await {
+    let secured = match secure(shared, tcp, origin, insecure).await {
         Ok(secured) => secured,
         Err(fault) => {
             attempt.failed();
@@ -97,8 +100,9 @@ async fn secure(
     shared: &Shared,
     tcp: TcpStream,
     origin: &Origin,
+    insecure: bool,
 ) -> Result<TlsStream<TcpStream>, Fault> {
-    let connector = shared.tls.connector().await?;
+    let connector = shared.tls.connector(insecure).await?;
     let name = tls::server_name(&origin.host)?;
     connector.connect(name, tcp).await.map_err(|error| tls::handshake_fault(&error))
 }

@@ -86,6 +86,8 @@ pub(crate) struct Outgoing<'a> {
 pub(crate) struct Answer {
     /// 100 to 999.
     pub(crate) status: u16,
+    /// What the server said beside the status, if that is not the usual phrase.
+    pub(crate) reason: Option<Box<str>>,
     pub(crate) headers: Headers,
     /// Empty if it was not to be kept.
     pub(crate) body: Bytes,
@@ -126,6 +128,8 @@ pub(crate) struct Connection {
     handshake: u16,
     /// When the last exchange ended; see [`Self::rest`].
     idle_since_ms: u32,
+    /// Any certificate was good enough.
+    insecure: bool,
 }
 
 /// Fine enough for a local network, and two bytes hold more than half a second of it.
@@ -137,10 +141,15 @@ const IDLE_MIN_MS: u32 = 100;
 
 impl Connection {
     /// Takes over a stream on which nothing was sent, and whose TCP handshake took so long.
-    pub(crate) fn new(stream: Stream, handshake: Duration) -> Self {
+    pub(crate) fn new(stream: Stream, handshake: Duration, insecure: bool) -> Self {
         let handshake = handshake.as_micros() / HANDSHAKE_UNIT.as_micros();
         let handshake = u16::try_from(handshake).unwrap_or(u16::MAX);
-        Self { stream, reusable: true, handshake, idle_since_ms: 0 }
+        Self { stream, reusable: true, handshake, idle_since_ms: 0, insecure }
+    }
+
+    /// Was the peer's certificate taken on trust?
+    pub(crate) fn is_insecure(&self) -> bool {
+        self.insecure
     }
 
     /// How long the TCP handshake took: a round trip, and what this machine had to do meanwhile.

@@ -27,7 +27,7 @@
 //! - `url`, `target`, `allow`: where a request goes, and whether it may.
 //! - `name`: what it is called in the statistics.
 //! - `message`, `method`, `head`: what is asked and answered.
-//! - `headers`, `call`: the bytes of a request's head.
+//! - `headers`, `call`: the bytes of a request's head. `raw`: heads that the caller has made.
 //! - `redirect`, `cookies`: what an answer changes for the next request.
 //! - `dns`: from a name to its addresses; `addresses`: in which order they are tried.
 //! - `pool`, `connect`, `race`, `sources`, `ports`, `tls`, `stream`: how a connection comes to be
@@ -69,6 +69,7 @@ mod pool;
 mod ports;
 mod progress;
 mod race;
+mod raw;
 mod redirect;
 mod session;
 mod shared;
@@ -89,6 +90,7 @@ pub use message::{Phases, Request, Response};
 pub use method::Method;
 pub use name::sample_name;
 pub use progress::Progress;
+pub use raw::{HeaderLines, Raw};
 pub use session::Session;
 pub use shared::Shared;
 pub use url::{BaseUrl, BaseUrlError, is_host_name};

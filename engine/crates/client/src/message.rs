@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::head::Headers;
 use crate::method::Method;
+use crate::raw::Raw;
 
 /// One request as a scenario wrote it. Checked when it is sent.
 #[derive(Debug, Clone)]
@@ -27,6 +28,9 @@ pub struct Request {
     /// Hand over the body of the response? Default yes; if not, it is read, checked and counted,
     /// and [`Response::body`] stays empty.
     pub keep_body: bool,
+    /// The caller has made URL and headers by itself; [`Self::headers`] and [`Self::redirects`]
+    /// have no meaning then. Boxed: most requests are not of this kind.
+    pub raw: Option<Box<Raw>>,
 }
 
 impl Default for Request {
@@ -39,6 +43,7 @@ impl Default for Request {
             timeout: None,
             redirects: None,
             keep_body: true,
+            raw: None,
         }
     }
 }
@@ -62,6 +67,8 @@ impl Request {
 pub struct Response {
     /// 100 to 999, as sent.
     pub status: u16,
+    /// What the server said beside the status, if that is not the usual phrase.
+    pub reason: Option<Box<str>>,
     /// As sent; the body is what they describe (`content-encoding` included).
     pub headers: Headers,
     /// As sent, without the chunks' frames. Empty if the request did not want it.
@@ -118,6 +125,7 @@ mod tests {
         let headers = Headers::from_pairs([("x-a", "1"), ("x-a", "2")]).expect("headers");
         let response = Response {
             status: 200,
+            reason: None,
             headers,
             body: Bytes::new(),
             body_bytes: 0,

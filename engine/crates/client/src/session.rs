@@ -198,18 +198,23 @@ impl Session {
         start: Instant,
         progress: &Progress,
     ) -> Result<Response, Fault> {
-        let target = Target::resolve(self.base.as_ref(), &request.url)?;
+        let target = match request.raw {
+            None => Target::resolve(self.base.as_ref(), &request.url)?,
+            Some(_) => Target::verbatim(self.base.as_ref(), &request.url)?,
+        };
         let mut call = Call::new(request)?;
         let mut watch = Watch { progress, mark: start, phases: Phases::default() };
         let mut answer = self.exchange(&call, &target, &mut watch).await?;
         let limit = request.redirects.unwrap_or(self.shared.config.redirects_max);
         if limit > 0
+            && request.raw.is_none()
             && let Some(next) = redirect::next(answer.status, &answer.headers, &target, &mut call)?
         {
             answer = Box::pin(self.follow(call, next, limit, &mut watch)).await?;
         }
         Ok(Response {
             status: answer.status,
+            reason: answer.reason,
             headers: answer.headers,
             body: answer.body,
             body_bytes: answer.body_bytes,
@@ -258,6 +263,8 @@ impl Session {
             Some(taken) => taken,
             None => Box::pin(self.wait(target, care, watch)).await?,
         };
+        // What was connected to on trust is no good for those who want to know.
+        let connection = connection.filter(|kept| call.insecure() || !kept.is_insecure());
         let mut head = HeadBuffer::take();
         let closes = self.write(call, target, &mut head.0)?;
         let mut exchange = Exchange { session: self, call, target, connection, slot, head, closes };
@@ -307,7 +314,7 @@ impl Session {
         target: &Target<'_>,
         head: &mut Vec<u8>,
     ) -> Result<bool, Fault> {
-        let Some(own) = self.own.get() else {
+        let Some(own) = self.own.get().filter(|_| call.raw().is_none()) else {
             let template = &self.shared.template;
             call.write(head, target, template, None);
             return Ok(call.closes(template));
@@ -376,7 +383,8 @@ impl Exchange<'_, '_> {
     ) -> Result<Answer, Fault> {
         let (shared, begun) = (&self.session.shared, Instant::now());
         watch.progress.connect();
-        let opened = connect::open(shared, &self.target.origin, begun, watch).await;
+        let (origin, insecure) = (&self.target.origin, self.call.insecure());
+        let opened = connect::open(shared, origin, insecure, begun, watch).await;
         let is_resent = first.is_some();
         // Who crashed and is not back has closed the connection; that it refuses another says less.
         let Opened { stream, handshake, done } = opened.map_err(|fault| first.unwrap_or(fault))?;
@@ -385,14 +393,14 @@ impl Exchange<'_, '_> {
         if is_resent {
             watch.progress.resend();
         }
-        let connection = self.connection.insert(Connection::new(stream, handshake));
+        let connection = self.connection.insert(Connection::new(stream, handshake, insecure));
         let answer = connection.exchange(outgoing(self.call, &self.head), &shared.h1).await;
         self.finish(answer.map_err(|failure| failure.fault)?, watch)
     }
 
     /// Gives the connection back, and takes from the answer what the session keeps.
     fn finish(self, answer: Answer, watch: &mut Watch<'_>) -> Result<Answer, Fault> {
-        let Self { session, target, slot, connection, closes, .. } = self;
+        let Self { session, call, target, slot, connection, closes, .. } = self;
         if let Some(mut connection) = connection
             && !closes
         {
@@ -402,7 +410,8 @@ impl Exchange<'_, '_> {
         add(&mut watch.phases.first_byte, watch.mark, answer.head_at);
         add(&mut watch.phases.receive, answer.head_at, answer.done_at);
         watch.mark = answer.done_at;
-        if session.shared.config.cookies && answer.headers.contains(SET_COOKIE) {
+        let keeps = session.shared.config.cookies && call.raw().is_none();
+        if keeps && answer.headers.contains(SET_COOKIE) {
             session.keep_cookies(&answer.headers, target)?;
         }
         Ok(answer)

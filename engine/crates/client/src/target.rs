@@ -55,6 +55,31 @@ impl<'a> Target<'a> {
         Ok(Self { origin: Cow::Borrowed(base.origin()), base_path: "", path })
     }
 
+    /// Where a whole URL leads that goes out as it is written.
+    pub(crate) fn verbatim(base: Option<&'a BaseUrl>, url: &'a str) -> Result<Self, Fault> {
+        if url.len() > URL_BYTES_MAX {
+            return Err(Fault::other(format!("URL longer than {URL_BYTES_MAX} bytes")));
+        }
+        if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Fault::other("URL with a character that has to be encoded"));
+        }
+        let url = url.split('#').next().unwrap_or_default();
+        let below = base.and_then(|base| base.origin().strip_from(url));
+        if let (Some(base), Some(path)) = (base, below) {
+            return Ok(Self::at(Cow::Borrowed(base.origin()), path));
+        }
+        let parsed = Self::of(&Url::parse(url).map_err(invalid)?, base)?;
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let path = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
+        Ok(Self::at(parsed.origin, path))
+    }
+
+    /// A path and query as they are written; `/` stands in front where they do not begin with it.
+    fn at(origin: Cow<'a, Arc<Origin>>, path: &'a str) -> Self {
+        let base_path = if path.starts_with('/') { "" } else { "/" };
+        Self { origin, base_path, path: Cow::Borrowed(path) }
+    }
+
     /// Where a redirect to `location` leads.
     pub(crate) fn redirected(&self, location: &str) -> Result<Target<'static>, Fault> {
         let url = self.url()?.join(location).map_err(invalid)?;
@@ -172,6 +197,32 @@ mod tests {
             ("http://a.test/b", "HTTP://c.test:81/x", "/x"),
         ] {
             assert_eq!(path(base_url, url), expected, "{base_url} + {url}");
+        }
+    }
+
+    #[test]
+    fn whole_urls_can_go_out_as_they_are_written() {
+        let base = base("http://a.test:81/b");
+        for (url, host, path) in [
+            ("http://a.test:81/x/../y%2f?a='b'|c", "a.test:81", "/x/../y%2f?a='b'|c"),
+            ("http://a.test:81", "a.test:81", "/"),
+            ("http://a.test:81?q#f", "a.test:81", "/?q"),
+            ("http://a.test:811/x", "a.test:811", "/x"),
+            ("http://a.test:81.test/x", "", ""),
+            ("http://a.test:81@b.test/x", "", ""),
+            ("HTTPS://B.test//x", "b.test:443", "//x"),
+            ("ftp://a.test/", "", ""),
+            ("/x", "", ""),
+            ("http://a.test:81/a b", "", ""),
+            ("http://a.test:81/\u{fc}", "", ""),
+        ] {
+            match Target::verbatim(Some(&base), url) {
+                Ok(target) => {
+                    assert_eq!(target.origin.host_and_port(), host, "{url}");
+                    assert_eq!(format!("{}{}", target.base_path, target.path), path, "{url}");
+                }
+                Err(_) => assert_eq!(host, "", "{url}"),
+            }
         }
     }
 

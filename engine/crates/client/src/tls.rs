@@ -36,6 +36,8 @@ pub(crate) struct Tls {
     insecure: bool,
     extra: Vec<CertificateDer<'static>>,
     config: OnceCell<Arc<rustls::ClientConfig>>,
+    /// For requests that take any certificate where others do not.
+    trusting: OnceCell<Arc<rustls::ClientConfig>>,
 }
 
 impl Tls {
@@ -46,21 +48,28 @@ impl Tls {
                 .map_err(|reason| ConfigError::CaFile { path: path.clone(), reason })?,
             None => Vec::new(),
         };
-        Ok(Self { insecure: config.insecure, extra, config: OnceCell::new() })
+        Ok(Self {
+            insecure: config.insecure,
+            extra,
+            config: OnceCell::new(),
+            trusting: OnceCell::new(),
+        })
     }
 
-    pub(crate) async fn connector(&self) -> Result<TlsConnector, Fault> {
-        let config = self.config.get_or_try_init(|| self.make()).await?;
+    /// For a request that takes any certificate if `insecure`.
+    pub(crate) async fn connector(&self, insecure: bool) -> Result<TlsConnector, Fault> {
+        let cell = if insecure { &self.trusting } else { &self.config };
+        let config = cell.get_or_try_init(|| self.make(insecure || self.insecure)).await?;
         Ok(TlsConnector::from(Arc::clone(config)))
     }
 
-    async fn make(&self) -> Result<Arc<rustls::ClientConfig>, Fault> {
+    async fn make(&self, insecure: bool) -> Result<Arc<rustls::ClientConfig>, Fault> {
         let provider = Arc::new(ring::default_provider());
         let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| fault(&error))?
             .dangerous();
-        let mut config = if self.insecure {
+        let mut config = if insecure {
             builder.with_custom_certificate_verifier(Arc::new(verify::Anything))
         } else {
             builder.with_custom_certificate_verifier(Arc::new(self.listed(provider).await?))

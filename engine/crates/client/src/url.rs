@@ -94,6 +94,13 @@ impl Origin {
         format!("cannot connect to {}: {why}", self.host_and_port())
     }
 
+    /// Path and query of a URL that begins with this origin as it is spelled here.
+    pub(crate) fn strip_from<'u>(&self, url: &'u str) -> Option<&'u str> {
+        let rest = url.strip_prefix(self.scheme.as_str())?.strip_prefix("://")?;
+        let rest = rest.strip_prefix(&*self.authority)?;
+        (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(rest)
+    }
+
     /// `scheme://authority`.
     pub(crate) fn prefix(&self) -> String {
         format!("{}://{}", self.scheme.as_str(), self.authority)

@@ -31,6 +31,7 @@ pub(super) struct Decoder {
     /// How much of a head was there when it was parsed last.
     parsed_bytes: usize,
     status: u16,
+    reason: Option<Box<str>>,
     headers: Headers,
     keep_alive: bool,
     body: Vec<u8>,
@@ -50,6 +51,7 @@ enum State {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Decoded {
     pub(super) status: u16,
+    pub(super) reason: Option<Box<str>>,
     pub(super) headers: Headers,
     pub(super) body: Bytes,
     pub(super) body_bytes: u64,
@@ -68,6 +70,7 @@ impl Decoder {
             lines: Vec::new(),
             parsed_bytes: 0,
             status: 0,
+            reason: None,
             headers: Headers::default(),
             keep_alive: false,
             body: Vec::new(),
@@ -125,6 +128,7 @@ impl Decoder {
         self.body.shrink_to_fit();
         Decoded {
             status: self.status,
+            reason: self.reason.take(),
             headers: std::mem::take(&mut self.headers),
             body: Bytes::from(std::mem::take(&mut self.body)),
             body_bytes: self.body_bytes,
@@ -183,6 +187,7 @@ impl Decoder {
             Framing::UntilClose => State::UntilClose,
         };
         self.status = head.status;
+        self.reason = head.reason;
         self.headers = head.headers;
         self.keep_alive = head.keep_alive;
         Ok(())

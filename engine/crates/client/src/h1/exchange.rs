@@ -111,6 +111,7 @@ impl<'a> Exchange<'a> {
         self.connection.reusable = decoded.keep_alive && self.sending == Sending::Done;
         Answer {
             status: decoded.status,
+            reason: decoded.reason,
             headers: decoded.headers,
             body: decoded.body,
             body_bytes: decoded.body_bytes,

@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 
+use http::StatusCode;
 use httparse::{Error, ParserConfig, Status};
 
 use super::{Options, remembered};
@@ -37,6 +38,8 @@ pub(super) enum Parsed {
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     pub(super) status: u16,
+    /// What the server said beside the status, if that is not the usual phrase.
+    pub(super) reason: Option<Box<str>>,
     pub(super) headers: Headers,
     pub(super) framing: Framing,
     /// The connection stays open after this response, as far as its head says.
@@ -123,8 +126,16 @@ fn interpret(
         &bytes[first.name.as_ptr().addr() - bytes.as_ptr().addr()..]
     });
     let headers = Headers::parsed(lines, names);
-    let head = Head { status, headers, framing, keep_alive };
+    let reason = unusual(status, response.reason.unwrap_or_default());
+    let head = Head { status, reason, headers, framing, keep_alive };
     Ok(Parsed::Final { bytes: bytes.len(), head })
+}
+
+/// The phrase, unless it is the one that belongs to the status (RFC 9110, section 15).
+fn unusual(status: u16, phrase: &str) -> Option<Box<str>> {
+    let known = StatusCode::from_u16(status).ok();
+    let usual = known.and_then(|status| status.canonical_reason());
+    (usual != Some(phrase)).then(|| phrase.into())
 }
 
 /// The headers that concern the connection.

@@ -8,6 +8,7 @@ mod failures;
 mod framing;
 mod oracle;
 mod queue;
+mod raw;
 mod recorded;
 mod redirects;
 mod requests;

@@ -173,6 +173,8 @@ impl Peer {
 fn request_length(text: &[u8]) -> Option<usize> {
     let head = text.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let lines = std::str::from_utf8(&text[..head]).expect("text");
-    let length = lines.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let is_length = |name: &str| name.eq_ignore_ascii_case("content-length");
+    let mut lines = lines.lines().filter_map(|line| line.split_once(": "));
+    let length = lines.find_map(|(name, digits)| is_length(name).then_some(digits));
     Some(head + length.map_or(0, |digits| digits.parse::<usize>().expect("length")))
 }

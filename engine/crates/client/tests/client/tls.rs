@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::raw::raw;
 use crate::server::{Server, ok, session};
 
 /// An authority and a server certificate of it.
@@ -123,6 +124,26 @@ async fn insecure_takes_any_certificate() {
     let server = serving(&authority("other.test"), usize::MAX).await;
     let session = https(&server, |config| config.insecure = true);
     assert_eq!(session.send(Request::get("/")).await.expect("anybody").body, "secure");
+}
+
+/// What was connected to on trust is not used for a request that wants to know.
+#[tokio::test]
+async fn a_single_request_may_take_any_certificate() {
+    let server = serving(&authority("other.test"), usize::MAX).await;
+    let session = https(&server, |_| {});
+    let url = server.url().replace("http", "https");
+    let trusting = || {
+        let mut request = raw("GET", &url, "", "");
+        request.raw.as_mut().expect("it was made so").insecure = true;
+        request
+    };
+    for round in 0..2 {
+        let response = session.send(trusting()).await.expect("anybody");
+        assert_eq!((&*response.body, response.phases.tls.is_some()), (&b"secure"[..], round == 0));
+    }
+    let error = session.send(raw("GET", &url, "", "")).await.expect_err("nobody's certificate");
+    assert_eq!(error.kind, ErrorKind::Tls);
+    assert_eq!(session.send(trusting()).await.expect("anybody").body, "secure");
 }
 
 #[tokio::test]
