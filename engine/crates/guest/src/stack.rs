@@ -31,10 +31,13 @@ use std::pin::Pin;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+use rustix::mm::{
+    Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap,
+};
 use wasmtime::{StackCreator, StackMemory};
 
 /// Buffers for frames put aside that are kept for the next ones, and the largest that is kept.
@@ -42,8 +45,19 @@ const SPARES_MAX: usize = 64;
 const SPARE_BYTES_MAX: usize = 16 << 10;
 
 /// Stacks besides the shared one that a thread keeps. One serves all guests that do not compute for
-/// longer than a slice while they are asked for room.
-const OWN_MAX: usize = 4;
+/// longer than a slice while they are asked for room; calls that are lifted without a callback have
+/// one each while they wait, and there may be thousands of those.
+const OWN_MAX: usize = 4096;
+
+/// So many of them keep their memory, for the next calls; the others keep only their addresses.
+const WARM_MAX: usize = 256;
+
+/// A call that went deep leaves memory behind that the next ones do not need. Each stack gives it
+/// back once in so many calls: every time would cost a system call.
+const CALLS_BETWEEN_TRIMS: u32 = 256;
+
+/// What it keeps then, from its top: what most calls need.
+const KEPT_BYTES: usize = 64 << 10;
 
 /// Below a stack: whole pages on every Linux, whose pages have 64 KiB at most. They take addresses,
 /// no memory. The page's own size would come from the auxiliary vector, which valgrind hides.
@@ -57,6 +71,8 @@ struct Mapping {
     base: *mut u8,
     guard_bytes: usize,
     stack_bytes: usize,
+    /// Calls that have ended on it, of a stack that is not shared.
+    calls: AtomicU32,
 }
 
 // SAFETY: it is an address range. Who may use the memory when is the matter of those who share it.
@@ -73,7 +89,8 @@ impl Mapping {
             let all_bytes = guard_bytes + stack_bytes;
             mmap_anonymous(ptr::null_mut(), all_bytes, ProtFlags::empty(), MapFlags::PRIVATE)?
         };
-        let mapping = Self { base: base.cast(), guard_bytes, stack_bytes };
+        let calls = AtomicU32::new(0);
+        let mapping = Self { base: base.cast(), guard_bytes, stack_bytes, calls };
         mapping.protect(MprotectFlags::READ | MprotectFlags::WRITE)?;
         Ok(mapping)
     }
@@ -86,6 +103,19 @@ impl Mapping {
 
     fn top(&self) -> *mut u8 {
         self.base.wrapping_byte_add(self.guard_bytes + self.stack_bytes)
+    }
+
+    /// Gives the memory back to the system, but for so many bytes below the top. What was there is
+    /// gone: it is zeros when it is next read.
+    ///
+    /// # Safety
+    /// No call is on this stack, or will go on there.
+    unsafe fn trim(&self, kept_bytes: usize) {
+        let bytes = self.stack_bytes.saturating_sub(kept_bytes);
+        let stack = self.base.wrapping_byte_add(self.guard_bytes);
+        // SAFETY: the range is this mapping's own, and nobody needs what is in it.
+        let trimmed = unsafe { madvise(stack.cast(), bytes, Advice::LinuxDontNeed) };
+        debug_assert!(trimmed.is_ok(), "the range is a mapping of its own");
     }
 
     /// How many bytes below the top the frames of the fiber that waits on it take.
@@ -126,9 +156,19 @@ impl Drop for Lent {
         // At the end of a thread there is no supply any more; the mapping ends then.
         let _ = OWN.try_with(|own| {
             let mut own = own.borrow_mut();
-            if own.len() < OWN_MAX {
-                own.push(Arc::clone(&self.mapping));
+            if own.len() >= OWN_MAX {
+                return;
             }
+            let calls = self.mapping.calls.fetch_add(1, Ordering::Relaxed);
+            // SAFETY: the store drops a stack when nothing is on it any more.
+            unsafe {
+                if own.len() >= WARM_MAX {
+                    self.mapping.trim(0);
+                } else if calls % CALLS_BETWEEN_TRIMS == CALLS_BETWEEN_TRIMS - 1 {
+                    self.mapping.trim(KEPT_BYTES);
+                }
+            }
+            own.push(Arc::clone(&self.mapping));
         });
     }
 }

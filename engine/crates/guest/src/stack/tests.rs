@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use rustix::mm::MprotectFlags;
-use wasmtime::{Caller, Config, Engine, Linker, Module, Store, TypedFunc};
+use wasmtime::{Caller, Config, Engine, Linker, Module, StackCreator, Store, TypedFunc};
 
-use super::{OnStack, Seat, SharedStack, Stacks};
+use super::{CALLS_BETWEEN_TRIMS, OnStack, Seat, SharedStack, Stacks, WARM_MAX};
 
 const STACK_BYTES: usize = 512 << 10;
 
@@ -152,4 +152,54 @@ async fn a_waiting_call_takes_little_room() {
     one.seat.frames.aside.set(Some(aside));
     assert_eq!(first.await.expect("nothing traps"), expected(1, 0));
     assert_eq!(second.await, expected(2, 0));
+}
+
+/// The first and the last byte of a stack, which nobody else uses.
+fn ends(stack: &dyn wasmtime::StackMemory) -> [*mut u8; 2] {
+    let bytes = stack.range().len();
+    [stack.top().wrapping_byte_sub(bytes), stack.top().wrapping_byte_sub(1)]
+}
+
+fn fill(stack: &dyn wasmtime::StackMemory) {
+    // SAFETY: both are inside of the stack, on which no call is.
+    ends(stack).into_iter().for_each(|at| unsafe { at.write(1) });
+}
+
+fn held(stack: &dyn wasmtime::StackMemory) -> [u8; 2] {
+    // SAFETY: as above.
+    ends(stack).map(|at| unsafe { at.read() })
+}
+
+/// On a thread of its own: its stacks are that thread's.
+fn on_a_thread(test: fn()) {
+    std::thread::spawn(test).join().expect("the test passes");
+}
+
+#[test]
+fn stacks_that_are_kept_beyond_the_warm_ones_keep_no_memory() {
+    on_a_thread(|| {
+        let new = || Stacks.new_stack(STACK_BYTES, false).expect("memory");
+        let stacks: Vec<_> = (0..=WARM_MAX).map(|_| new()).collect();
+        for stack in &stacks {
+            fill(&**stack);
+        }
+        drop(stacks);
+        let again: Vec<_> = (0..=WARM_MAX).map(|_| new()).collect();
+        assert_eq!(held(&*again[0]), [0, 0], "the last that was given back");
+        assert!(again[1..].iter().all(|stack| held(&**stack) == [1, 1]), "the others are warm");
+    });
+}
+
+#[test]
+fn a_stack_gives_back_now_and_then_what_most_calls_do_not_need() {
+    on_a_thread(|| {
+        for call in 1..=2 * CALLS_BETWEEN_TRIMS {
+            let stack = Stacks.new_stack(STACK_BYTES, false).expect("memory");
+            if call % CALLS_BETWEEN_TRIMS == 0 {
+                fill(&*stack);
+            } else if call % CALLS_BETWEEN_TRIMS == 1 && call > 1 {
+                assert_eq!(held(&*stack), [0, 1], "before call {call}");
+            }
+        }
+    });
 }
