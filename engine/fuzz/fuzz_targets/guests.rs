@@ -68,7 +68,7 @@ fn scenario() -> Scenario {
         wait: Wait::None,
         sets: vec![set],
     };
-    Scenario { classes: vec![class], sharing: Sharing::PerUser }
+    Scenario { classes: vec![class], sharing: Sharing::PerUser, default_hosts: false }
 }
 
 fn run(data: &[u8]) {

@@ -103,7 +103,8 @@ fn check_says_in_words_how_users_run() {
     let asked = "  backend  component layer, the slower one, because the settings ask for it";
     says("plain.wasm", COMPONENT_LAYER, &[isolated, asked]);
     let classes = vec![fixed("Class", 1, 0)];
-    Guest::planned(Scenario { classes, sharing: Sharing::Shared(7) }).write(&swarm, "shared");
+    Guest::planned(Scenario { classes, sharing: Sharing::Shared(7), default_hosts: false })
+        .write(&swarm, "shared");
     let shared = "  users    shared: up to 7 users take turns in one instance";
     says("shared.wasm", &[], &[shared]);
     let dense = scenario("website-dense");

@@ -179,7 +179,8 @@ fn plans_that_cannot_run() {
         let parts: Vec<_> = parts.iter().copied().chain(["plan is not sound"]).collect();
         is_refused(&swarm, &format!("{name}.wasm"), &parts);
     }
-    let shared = Scenario { classes: vec![user()], sharing: Sharing::Shared(0) };
+    let shared =
+        Scenario { classes: vec![user()], sharing: Sharing::Shared(0), default_hosts: false };
     Guest::planned(shared).write(&swarm, "shared");
     is_refused(&swarm, "shared.wasm", &["shared by 0 users"]);
 }

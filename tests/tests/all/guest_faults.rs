@@ -263,7 +263,7 @@ fn a_trap_in_a_shared_instance(backend: Backend) {
     let swarm = Swarm::new();
     let class = |name: &str, users, id| -> UserClass { fixed(name, users, id) };
     let classes = vec![class("Villain", 1, VILLAIN), class("Neighbour", NEIGHBOURS, NEIGHBOUR)];
-    let plan = Scenario { classes, sharing: Sharing::Shared(10) };
+    let plan = Scenario { classes, sharing: Sharing::Shared(10), default_hosts: false };
     let run_body =
         format!("(if (i32.eqz (local.get $task)) (then (unreachable))) {}", visit("about"));
     let guest = Guest::planned(plan).text("about", "/about").run(&run_body);

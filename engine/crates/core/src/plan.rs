@@ -23,7 +23,8 @@ pub enum Wait {
     Throughput(f64),
     /// Exponentially distributed with this mean.
     Exponential(u32),
-    /// Decided by the guest. Refused by validation until hooks exist.
+    /// Decided by the guest, which only the runtimes of scripting languages do; see
+    /// [`crate::validate::refuse_custom_waits`].
     Custom,
 }
 
@@ -142,4 +143,6 @@ pub struct Scenario {
     pub classes: Vec<UserClass>,
     /// May users share an instance?
     pub sharing: Sharing,
+    /// A class's host is a default: the one that is given to the test goes first.
+    pub default_hosts: bool,
 }

@@ -64,6 +64,18 @@ pub fn validate(scenario: &Scenario) -> Result<(), PlanError> {
     if classes.iter().any(somebody) { Ok(()) } else { Err(PlanError::NoUsers) }
 }
 
+/// Refuses what only the runtimes of scripting languages may have: waits that the guest decides.
+///
+/// # Errors
+/// A class has such a wait.
+pub fn refuse_custom_waits(scenario: &Scenario) -> Result<(), PlanError> {
+    let is_custom = |(_, class): &(usize, &UserClass)| class.wait == Wait::Custom;
+    match scenario.classes.iter().enumerate().find(is_custom) {
+        Some((index, class)) => Err(PlanError::CustomWait { at: Place::class(index, class) }),
+        None => Ok(()),
+    }
+}
+
 /// Checks one class. `index` is its place in the scenario, for the message.
 pub(crate) fn validate_class(index: usize, class: &UserClass) -> Result<(), PlanError> {
     let at = || Place::class(index, class);
@@ -112,8 +124,8 @@ fn validate_wait(class: &UserClass, at: impl Fn() -> Place) -> Result<(), PlanEr
         Wait::Throughput(rate) if !(THROUGHPUT_MIN..=THROUGHPUT_MAX).contains(&rate) => {
             Err(PlanError::Throughput { at: at(), rate })
         }
-        Wait::Custom => Err(PlanError::CustomWait { at: at() }),
         Wait::None
+        | Wait::Custom
         | Wait::Constant(_)
         | Wait::Between { .. }
         | Wait::Pacing(_)

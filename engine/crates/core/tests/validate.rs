@@ -4,8 +4,8 @@ use swarm_core::plan::{
     Action, Order, Population, Scenario, Sharing, Task, TaskSet, UserClass, Wait,
 };
 use swarm_core::validate::{
-    CLASSES_MAX, MARKOV_TASKS_MAX, NAME_BYTES_MAX, SETS_MAX, TAGS_MAX, TASKS_MAX, select,
-    unknown_tags, validate,
+    CLASSES_MAX, MARKOV_TASKS_MAX, NAME_BYTES_MAX, SETS_MAX, TAGS_MAX, TASKS_MAX,
+    refuse_custom_waits, select, unknown_tags, validate,
 };
 
 fn task(id: u32, tags: &[&str]) -> Task {
@@ -39,7 +39,12 @@ fn shop() -> Scenario {
     Scenario {
         classes: vec![class("Reader", vec![reader]), class("Buyer", vec![root, chain])],
         sharing: Sharing::PerUser,
+        default_hosts: false,
     }
+}
+
+fn of_class(class: UserClass) -> Scenario {
+    Scenario { classes: vec![class], sharing: Sharing::PerUser, default_hosts: false }
 }
 
 /// What makes a good one bad.
@@ -112,7 +117,11 @@ fn waits_are_checked() {
         let message = refused(Wait::Throughput(rate));
         assert!(message.contains("tasks a second: use 0.000001 to 1000000"), "{message}");
     }
-    let custom = refused(Wait::Custom);
+    let mut scenario = shop();
+    assert_eq!(refuse_custom_waits(&scenario), Ok(()));
+    scenario.classes[1].wait = Wait::Custom;
+    assert_eq!(validate(&scenario), Ok(()), "some worlds have it");
+    let custom = refuse_custom_waits(&scenario).expect_err("others do not").to_string();
     assert!(custom.contains("needs hooks, which this version does not run"), "{custom}");
 }
 
@@ -190,7 +199,7 @@ fn matrices_are_checked() {
 #[test]
 fn who_enters_must_get_to_a_task() {
     let endless = |sets| {
-        let scenario = Scenario { classes: vec![class("A", sets)], sharing: Sharing::PerUser };
+        let scenario = of_class(class("A", sets));
         validate(&scenario).expect_err("no task is reached").to_string()
     };
     let sequence = |name: &str, tasks| set(name, Order::Sequential, tasks);
@@ -213,7 +222,7 @@ fn who_enters_must_get_to_a_task() {
 fn tags_that_no_task_has_are_found() {
     let tasks = vec![task(1, &["buy", "fast"]), task(2, &[])];
     let classes = vec![class("A", vec![set("root", Order::Weighted, tasks)])];
-    let scenario = Scenario { classes, sharing: Sharing::PerUser };
+    let scenario = Scenario { classes, sharing: Sharing::PerUser, default_hosts: false };
     let given = ["buy", "nothing", "Buy"].map(ToOwned::to_owned);
     assert_eq!(unknown_tags(&scenario, given.iter()), ["nothing", "Buy"]);
 }
@@ -268,7 +277,7 @@ fn nested_sets_inherit_tags_and_go_when_they_are_empty() {
         set("second", Order::Sequential, vec![enter(3, &[]), task(3, &[])]),
         set("third", Order::Weighted, vec![task(4, &["c"]), enter(0, &[])]),
     ];
-    let scenario = Scenario { classes: vec![class("A", sets)], sharing: Sharing::PerUser };
+    let scenario = of_class(class("A", sets));
     let select = |tags: &str, exclude: &str| {
         let split = |tags: &str| tags.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         select(&scenario, &split(tags), &split(exclude)).unwrap()
@@ -289,8 +298,7 @@ fn a_task_without_weight_keeps_no_set_alive() {
     let root = set("root", Order::Weighted, vec![task(1, &["a"]), enter(1, &["a"])]);
     let idle = Task { weight: 0.0, ..task(2, &["a"]) };
     let inner = set("inner", Order::Weighted, vec![idle, task(3, &["b"])]);
-    let scenario =
-        Scenario { classes: vec![class("A", vec![root, inner])], sharing: Sharing::PerUser };
+    let scenario = of_class(class("A", vec![root, inner]));
     let kept = select(&scenario, &[], &["b".to_owned()]).unwrap();
     assert_eq!(names(&kept), [[vec!["t1"]]]);
 }

@@ -35,6 +35,8 @@ impl Backend {
 pub enum Obstacle {
     /// [`crate::RuntimeConfig::component_layer`] is set.
     Asked,
+    /// It is the runtime of a scripting language, whose functions wait where they stand.
+    Script,
     /// It has this many core modules.
     CoreModules(usize),
     /// It has other components in it.
@@ -58,6 +60,9 @@ impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Asked => f.write_str("the settings ask for it"),
+            Self::Script => f.write_str(
+                "it is the runtime of a scripting language, whose functions wait where they stand",
+            ),
             Self::CoreModules(count) => write!(
                 f,
                 "it has {count} core modules, and only one can run so, with the two that \

@@ -11,6 +11,7 @@ pub(crate) fn scenario(from: wit::Scenario) -> plan::Scenario {
             wit::Sharing::PerUser => plan::Sharing::PerUser,
             wit::Sharing::Shared(users) => plan::Sharing::Shared(users),
         },
+        default_hosts: false,
     }
 }
 

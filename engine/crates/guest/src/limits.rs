@@ -16,6 +16,8 @@ pub(crate) struct InstanceLimits {
     memory_bytes: usize,
     memory_bytes_max: usize,
     held_bytes: usize,
+    /// A growth of memory that would pass the limit is refused, and does not end the call.
+    refuses: bool,
 }
 
 /// A guest wants more than it may have.
@@ -39,7 +41,13 @@ fn mib(bytes: usize) -> String {
 impl InstanceLimits {
     /// For an instance whose memories may have so many bytes together.
     pub(crate) fn new(memory_bytes_max: usize) -> Self {
-        Self { memory_bytes: 0, memory_bytes_max, held_bytes: 0 }
+        Self { memory_bytes: 0, memory_bytes_max, held_bytes: 0, refuses: false }
+    }
+
+    /// From now on the guest is told that there is no more memory, instead of being ended: it is
+    /// one that can make an exception of that.
+    pub(crate) fn refuse_memory(&mut self) {
+        self.refuses = true;
     }
 
     /// The host keeps so many bytes more for the guest. It may hold as much as its own memory.
@@ -70,6 +78,9 @@ impl ResourceLimiter for InstanceLimits {
     ) -> wasmtime::Result<bool> {
         let grown = self.memory_bytes.saturating_add(desired.saturating_sub(current));
         if grown > self.memory_bytes_max {
+            if self.refuses {
+                return Ok(false);
+            }
             return Err(LimitError::Memory(self.memory_bytes_max).into());
         }
         self.memory_bytes = grown;
@@ -113,6 +124,15 @@ mod tests {
         limits.memory_growing(1 << 20, 2 << 20, None).expect("4 MiB");
         let error = limits.memory_growing(2 << 20, (2 << 20) + 1, None).expect_err("one more");
         assert!(error.to_string().contains("4 MiB"), "{error}");
+    }
+
+    #[test]
+    fn who_can_bear_it_is_refused_memory_and_goes_on() {
+        let mut limits = InstanceLimits::new(2 << 20);
+        limits.refuse_memory();
+        assert!(limits.memory_growing(0, 1 << 20, None).expect("1 MiB"));
+        assert!(!limits.memory_growing(1 << 20, 3 << 20, None).expect("refused"));
+        assert!(limits.memory_growing(1 << 20, 2 << 20, None).expect("what was refused is left"));
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub const CONTRACT: &str = "swarm:scenario@0.1.0";
 /// What a scenario exports.
 const EXPORTS: [&str; 4] = ["describe", "start", "run", "stop"];
 
+/// What only the runtime of a scripting language exports.
+const HOOKS: &str = "swarm:scenario/hooks@0.1.0";
+
 /// The functions that hand over the body of a response.
 const BODY_READERS: [&str; 2] = ["[method]response.body", "[method]response.text"];
 
@@ -132,6 +135,8 @@ enum World {
         layered: ScenarioAsyncPre<dense::State>,
         /// Without it, if that is possible.
         flat: Result<MachinePre, Obstacle>,
+        /// It is the runtime of a scripting language: `scenario-script`.
+        script: bool,
     },
 }
 
@@ -218,6 +223,8 @@ impl Module {
         if !runtime.config().component_layer {
             match &mut world {
                 World::Isolated { flat, .. } => *flat = FlatPre::new(engine, bytes),
+                // Its functions wait where they stand.
+                World::Dense { script: true, flat, .. } => *flat = Err(Obstacle::Script),
                 World::Dense { flat, .. } => {
                     *flat = MachinePre::new(runtime.dense_flat_engine(), bytes);
                 }
@@ -238,7 +245,11 @@ impl Module {
     /// When it traps, computes or waits too long, or the plan is not sound.
     pub async fn describe(&self) -> Result<Scenario, ModuleError> {
         let scenario = tokio::time::timeout(DESCRIBE_MAX, self.describe_unchecked()).await;
-        let scenario = scenario.map_err(|_| ModuleError::DescribeTimeout)??;
+        let mut scenario = scenario.map_err(|_| ModuleError::DescribeTimeout)??;
+        scenario.default_hosts = self.is_script();
+        if !self.is_script() {
+            validate::refuse_custom_waits(&scenario)?;
+        }
         validate::validate(&scenario)?;
         Ok(scenario)
     }
@@ -249,7 +260,9 @@ impl Module {
         if self.is_dense() {
             let plan = dense::describe(self, record, config.shared_memory_bytes_max).await;
             let plan = plan.map_err(ModuleError::from)?;
-            return plan.map_err(|error| ModuleError::DescribeError(first_line(&error)));
+            // The author of a script finds the mistake by the lines that it is in.
+            let text = |error: String| if self.is_script() { error } else { first_line(&error) };
+            return plan.map_err(|error| ModuleError::DescribeError(text(error)));
         }
         let plan = instance::describe(self, record, config.user_memory_bytes_max).await;
         let plan = plan.map_err(ModuleError::from)?;
@@ -296,6 +309,12 @@ impl Module {
     /// Is it made for many users in one instance, all in the middle of something?
     pub fn is_dense(&self) -> bool {
         self.dense().is_some()
+    }
+
+    /// Is it the runtime of a scripting language, which sees its author's files and decides more by
+    /// itself?
+    pub fn is_script(&self) -> bool {
+        matches!(self.inner.world, World::Dense { script: true, .. })
     }
 
     /// Only for a module that is not dense.
@@ -412,7 +431,8 @@ fn link(component: &Component, dense: bool) -> wasmtime::Result<World> {
     if dense {
         let pre = dense::linker(engine)?.instantiate_pre(component)?;
         let pre = ScenarioAsyncPre::new(pre);
-        return pre.map(|layered| World::Dense { layered, flat: Err(Obstacle::Asked) });
+        let script = component.component_type().get_export(engine, HOOKS).is_some();
+        return pre.map(|layered| World::Dense { layered, flat: Err(Obstacle::Asked), script });
     }
     let pre = linker(engine)?.instantiate_pre(component)?;
     ScenarioPre::new(pre).map(|layered| World::Isolated { layered, flat: Err(Obstacle::Asked) })

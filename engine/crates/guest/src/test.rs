@@ -246,6 +246,7 @@ fn hosts(scenario: &Scenario, settings: &Settings) -> Result<(Vec<BaseUrl>, Allo
         allow.target(base);
     }
     let base = |class: &UserClass| match (&class.host, &given) {
+        (_, Some(base)) if scenario.default_hosts => Ok(base.clone()),
         (Some(host), _) => {
             let base = parse(host, format!("of class {:?}", class.name))?;
             if allow.permits(&base) {

@@ -308,6 +308,11 @@ impl Recorder {
         self.connections.add(connections);
     }
 
+    /// Counts what a request took of connections whose sample somebody else records.
+    pub fn connections(&mut self, connections: &ConnectionCounts) {
+        self.connections.add(connections);
+    }
+
     /// Counts a request that was given up in the same way before a connection had it.
     pub fn unsent(&mut self) {
         self.unsent += 1;

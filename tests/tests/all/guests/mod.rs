@@ -45,7 +45,7 @@ pub(crate) struct Guest {
 impl Guest {
     /// Of these classes, an instance for each user.
     pub(crate) fn new(classes: Vec<UserClass>) -> Self {
-        Self::planned(Scenario { classes, sharing: Sharing::PerUser })
+        Self::planned(Scenario { classes, sharing: Sharing::PerUser, default_hosts: false })
     }
 
     /// Of this plan, sound or not.

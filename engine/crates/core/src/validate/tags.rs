@@ -28,8 +28,7 @@ pub fn select(
     let selection = Selection { tags, exclude };
     let classes = scenario.classes.iter().enumerate();
     let classes = classes.map(|(index, class)| selection.class(index, class));
-    let selected =
-        Scenario { classes: classes.collect::<Result<_, _>>()?, sharing: scenario.sharing };
+    let selected = Scenario { classes: classes.collect::<Result<_, _>>()?, ..*scenario };
     validate(&selected)?;
     Ok(selected)
 }

@@ -3,10 +3,13 @@
 //! It is polled whenever the guest has given control back, so that the computing time of a guest
 //! counts from there: between two waits it may compute as long as an isolated user's call may.
 
+mod leaving;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -17,10 +20,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Sleep, sleep_until};
 use wasmtime::component::Accessor;
 
-use super::bindings::ScenarioAsync;
 use super::calls::{Call, End, What, perform};
 use super::host::State;
-use super::instance::Instance;
+use super::instance::{Guest, Instance};
 use super::interrupts::Interrupts;
 use super::machine::{Machine, MachinePre};
 use super::users::{Phase, Users, Who};
@@ -47,6 +49,9 @@ const BEGUN_MAX: usize = 256;
 /// An interrupted call has this long to end before its user is given up.
 const INTERRUPT_MAX: Duration = Duration::from_secs(1);
 
+/// What a guest may do when its last user is gone, before that user counts as gone.
+const LAST_HOOK_MAX: Duration = Duration::from_secs(10);
+
 /// When there is nothing to wait for.
 const FAR: Duration = Duration::from_secs(24 * 3600);
 
@@ -64,6 +69,22 @@ struct Driver<T> {
     given_up: u32,
     /// There may be more commands.
     open: bool,
+    /// The guest is a scripting language's runtime: it is told of more than others.
+    is_script: bool,
+    /// This instance has met a user, and is to be told of the last one.
+    met: bool,
+    /// The stays of users that are to end with their task, which the guest has not been told.
+    stops: Vec<u32>,
+}
+
+/// Resolves when the guest wants something of its driver. Whoever waits for it is polled whenever
+/// the guest has given control back, so nobody has to be woken.
+async fn something_wanted(accessor: &Accessor<State>) {
+    poll_fn(|_| match accessor.with(|mut access| access.get().script.wants()) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
 }
 
 /// Drives users until the sender of commands is gone and so is everybody.
@@ -74,6 +95,7 @@ pub(super) async fn drive(
     tell: impl FnMut(Told),
 ) {
     let sessions = Sessions::new(&test);
+    let is_script = test.module.is_script();
     let mut driver = Driver {
         test,
         record,
@@ -84,6 +106,9 @@ pub(super) async fn drive(
         generation: 0,
         given_up: 0,
         open: true,
+        is_script,
+        met: false,
+        stops: Vec::new(),
     };
     while driver.wait_for_somebody(&mut inbox).await {
         if let Err(trap) = driver.live(&mut inbox).await {
@@ -106,6 +131,7 @@ impl<T: FnMut(Told)> Driver<T> {
     async fn live(&mut self, inbox: &mut UnboundedReceiver<Command>) -> Result<(), Trap> {
         self.generation += 1;
         self.given_up = 0;
+        self.met = false;
         let test = Arc::clone(&self.test);
         let memory = test.module.runtime().config().shared_memory_bytes_max;
         let seed = test.settings.seed;
@@ -113,6 +139,7 @@ impl<T: FnMut(Told)> Driver<T> {
         if let Some(pre) = module.dense_flat() {
             return self.live_flat(pre, inbox).await;
         }
+        let seed = if self.is_script { self.instance_seed() } else { seed };
         let made = Instance::new(&module, Some(test), record, memory, seed).await;
         let Instance { mut store, guest, interrupts } = match made {
             Ok(instance) => instance,
@@ -128,6 +155,13 @@ impl<T: FnMut(Told)> Driver<T> {
         });
         let lived = lived.await.flatten();
         lived.map_err(|error| Trap::new(&error))
+    }
+
+    /// Instances have nothing in common: no other one has this one's first user, or it was another
+    /// generation. So each draws numbers of its own, and the same ones when the test is repeated.
+    fn instance_seed(&self) -> u64 {
+        let first = self.users.all().map(|(_, user)| user.id).min().unwrap_or_default();
+        user_seed(user_seed(self.test.settings.seed, first), self.generation)
     }
 
     /// There is no instance: the next attempt is made after a while.
@@ -186,7 +220,7 @@ impl<T: FnMut(Told)> Driver<T> {
             let mut begun = 0;
             while begun < BEGUN_MAX
                 && machine.len() < CALLS_MAX
-                && let Some(call) = self.next_call(now)
+                && let Some(call) = self.next_call(now, interrupts)
             {
                 begun += 1;
                 if let Some((who, end)) = machine.begin(call)? {
@@ -240,7 +274,7 @@ impl<T: FnMut(Told)> Driver<T> {
     async fn turns(
         &mut self,
         accessor: &Accessor<State>,
-        guest: &ScenarioAsync,
+        guest: &Guest,
         interrupts: &Interrupts,
         inbox: &mut UnboundedReceiver<Command>,
     ) -> wasmtime::Result<()> {
@@ -251,8 +285,17 @@ impl<T: FnMut(Told)> Driver<T> {
             let now = clock.now();
             self.take_commands(inbox);
             self.overdue(now).into_iter().for_each(|who| interrupts.interrupt(who.stay));
+            let wanted = accessor.with(|mut access| access.get().script.take_wanted());
+            for branch in wanted.branches {
+                let what = What::Branch(branch);
+                calls.push(perform(accessor, guest, Call::of_nobody(what)));
+            }
+            if let Some(reason) = wanted.finish {
+                self.finish_all(&reason);
+            }
+            self.stops.drain(..).for_each(|stay| interrupts.stop(stay));
             while calls.len() < CALLS_MAX
-                && let Some(call) = self.next_call(now)
+                && let Some(call) = self.next_call(now, interrupts)
             {
                 calls.push(perform(accessor, guest, call));
             }
@@ -267,6 +310,7 @@ impl<T: FnMut(Told)> Driver<T> {
                     let (who, end) = ended?;
                     self.ended(clock.now(), who, end, interrupts);
                 }
+                () = something_wanted(accessor), if self.is_script => {}
                 command = inbox.recv(), if self.open => match command {
                     Some(command) => self.command(command),
                     None => self.open = false,
@@ -300,63 +344,25 @@ impl<T: FnMut(Told)> Driver<T> {
         }
     }
 
-    fn stop(&mut self, who: Who, deadline: Duration) {
-        let Some(user) = self.users.get(who) else { return };
-        match user.phase {
-            Phase::Waiting | Phase::Resting => self.leave(who),
-            Phase::Calling => {
-                user.stopping = true;
-                self.users.limit(who, deadline);
-            }
-            Phase::Leaving => {}
-        }
-    }
-
-    /// Lets a user say goodbye if the guest knows it; else it is gone.
-    fn leave(&mut self, who: Who) {
-        let Some(user) = self.users.get(who) else { return };
-        if user.known_to == self.generation {
-            user.phase = Phase::Leaving;
-            self.leaving.push_back(who);
-        } else {
-            self.gone(who);
-        }
-    }
-
-    fn gone(&mut self, who: Who) {
-        if let Some(user) = self.users.remove(who) {
-            (self.tell)(Told::Ended { id: user.id, finished: user.finished });
-        }
-    }
-
-    /// Who is to be interrupted, as their limit has passed. Gives up those that were before.
-    fn overdue(&mut self, now: Duration) -> Vec<Who> {
-        let mut all = Vec::new();
-        while let Some(who) = self.users.pop_overdue(now + TIMER_BIAS) {
-            let Some(user) = self.users.get(who) else { continue };
-            let (leaving, class) = (user.phase == Phase::Leaving, user.class);
-            if std::mem::replace(&mut user.interrupted, true) {
-                // It sleeps. What the guest still does for it reaches nothing any more.
-                self.given_up += 1;
-                self.gone(who);
-                continue;
-            }
-            all.push(who);
-            self.users.limit(who, now + INTERRUPT_MAX);
-            if leaving {
-                self.exception(class, GuestCall::Stop, "took longer than it may");
-            }
-        }
-        all
-    }
-
     /// The next call that is due.
-    fn next_call(&mut self, now: Duration) -> Option<Call> {
+    fn next_call(&mut self, now: Duration, interrupts: &Interrupts) -> Option<Call> {
         while let Some(who) = self.leaving.pop_front() {
+            let generation = self.generation;
             let Some(user) = self.users.get(who) else { continue };
-            let (id, class) = (user.id, user.class);
-            self.users.limit(who, now + STOP_HOOK_MAX);
-            return Some(Call { who, id, class, what: What::Goodbye });
+            let (id, class, known) = (user.id, user.class, user.known_to == generation);
+            if self.is_script {
+                // A script says goodbye by requests of its own.
+                user.interrupted = false;
+                interrupts.forget(who.stay);
+            }
+            let timeout = Duration::from_millis(self.test.settings.stop_timeout_ms);
+            let (what, limit) = match known {
+                true if self.is_script => (What::Goodbye, STOP_HOOK_MAX.max(timeout)),
+                true => (What::Goodbye, STOP_HOOK_MAX),
+                false => (What::Last, LAST_HOOK_MAX),
+            };
+            self.users.limit(who, now + limit);
+            return Some(Call { who, id, class, what });
         }
         while let Some(who) = self.users.pop_due(now + TIMER_BIAS) {
             if let Some(call) = self.step(who, now) {
@@ -402,22 +408,35 @@ impl<T: FnMut(Told)> Driver<T> {
 
     /// A call has ended.
     fn ended(&mut self, now: Duration, who: Who, end: End, interrupts: &Interrupts) {
+        let is_last = self.is_last();
         // One that was given up is nobody's any more.
         let Some(user) = self.users.get(who) else { return };
         match end {
+            End::Forgotten if is_last => {
+                // Not gone before the guest has heard of it: with the last one the test may end.
+                user.known_to = 0;
+                self.leaving.push_back(who);
+            }
             End::Forgotten => {
                 interrupts.forget(who.stay);
                 self.gone(who);
             }
+            End::Over => {
+                self.met = false;
+                interrupts.forget(who.stay);
+                self.gone(who);
+            }
+            End::Branched => {}
             End::NotStarted { task, error } => {
                 user.task = Some(task);
                 let class = user.class;
                 self.exception(class, GuestCall::Start, &error);
                 self.go_on(who, Some(now + START_RETRY), now);
             }
-            End::Ran { introduced, task, result } => {
+            End::Ran { introduced, task, result, rest } => {
                 if introduced {
                     user.known_to = self.generation;
+                    self.met = true;
                 }
                 let (class, interrupted) = (user.class, user.interrupted);
                 let then = result.unwrap_or_else(|error| {
@@ -427,7 +446,10 @@ impl<T: FnMut(Told)> Driver<T> {
                     }
                     Then::Rest
                 });
-                let next = self.after(who, then, now);
+                let next = match rest {
+                    Some(rest) if then == Then::Rest => Some(now.saturating_add(rest)),
+                    _ => self.after(who, then, now),
+                };
                 self.go_on(who, next, now);
             }
         }
@@ -457,41 +479,9 @@ impl<T: FnMut(Told)> Driver<T> {
         }
     }
 
-    /// The instance has ended in the middle of whatever its users did. Who was in a call goes on
-    /// after a rest; all are strangers to the next instance.
-    fn instance_lost(&mut self, trap: &Trap) {
-        self.record.lock().exception(&trap.message, &trap.trace);
-        self.leaving.clear();
-        let lost = self.generation;
-        let of_instance = |user: &super::users::User| user.known_to == lost || !user.is_idle();
-        let all = self.users.all().filter(|(_, user)| of_instance(user));
-        let all: Vec<_> = all.map(|(who, user)| (who, user.class, user.phase)).collect();
-        tracing::warn!("an instance ended ({}): its {} users start anew", trap.message, all.len());
-        // Numbered anew already here, so that nobody is thought to be known.
-        self.generation += 1;
-        let now = self.test.clock.now();
-        for (who, class, phase) in all {
-            self.exception(class, GuestCall::Instance, LOST);
-            match phase {
-                Phase::Waiting | Phase::Resting => {}
-                Phase::Leaving => self.gone(who),
-                Phase::Calling => {
-                    let next = self.after(who, Then::Rest, now);
-                    if let Some(user) = self.users.get(who) {
-                        user.interrupted = false;
-                    }
-                    self.go_on(who, next, now);
-                }
-            }
-        }
-    }
-
     fn exception(&self, class: u32, call: GuestCall, message: &str) {
         let text = self.test.exception_text(Caller { class, call }, message);
         tracing::debug!("{text}");
         self.record.lock().exception(&text, "");
     }
 }
-
-/// Counted once for each user of an instance that a trap ended.
-const LOST: &str = "started anew: a trap ended the instance that it shared";

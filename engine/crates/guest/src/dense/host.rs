@@ -13,6 +13,7 @@ use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::bindings::swarm::scenario::{clock_async, http_async};
 use super::interrupts::Interrupts;
+use super::script;
 use super::tasks::Tasks;
 use super::users::Who;
 use crate::bindings::swarm::scenario::clock::Host as _;
@@ -38,6 +39,8 @@ pub(crate) struct State {
     pub(crate) tasks: Tasks,
     /// What it has begun and nobody works on yet.
     pub(super) begun: Vec<Work>,
+    /// Of a scripting language's runtime.
+    pub(super) script: script::Own,
 }
 
 /// What a flat guest has begun: gives the number of its subtask when it is done.
@@ -114,8 +117,8 @@ impl Sender {
 
 impl State {
     pub(super) fn new(ctx: Ctx, interrupts: Arc<Interrupts>, shared: bool) -> Self {
-        let (owners, tasks, begun) = Default::default();
-        Self { ctx, interrupts, shared, owners, tasks, begun }
+        let (owners, tasks, begun, script) = Default::default();
+        Self { ctx, interrupts, shared, owners, tasks, begun, script }
     }
 
     /// Hands over to the guest what [`Sender::send`] gave for the user of this stay.

@@ -16,6 +16,8 @@ pub(super) struct Interrupts {
 struct State {
     /// The stays of those who are interrupted.
     interrupted: HashSet<u32>,
+    /// Of those who are to end with the task that they are in.
+    stopping: HashSet<u32>,
     /// By stay: an interrupt wakes those whom it is about, and nobody else.
     watched: HashMap<u32, Watched>,
 }
@@ -36,9 +38,22 @@ impl Interrupts {
         }
     }
 
-    /// The user is gone.
+    /// The user is gone, or is to say goodbye, which is not given up yet.
     pub(super) fn forget(&self, stay: u32) {
-        self.state().interrupted.remove(&stay);
+        let mut state = self.state();
+        state.interrupted.remove(&stay);
+        state.stopping.remove(&stay);
+    }
+
+    /// The user is to end with the task that it is in.
+    pub(super) fn stop(&self, stay: u32) {
+        self.state().stopping.insert(stay);
+    }
+
+    /// Is the user to end with the task that it is in?
+    pub(super) fn stops(&self, stay: u32) -> bool {
+        let state = self.state();
+        !state.stopping.is_empty() && state.stopping.contains(&stay)
     }
 
     /// Is this user interrupted?

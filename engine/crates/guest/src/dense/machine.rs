@@ -243,6 +243,7 @@ impl Machine {
                 let stage = Stage::Task { introduced: false, task };
                 self.run_task(Active { who, id, class, stage }, task)
             }
+            What::Last | What::Branch(_) => unreachable!("only runtimes of scripts have these"),
             What::Goodbye => {
                 let number = self.enter(Active { who, id, class, stage: Stage::Goodbye });
                 let said = self.stop.call(&mut self.store, id)?;
@@ -350,10 +351,10 @@ impl Machine {
             }
             (Stage::Introduction { task }, Err(error)) => End::NotStarted { task, error },
             (Stage::Task { introduced, task }, Ok(case)) => {
-                End::Ran { introduced, task, result: Ok(flat::then(case)?) }
+                End::Ran { introduced, task, result: Ok(flat::then(case)?), rest: None }
             }
             (Stage::Task { introduced, task }, Err(error)) => {
-                End::Ran { introduced, task, result: Err(error) }
+                End::Ran { introduced, task, result: Err(error), rest: None }
             }
             (Stage::Goodbye, _) => End::Forgotten,
         };

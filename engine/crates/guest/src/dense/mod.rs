@@ -11,6 +11,8 @@
 //! - `calls`: a call into the guest, from its introduction to its result.
 //! - `users`: the table of users, their timers and time limits. No clock, no guest.
 //! - `host`: the functions that such a guest imports. `bindings`: generated.
+//! - `script`: what runtimes of scripting languages import beyond that. `content`: bodies as they
+//!   were before `content-encoding`.
 //! - `interrupts`: users whose requests are given up.
 //! - `instance`: engine settings, linking, making an instance.
 //! - `machine`, `tasks`: the same without the component layer, see `crate::flat`: an instance, and
@@ -18,6 +20,7 @@
 
 mod bindings;
 mod calls;
+mod content;
 mod driver;
 #[cfg(fuzzing)]
 mod fuzz;
@@ -25,6 +28,7 @@ mod host;
 mod instance;
 mod interrupts;
 mod machine;
+mod script;
 mod tasks;
 mod users;
 

@@ -52,6 +52,8 @@ pub(super) struct User {
     pub(super) cursor: Cursor,
     /// When its next step is due.
     pub(super) due: Duration,
+    /// Until when the call that it is in may take, in microseconds.
+    limit: u64,
 }
 
 /// A moment, in microseconds, and whom it is about.
@@ -69,6 +71,11 @@ pub(super) struct Users {
     timers: BinaryHeap<Timer>,
     /// Until when those in a call may take.
     limits: BinaryHeap<Timer>,
+}
+
+impl Who {
+    /// Nobody: the place is never taken.
+    pub(super) const NOBODY: Self = Self { place: u32::MAX, stay: u32::MAX };
 }
 
 impl Users {
@@ -91,6 +98,7 @@ impl Users {
             task: None,
             cursor,
             due,
+            limit: u64::MAX,
         };
         let place = if let Some(place) = self.free.pop() {
             self.places[place as usize] = Some(user);
@@ -111,7 +119,7 @@ impl Users {
 
     /// The user, if it is still there.
     pub(super) fn get(&mut self, who: Who) -> Option<&mut User> {
-        let user = self.places[who.place as usize].as_mut();
+        let user = self.places.get_mut(who.place as usize)?.as_mut();
         user.filter(|user| user.stay == who.stay)
     }
 
@@ -127,10 +135,15 @@ impl Users {
         self.by_id.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
     /// Lets a user rest until `due`.
     pub(super) fn rest(&mut self, who: Who, due: Duration) {
         if let Some(user) = self.get(who) {
             user.phase = Phase::Resting;
+            user.limit = u64::MAX;
             user.due = due;
             self.timers.push(Reverse((micros(due), who)));
         }
@@ -150,9 +163,20 @@ impl Users {
         None
     }
 
-    /// Whom to look at again at `at`, should it still be in its call.
+    /// Looks at the user again at `at`, should it still be in its call, and not at any other time
+    /// that was told before.
     pub(super) fn limit(&mut self, who: Who, at: Duration) {
-        self.limits.push(Reverse((micros(at), who)));
+        if let Some(user) = self.get(who) {
+            user.limit = micros(at);
+            self.limits.push(Reverse((micros(at), who)));
+        }
+    }
+
+    /// As [`Self::limit`], unless an earlier time was told for this call.
+    pub(super) fn limit_earlier(&mut self, who: Who, at: Duration) {
+        if self.get(who).is_some_and(|user| micros(at) < user.limit) {
+            self.limit(who, at);
+        }
     }
 
     /// The next user in a call whose limit has passed by `now`.
@@ -162,7 +186,7 @@ impl Users {
                 return None;
             }
             self.limits.pop();
-            if self.get(who).is_some_and(|user| !user.is_idle()) {
+            if self.get(who).is_some_and(|user| !user.is_idle() && user.limit == at) {
                 return Some(who);
             }
         }
@@ -261,7 +285,10 @@ mod tests {
         users.limit(who, at(5));
         assert_eq!(users.pop_overdue(at(9)), None, "it is in no call");
         users.get(who).expect("it is there").phase = Phase::Calling;
+        users.limit(who, at(12));
         users.limit(who, at(15));
+        users.limit_earlier(who, at(16));
+        assert_eq!(users.pop_overdue(at(14)), None, "the first limit holds no more");
         assert_eq!(users.next(true), Some(at(15)));
         assert_eq!(users.pop_overdue(at(14)), None);
         assert_eq!(users.pop_overdue(at(15)), Some(who));

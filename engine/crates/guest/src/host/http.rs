@@ -105,13 +105,26 @@ impl Drop for Sent {
 /// Sends a request.
 ///
 /// # Cancel safety
-/// Dropped before the answer has come, it counts the request as given up.
+/// As [`exchange`].
 pub(crate) async fn send(session: &Session, record: Record, request: Request) -> Sent {
     let entry = entry_of(&record, session, &request);
-    let in_flight = InFlight::begin(&record, session);
-    let answer = session.send_noted(request.request, &in_flight.progress).await;
-    let taken = in_flight.over(answer.is_err());
+    let (answer, taken) = exchange(session, &record, request.request).await;
     Sent { result: Some(answered(&record, entry, answer, taken)), record }
+}
+
+/// Sends a request whose sample is the caller's matter, with what it took of connections.
+///
+/// # Cancel safety
+/// Dropped before the answer has come, it counts the request as given up.
+pub(crate) async fn exchange(
+    session: &Session,
+    record: &Record,
+    request: swarm_client::Request,
+) -> (Result<swarm_client::Response, Error>, Taken) {
+    let in_flight = InFlight::begin(record, session);
+    let answer = session.send_noted(request, &in_flight.progress).await;
+    let taken = in_flight.over(answer.is_err());
+    (answer, taken)
 }
 
 /// Where the sample of a request will count.

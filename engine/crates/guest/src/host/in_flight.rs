@@ -14,8 +14,8 @@ pub(super) struct InFlight<'a> {
 }
 
 /// What a request took of connections.
-pub(super) struct Taken {
-    pub(super) connections: ConnectionCounts,
+pub(crate) struct Taken {
+    pub(crate) connections: ConnectionCounts,
     /// At which addresses, if that is asked for.
     addresses: Option<Box<AddressUses>>,
 }
@@ -61,8 +61,14 @@ impl Taken {
         Self { connections, addresses: progress.take_addresses().map(Box::new) }
     }
 
+    /// Records all of it, of a request whose sample somebody else records.
+    pub(crate) fn record(&self, recorder: &mut Recorder, failed: bool) {
+        recorder.connections(&self.connections);
+        self.record_addresses(recorder, Some(failed));
+    }
+
     /// Records what came of each address. `failed`: of the sample, if the request is one.
-    pub(super) fn record_addresses(&self, recorder: &mut Recorder, failed: Option<bool>) {
+    pub(crate) fn record_addresses(&self, recorder: &mut Recorder, failed: Option<bool>) {
         let Some(uses) = &self.addresses else { return };
         for (place, AddressUse { address, opened, failed: attempts }) in
             uses.rows.iter().enumerate()
