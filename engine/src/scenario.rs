@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_core::plan::Scenario;
-use swarm_guest::module::{MODULE_BYTES_MAX, ModuleError, digest};
+use swarm_guest::module::{MODULE_BYTES_MAX, ModuleError};
 use swarm_guest::{Module, Runtime, RuntimeConfig};
 
 use crate::cache::CacheFolder;
@@ -72,7 +72,7 @@ impl Source {
             let doing = || format!("cannot use the scenario {name}");
             return Err(anyhow::anyhow!(what)).or_exit(Exit::Scenario, doing);
         }
-        let is_slow = bytes.len() >= LARGE_BYTES_MIN && !runtime.has_compiled(&digest(&bytes));
+        let is_slow = bytes.len() >= LARGE_BYTES_MIN && !Module::is_compiled(runtime, &bytes);
         let source = Self { name, path: path.map(Path::to_owned), bytes, is_slow };
         if is_slow {
             Module::check(&source.bytes).or_exit(Exit::Scenario, || source.cannot())?;

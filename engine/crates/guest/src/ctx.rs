@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tokio::io::AsyncWrite;
 use wasmtime::component::{Resource, ResourceTable};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::caller::Caller;
 use crate::flat::Abi;
@@ -17,6 +17,7 @@ use crate::limits::InstanceLimits;
 use crate::runtime::{RuntimeConfig, SLICE};
 use crate::stdio::LogStream;
 use crate::test::{Record, Test};
+use crate::unpacked::Folder;
 
 pub(crate) struct Ctx {
     /// `None` while a scenario is only asked what it consists of.
@@ -70,6 +71,23 @@ impl Ctx {
         }
     }
 
+    /// Lets the guest read folders. It must not have used WASI yet.
+    ///
+    /// # Errors
+    /// When a folder cannot be opened.
+    pub(crate) fn mount(&mut self, folders: &[Folder]) -> wasmtime::Result<()> {
+        let mut wasi = wasi(self.seed, self.test.as_ref());
+        // The files are a handful, read once by each instance: they do not keep a load thread for
+        // as long as it takes to ask another one for them.
+        wasi.allow_blocking_current_thread(true);
+        for folder in folders {
+            let opened = wasi.preopened_dir(&folder.host, &folder.guest, FsPerms::ReadOnly);
+            opened.map_err(|error| error.context(format!("open {}", folder.host.display())))?;
+        }
+        self.wasi = Some(Box::new(wasi.build()));
+        Ok(())
+    }
+
     /// Records every response that the guest neither marked nor dropped.
     pub(crate) fn settle(&mut self) {
         for response in self.unmarked.drain(..) {
@@ -100,22 +118,22 @@ impl Drop for Ctx {
 impl WasiView for Ctx {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let (seed, test) = (self.seed, &self.test);
-        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi(seed, test.as_ref())));
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi(seed, test.as_ref()).build()));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
 
 /// No files, no sockets, no environment; randomness that a replay repeats.
-fn wasi(seed: u64, test: Option<&Arc<Test>>) -> WasiCtx {
-    WasiCtx::builder()
-        .stdout(LogStream::new("stdout", test.cloned()))
+fn wasi(seed: u64, test: Option<&Arc<Test>>) -> WasiCtxBuilder {
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(LogStream::new("stdout", test.cloned()))
         .stderr(LogStream::new("stderr", test.cloned()))
         .secure_random(SmallRng::seed_from_u64(seed))
         .insecure_random(SmallRng::seed_from_u64(seed ^ 1))
         .insecure_random_seed(u128::from(seed))
         .allow_tcp(false)
-        .allow_udp(false)
-        .build()
+        .allow_udp(false);
+    wasi
 }
 
 /// How much one call into the guest may compute.

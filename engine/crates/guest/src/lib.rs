@@ -5,7 +5,8 @@
 //! - [`runtime`]: the engine, its settings and limits, the clock of its slices.
 //! - `sealed`: whether compiled code on disk is what was written.
 //! - [`module`]: a checked, compiled scenario, and what it says of itself. `precheck`: what can be
-//!   checked without compiling it.
+//!   checked without compiling it. [`bundle`]: files that travel inside of it; `unpacked`: where
+//!   they are meanwhile.
 //! - [`test`](mod@test): what all users of one test on one node have in common.
 //! - [`user`]: the life of one virtual user. `caller`: who an exception is of.
 //! - `backend`: which of its two ways a scenario runs, and why.
@@ -23,6 +24,7 @@
 
 mod backend;
 mod bindings;
+pub mod bundle;
 mod caller;
 pub mod clock;
 mod convert;
@@ -46,6 +48,7 @@ mod stack;
 mod stdio;
 mod stop;
 pub mod test;
+mod unpacked;
 pub mod user;
 
 pub use backend::{Backend, Obstacle};

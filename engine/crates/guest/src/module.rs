@@ -16,6 +16,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::backend::{Backend, Obstacle};
 use crate::bindings::ScenarioPre;
+use crate::bundle::{Bundle, FilesError};
 use crate::clock::Clock;
 use crate::ctx::Ctx;
 use crate::dense::{self, MachinePre, ScenarioAsyncPre};
@@ -24,6 +25,7 @@ use crate::instance::{self, Trap};
 use crate::precheck;
 use crate::runtime::Runtime;
 use crate::test::Record;
+use crate::unpacked::{self, Folder};
 
 /// Largest module in bytes.
 pub const MODULE_BYTES_MAX: usize = 256 << 20;
@@ -90,6 +92,9 @@ pub enum ModuleError {
          (`ulimit -v unlimited`, or the container's)"
     )]
     Memory(String),
+    /// The files that travel with it.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// `describe` ended in the middle.
     #[error("its describe() ended with: {0}")]
     DescribeTrap(String),
@@ -147,6 +152,7 @@ struct Inner {
     size_bytes: usize,
     imports: Vec<String>,
     reads_bodies: bool,
+    folders: Vec<Folder>,
 }
 
 impl fmt::Debug for Module {
@@ -177,7 +183,14 @@ impl Module {
     /// When compiling them would fail as well.
     pub fn check(bytes: &[u8]) -> Result<(), ModuleError> {
         check_header(bytes)?;
-        precheck::check(bytes)
+        precheck::check(Bundle::read(bytes)?.component)
+    }
+
+    /// Has what must be compiled of `bytes` been compiled on this machine, so that it is ready at
+    /// once? For scripts that is their language's runtime, which they have in common.
+    pub fn is_compiled(runtime: &Runtime, bytes: &[u8]) -> bool {
+        let bundle = Bundle::read(bytes);
+        bundle.is_ok_and(|bundle| runtime.has_compiled(&digest(bundle.component)))
     }
 
     /// Checks `bytes` and compiles them, or takes the compiled code from the cache. Blocks, for
@@ -187,28 +200,29 @@ impl Module {
     /// When it is not a component of the world that this build runs.
     pub fn compile(runtime: &Runtime, bytes: &[u8]) -> Result<Self, ModuleError> {
         check_header(bytes)?;
-        let digest = digest(bytes);
-        if !runtime.has_compiled(&digest) {
+        let bundle = Bundle::read(bytes)?;
+        // Scripts have a component in common, so it is what compiled code belongs to.
+        let component = digest(bundle.component);
+        if !runtime.has_compiled(&component) {
             crate::runtime::compile_threads().map_err(ModuleError::Threads)?;
         }
-        let Some(seals) = runtime.seals() else {
-            return Self::compile_checked(runtime, bytes, digest);
-        };
-        let checked = seals.check(&digest);
-        let module = Self::compile_checked(runtime, bytes, digest);
-        if let Err(error) = seals.seal(&digest, checked) {
+        let compile = || Self::compile_checked(runtime, &bundle, bytes);
+        let Some(seals) = runtime.seals() else { return compile() };
+        let checked = seals.check(&component);
+        let module = compile();
+        if let Err(error) = seals.seal(&component, checked) {
             tracing::warn!("what was compiled cannot be kept: {error}");
         }
         module
     }
 
-    /// What is in the cache has been looked at.
+    /// What is in the cache has been looked at. `bytes` are those of the whole.
     fn compile_checked(
         runtime: &Runtime,
+        bundle: &Bundle<'_>,
         bytes: &[u8],
-        digest: Digest,
     ) -> Result<Self, ModuleError> {
-        let component = component(runtime, bytes)?;
+        let component = component(runtime, bundle.component)?;
         let engine = component.engine();
         let imports: Vec<String> = component
             .component_type()
@@ -220,21 +234,29 @@ impl Module {
         check_exports(&component, engine)?;
         let world = link(&component, Engine::same(engine, runtime.dense_engine()));
         let mut world = world.map_err(|error| ModuleError::Misfit(chain(&error)))?;
+        if !bundle.files.is_empty() && !matches!(world, World::Dense { script: true, .. }) {
+            return Err(FilesError::OfNobody.into());
+        }
         if !runtime.config().component_layer {
             match &mut world {
-                World::Isolated { flat, .. } => *flat = FlatPre::new(engine, bytes),
+                World::Isolated { flat, .. } => *flat = FlatPre::new(engine, bundle.component),
                 // Its functions wait where they stand.
                 World::Dense { script: true, flat, .. } => *flat = Err(Obstacle::Script),
                 World::Dense { flat, .. } => {
-                    *flat = MachinePre::new(runtime.dense_flat_engine(), bytes);
+                    *flat = MachinePre::new(runtime.dense_flat_engine(), bundle.component);
                 }
             }
         }
-        let reads_bodies = reads_bodies(&component);
-        let size_bytes = bytes.len();
-        let runtime = runtime.clone();
         Ok(Self {
-            inner: Arc::new(Inner { runtime, world, digest, size_bytes, imports, reads_bodies }),
+            inner: Arc::new(Inner {
+                runtime: runtime.clone(),
+                world,
+                digest: digest(bytes),
+                size_bytes: bytes.len(),
+                imports,
+                reads_bodies: reads_bodies(&component),
+                folders: unpacked::unpack(runtime.config().cache_dir.as_deref(), &bundle.files)?,
+            }),
         })
     }
 
@@ -288,6 +310,11 @@ impl Module {
     /// is not in its imports.
     pub(crate) fn reads_bodies(&self) -> bool {
         self.inner.reads_bodies
+    }
+
+    /// The folders that its instances may read.
+    pub(crate) fn folders(&self) -> &[Folder] {
+        &self.inner.folders
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {

@@ -124,8 +124,8 @@ impl Runtime {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Has a module of this digest been compiled on this machine, so that it is ready at once?
-    pub fn has_compiled(&self, module: &Digest) -> bool {
+    /// Has a component of this digest been compiled on this machine, so that it is ready at once?
+    pub(crate) fn has_compiled(&self, module: &Digest) -> bool {
         self.seals().is_some_and(|seals| seals.has(module))
     }
 

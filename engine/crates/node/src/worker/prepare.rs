@@ -48,7 +48,7 @@ pub(super) async fn prepare(
                 None => fetch(wanted, store, &lock, sessions).await?,
             };
             warning = fetched.warning;
-            if !runtime.has_compiled(&digest) {
+            if !Module::is_compiled(&runtime, &fetched.bytes) {
                 let bytes = fetched.bytes.len();
                 tracing::info!("compiling the module ({bytes} bytes), once for this machine");
             }
