@@ -1,0 +1,3 @@
+from .response import HTTPParseError
+
+__all__ = ["HTTPParseError"]
