@@ -1,9 +1,10 @@
 //! Tells whether the inputs of a build are those of the last one.
 
+use crate::folder;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Folders that builds write into, which are no inputs.
 const NOT_INPUTS: [&str; 3] = ["node_modules", "__pycache__", "target"];
@@ -34,7 +35,8 @@ impl Fingerprint {
                 .with_context(|| format!("failed to read the link {}", path.display()))?;
             self.part(target.as_os_str().as_encoded_bytes());
         } else if kind.is_dir() {
-            let entries = sorted_entries(path)?;
+            let mut entries = folder::entries(path)?;
+            entries.retain(|entry| !NOT_INPUTS.iter().any(|name| entry.ends_with(name)));
             self.part(&entries.len().to_le_bytes());
             for entry in entries {
                 self.tree(&entry)?;
@@ -64,19 +66,6 @@ impl Fingerprint {
         self.0.update(bytes.len().to_le_bytes());
         self.0.update(bytes);
     }
-}
-
-fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut entries = Vec::new();
-    let failed = || format!("failed to list {}", folder.display());
-    for entry in fs::read_dir(folder).with_context(failed)? {
-        let entry = entry.with_context(failed)?;
-        if !NOT_INPUTS.iter().any(|name| entry.file_name() == *name) {
-            entries.push(entry.path());
-        }
-    }
-    entries.sort();
-    Ok(entries)
 }
 
 #[cfg(test)]

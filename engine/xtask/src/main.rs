@@ -10,7 +10,7 @@
 //! - [`saturate`]: how many workers a master takes.
 //! - [`sim`]: clusters in virtual time, from seeds.
 //! - [`fuzz`]: bytes from others, given to the parts that read them.
-//! - [`scenarios`]: builds the scenarios.
+//! - [`scenarios`]: builds the scenarios. [`runtimes`]: builds the runtimes of scripting languages.
 //! - [`setup`]: installs what is missing.
 //! - [`dependencies`], [`tidy`], [`page`]: checks that `test` runs.
 //! - [`children`], [`fingerprint`], [`folder`], [`nginx`], [`ports`], [`process`], [`program`],
@@ -31,6 +31,7 @@ mod ports;
 mod process;
 mod program;
 mod repository;
+mod runtimes;
 mod saturate;
 mod scenarios;
 mod session;
@@ -50,8 +51,8 @@ Usage: cargo xtask COMMAND
 Commands:
   demo [--web-port PORT]  build from source, start a server and a load test against it
   test [STEP...]          every check there is, or these: set-up, format, tidy, build,
-                          scenarios, tests, doctests, planted, page, lints, licences,
-                          advisories
+                          scenarios, runtimes, tests, doctests, planted, page, lints,
+                          licences, advisories
   dist                    build the program that is distributed: target/distributed/swarm
   bench [PART...]         what swarm costs beside other tools; `bench --help` says more
   session [PART...]       the acceptance at full size, by hand; `session --help` says more
@@ -63,6 +64,8 @@ Commands:
                           clusters in virtual time, one for each seed
   fuzz [TARGET...]        hostile bytes, for minutes; `fuzz --help` says more
   scenarios [NAME...]     build the scenarios, or these, to target/scenarios/NAME.wasm
+  runtimes [NAME...]      build the runtimes of scripting languages, or these, to
+                          target/runtimes/NAME.wasm and target/runtimes/NAME
   setup                   install all that the tests need
 
 Each command installs what it needs and says so; nothing is done twice.
@@ -85,7 +88,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     let Some((command, rest)) = arguments.split_first() else {
         bail!(
             "no command; there are demo, test, dist, bench, session, faults, saturate, sim, fuzz, \
-             scenarios, setup; `cargo xtask --help` says more"
+             scenarios, runtimes, setup; `cargo xtask --help` says more"
         );
     };
     match (command.as_str(), rest) {
@@ -99,6 +102,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("sim", arguments) => sim::command(&repository, arguments),
         ("fuzz", arguments) => fuzz::command(&repository, arguments),
         ("scenarios", names) => scenarios::command(&repository, names),
+        ("runtimes", names) => runtimes::command(&repository, names),
         ("setup", []) => setup::everything(&repository),
         ("--help" | "-h" | "help", _) => {
             print!("{HELP}");

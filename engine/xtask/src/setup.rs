@@ -27,6 +27,7 @@ mod stamp;
 pub(crate) mod toolchain;
 
 use crate::repository::Repository;
+use crate::runtimes;
 use crate::scenarios::{self, Kind};
 use anyhow::{Result, bail};
 
@@ -50,6 +51,7 @@ pub(crate) fn everything(repository: &Repository) -> Result<()> {
     {
         take(python::tool(repository, tool).map(drop));
     }
+    take(runtimes::set_up(repository));
     for scenario in scenarios::all(repository)? {
         take(for_scenario(repository, &scenario));
     }

@@ -4,17 +4,20 @@ use crate::process;
 use crate::repository::Repository;
 use crate::setup::{needs, python, rustup};
 use crate::steps::{self, Done, Step};
-use crate::{dependencies, page, scenarios, setup, sim, tidy};
+use crate::{dependencies, page, runtimes, scenarios, setup, sim, tidy};
 use anyhow::{Result, bail};
 use std::process::Command;
 
-const STEPS: [Step<Repository>; 13] = [
+const STEPS: [Step<Repository>; 14] = [
     step("set-up", &[], |repository| whole(setup::everything(repository))),
     step("format", &[], |repository| whole(format(repository))),
     step("tidy", &[], |repository| whole(tidy::check(repository))),
     step("build", &[], |repository| whole(build(repository))),
     step("scenarios", &["build"], |repository| whole(built_scenarios(repository))),
-    step("tests", &["set-up", "build", "scenarios"], |repository| whole(tests(repository))),
+    step("runtimes", &["build"], |repository| whole(runtimes::command(repository, &[]))),
+    step("tests", &["set-up", "build", "scenarios", "runtimes"], |repository| {
+        whole(tests(repository))
+    }),
     step("doctests", &[], |repository| whole(doctests(repository))),
     step("planted", &[], |repository| whole(sim::planted(repository))),
     step("simulated", &[], |repository| whole(sim::fresh(repository))),

@@ -2,8 +2,8 @@
 
 use super::{debian, stamp, toolchain};
 use crate::fingerprint::Fingerprint;
-use crate::process;
 use crate::repository::Repository;
+use crate::{folder, process};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 
@@ -59,6 +59,26 @@ pub(crate) fn requirements(repository: &Repository, folder: &str) -> Result<Path
         pip(repository, &["--requirement", file])
     })?;
     Ok(bin)
+}
+
+/// Installs the packages that the folder's `requirements.txt` names, each with its digest, into a
+/// folder of their own, and returns that. Nothing of them is run.
+pub(crate) fn packages(repository: &Repository, folder: &str) -> Result<PathBuf> {
+    let file = repository.path(folder).join("requirements.txt");
+    let mut list = Fingerprint::new();
+    list.tree(&file)?;
+    environment(repository)?;
+    let name = format!("packages for {folder}");
+    let to = repository.tools().join(name.replace(['/', ' '], "-"));
+    stamp::once(repository, &name, &format!("list {}", list.short()), &to, || {
+        folder::make_empty(&to)?;
+        let [file, to] = [&file, &to].map(|path| path.to_str());
+        let file = file.context("the path of requirements.txt is not UTF-8")?;
+        let to = to.context("the path of target/tools is not UTF-8")?;
+        let how = ["--no-deps", "--no-compile", "--only-binary=:all:", "--require-hashes"];
+        pip(repository, &[&how[..], &["--target", to, "--requirement", file]].concat())
+    })?;
+    Ok(to)
 }
 
 fn pip(repository: &Repository, what: &[&str]) -> Result<()> {
