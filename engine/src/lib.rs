@@ -4,8 +4,9 @@
 //! # Layout
 //! - `cli`: flags as typed, then as checked.
 //! - `commands`: one file for each subcommand.
-//! - `scenario`: reading and compiling a scenario, or taking the embedded one. `source`: files that
-//!   have to be compiled first. `cache`: the folder of what has been compiled.
+//! - `scenario`: reading and compiling a scenario, or taking the embedded one. `script`: scenarios
+//!   of scripts. `source`: files that have to be compiled first. `cache`: the folder of what has
+//!   been compiled.
 //! - `secure`: tokens and certificates, and who may come in.
 //! - `session`: a master's life around its test: page, headless runs, the end.
 //! - `signals`: being told to end.
@@ -26,6 +27,7 @@ mod logging;
 mod output;
 mod processes;
 mod scenario;
+mod script;
 mod secure;
 mod session;
 mod signals;

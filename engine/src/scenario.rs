@@ -14,7 +14,7 @@ use swarm_guest::{Module, Runtime, RuntimeConfig};
 
 use crate::cache::CacheFolder;
 use crate::exit::{Exit, Failure, OrExit};
-use crate::{session, source};
+use crate::{script, session, source};
 pub(crate) use compiling::load;
 
 /// The scenario that runs when none is given: `scenarios/website`, compiled.
@@ -65,6 +65,7 @@ impl Source {
     /// before, so that most mistakes are told at once.
     pub(crate) fn read(runtime: &Runtime, path: Option<&Path>) -> Result<Self, Failure> {
         let (name, bytes) = match path {
+            Some(path) if script::is_script(path) => (path.display().to_string(), bundle(path)?),
             Some(path) => (path.display().to_string(), read(path)?),
             None => ("website (embedded)".to_owned(), WEBSITE.into()),
         };
@@ -110,6 +111,12 @@ impl Source {
         let plan = plan.or_exit(exit, || self.cannot())?;
         Ok(Loaded { name: self.name, bytes: self.bytes, module, plan })
     }
+}
+
+/// A script with its folder and the runtime of its language.
+fn bundle(path: &Path) -> Result<Arc<[u8]>, Failure> {
+    let doing = || format!("cannot use the script {}", path.display());
+    Ok(script::bundle(path).or_exit(Exit::Scenario, doing)?.into())
 }
 
 fn read(path: &Path) -> Result<Arc<[u8]>, Failure> {

@@ -1,16 +1,14 @@
 //! Files that are not WebAssembly: what they are, and what to do with them.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// What every WebAssembly file begins with.
 const MAGIC: &[u8] = b"\0asm";
 
-/// Bytes of a file that are looked at.
-const LOOKED_AT: usize = 4096;
-
 /// Languages by the extension of a file: what a file is, and where it says how to build it.
-const LANGUAGES: [(&[&str], &str, &str); 7] = [
-    (&["py"], "Python", "scenarios/website-py/README.md"),
+const LANGUAGES: [(&[&str], &str, &str); 6] = [
     (&["js", "mjs", "cjs"], "JavaScript", "scenarios/website-js/README.md"),
     (&["ts", "mts", "cts"], "TypeScript", "scenarios/website-js/README.md (for JavaScript)"),
     (&["go"], "Go", "scenarios/website-go/README.md"),
@@ -30,7 +28,6 @@ pub(crate) fn describe(path: &Path, bytes: &[u8]) -> Option<String> {
     });
     let (_, language, guide) = known?;
     let what = match *language {
-        "Python" if imports_locust(bytes) => "it is a locustfile, Python source".to_owned(),
         "a recording of a browser" => format!("it is {language}"),
         _ => format!("it is {language} source"),
     };
@@ -40,10 +37,11 @@ pub(crate) fn describe(path: &Path, bytes: &[u8]) -> Option<String> {
     ))
 }
 
-fn imports_locust(bytes: &[u8]) -> bool {
-    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(LOOKED_AT)]);
-    let mut lines = head.lines().map(str::trim_start);
-    lines.any(|line| line.starts_with("from locust") || line.starts_with("import locust"))
+/// Is the file WebAssembly by what it begins with? One that cannot be read is not.
+pub(crate) fn is_wasm(path: &Path) -> bool {
+    let mut begin = [0; MAGIC.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+    read.is_ok() && begin == MAGIC
 }
 
 #[cfg(test)]
@@ -53,13 +51,8 @@ mod tests {
     #[test]
     fn source_is_told_from_its_name() {
         let of = |name: &str, text: &str| describe(Path::new(name), text.as_bytes());
-        let locustfile = of("locustfile.py", "import time\nfrom locust import HttpUser\n");
-        let locustfile = locustfile.expect("it is known");
-        assert!(locustfile.contains("a locustfile, Python source"), "{locustfile}");
-        assert!(locustfile.contains("scenarios/website-py/README.md"), "{locustfile}");
         let cases = [
-            ("a/b.PY", "Python source"),
-            ("scenario.js", "JavaScript source"),
+            ("a/scenario.JS", "JavaScript source"),
             ("scenario.ts", "TypeScript source"),
             ("main.go", "Go source"),
             ("lib.rs", "Rust source"),
@@ -68,8 +61,8 @@ mod tests {
             let told = of(name, "").expect(name);
             assert!(told.contains(part) && told.contains("README.md"), "{name}: {told}");
         }
-        assert_eq!(of("locustfile", "from locust import HttpUser"), None);
-        assert_eq!(of("really.py", "\0asm\r\0\x01\0"), None, "whatever its name is");
+        assert_eq!(of("scenario", "import http from 'k6/http'"), None);
+        assert_eq!(of("really.js", "\0asm\r\0\x01\0"), None, "whatever its name is");
     }
 
     /// The guides are there.

@@ -11,7 +11,7 @@ use super::environment::Injected;
 const FOREIGN: [(&[&str], &str); 27] = [
     (
         &["-f", "--locustfile"],
-        "a scenario is a WebAssembly component and needs no flag: `swarm run SCENARIO.wasm`",
+        "a scenario needs no flag: `swarm run locustfile.py`, `swarm run SCENARIO.wasm`",
     ),
     (
         &["--html", "--html-file"],

@@ -232,7 +232,8 @@ pub(crate) struct TestArgs {
 /// `swarm run`
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The scenario, a WebAssembly component. Without it: the embedded `website`.
+    /// The scenario: a WebAssembly component, or a Locust script (FILE.py, or a folder with
+    /// locustfile.py). Without it: the embedded `website`.
     #[arg(env = "SWARM_SCENARIO")]
     pub(crate) scenario: Option<PathBuf>,
 
@@ -269,7 +270,8 @@ pub(crate) struct SourceArgs {
 /// `swarm master`
 #[derive(Debug, Args)]
 pub(crate) struct MasterArgs {
-    /// The scenario, a WebAssembly component.
+    /// The scenario: a WebAssembly component, or a Locust script (FILE.py, or a folder with
+    /// locustfile.py).
     #[arg(env = "SWARM_SCENARIO")]
     pub(crate) scenario: PathBuf,
 
@@ -375,7 +377,8 @@ pub(crate) struct WorkerArgs {
 /// `swarm check`
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// The scenario, a WebAssembly component.
+    /// The scenario: a WebAssembly component, or a Locust script (FILE.py, or a folder with
+    /// locustfile.py).
     pub(crate) scenario: PathBuf,
 
     /// Print as JSON.

@@ -294,9 +294,9 @@ mod tests {
     #[test]
     fn what_other_tools_call_otherwise_is_explained() {
         let cases: [(&[&str], &[&str]); 15] = [
-            (&["run", "-f", "x.py"], &["-f", "swarm run SCENARIO.wasm"]),
-            (&["-f", "x.py"], &["-f", "swarm run SCENARIO.wasm"]),
-            (&["run", "--locustfile=x.py"], &["--locustfile", "swarm run SCENARIO.wasm"]),
+            (&["run", "-f", "x.py"], &["-f", "swarm run locustfile.py"]),
+            (&["-f", "x.py"], &["-f", "swarm run locustfile.py"]),
+            (&["run", "--locustfile=x.py"], &["--locustfile", "swarm run locustfile.py"]),
             (&["run", "--html", "r.html"], &["--html", "--json-file", "--csv"]),
             (&["run", "--config", "x"], &["--config", "SWARM_USERS"]),
             (&["run", "--json"], &["--json", "--json-file"]),

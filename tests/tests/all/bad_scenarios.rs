@@ -38,9 +38,7 @@ fn files_that_are_no_wasm() {
 #[test]
 fn sources_that_have_to_be_compiled() {
     let swarm = Swarm::new();
-    let cases: [(&str, &[u8], &[&str]); 4] = [
-        ("locustfile.py", b"from locust import HttpUser\n", &["a locustfile", "website-py"]),
-        ("scenario.py", b"import wit_world\n", &["Python source", "website-py"]),
+    let cases: [(&str, &[u8], &[&str]); 2] = [
         ("scenario.js", b"export const run = 1;\n", &["JavaScript source", "website-js"]),
         ("scenario.ts", b"export const run = 1;\n", &["TypeScript source", "website-js"]),
     ];
@@ -55,7 +53,7 @@ fn paths_that_lead_nowhere() {
     let swarm = Swarm::new();
     std::fs::create_dir(swarm.folder().join("folder.wasm")).expect("the folder is new");
     is_refused(&swarm, "nothing.wasm", &["cannot read", "No such file"]);
-    is_refused(&swarm, "folder.wasm", &["cannot read", "Is a directory"]);
+    is_refused(&swarm, "folder.wasm", &["cannot use the script", "no folder.wasm/locustfile.py"]);
     is_refused(&swarm, "/dev/null", &["empty"]);
     refused(&swarm, &["check", "/dev/zero"], SCENARIO, &["/dev/zero", "more than 268435456 bytes"]);
 }
