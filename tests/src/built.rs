@@ -34,6 +34,31 @@ pub fn scenario(name: &str) -> PathBuf {
     path
 }
 
+/// The runtime of a scripting language of this repository. Beside it is the folder of the same name
+/// with the files that an instance reads.
+///
+/// # Panics
+///
+/// It is not there.
+#[track_caller]
+pub fn runtime(name: &str) -> PathBuf {
+    let path = target_folder().join("runtimes").join(format!("{name}.wasm"));
+    assert!(path.is_file(), "there is no {}: run `cargo xtask runtimes` first", path.display());
+    path
+}
+
+/// A program that `cargo xtask setup` installs from PyPI.
+///
+/// # Panics
+///
+/// It is not there.
+#[track_caller]
+pub fn python_tool(name: &str) -> PathBuf {
+    let path = target_folder().join("tools/python/bin").join(name);
+    assert!(path.is_file(), "there is no {}: run `cargo xtask setup` first", path.display());
+    path
+}
+
 /// The folder cargo builds into, found from this test's own place in it.
 fn target_folder() -> PathBuf {
     let test = std::env::current_exe().expect("the system knows what it runs");

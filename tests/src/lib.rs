@@ -24,7 +24,8 @@
 //!   [`Terminal`]: what else it may print to.
 //! - [`Server`]: a server that does with each request what a test says.
 //! - [`Page`]: the web interface as a client sees it; [`get`] and [`post`]: plain requests.
-//! - [`scenario`], [`binary`]: what has to be built before.
+//! - [`scenario`], [`runtime`], [`binary`]: what has to be built before; [`python_tool`]: what has
+//!   to be installed.
 //! - [`markdown`]: tables of figures. [`options`], [`processor`]: for what is run by hand.
 //! - [`Network`]: a test in a network of its own. [`Dns`]: a name server for it.
 //! - [`wait_until`], [`wait_for`]: waiting for what takes a while.
@@ -43,7 +44,7 @@ mod swarm;
 mod terminal;
 mod wait;
 
-pub use built::{binary, scenario};
+pub use built::{binary, python_tool, runtime, scenario};
 pub use by_hand::{options, processor};
 pub use dns::{Answer, Dns};
 pub use http::{Response, get, post, request};

@@ -21,6 +21,7 @@ mod outputs;
 mod page;
 mod peer_faults;
 mod proxy;
+mod python;
 mod resend;
 mod security;
 mod target_faults;

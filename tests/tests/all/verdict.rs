@@ -67,9 +67,9 @@ pub(crate) fn run_until(
     arguments: &[&str],
     enough: impl Fn(&Counts) -> bool,
 ) -> Ended {
-    let enough = || enough(&target.counts());
-    let (code, summary, log) = run_against(swarm, &target.url(), scenario, arguments, enough);
-    Ended { code, summary, log, counts: target.counts() }
+    let url = target.url();
+    let run = swarm.run(scenario, &[&until_interrupted(&url)[..], arguments].concat());
+    interrupted(swarm, run.process, target, enough)
 }
 
 /// As [`run_until`], against any server: exit code, result, log.
@@ -81,17 +81,42 @@ pub(crate) fn run_against(
     arguments: &[&str],
     enough: impl Fn() -> bool,
 ) -> (Option<i32>, Summary, String) {
-    let stop_timeout = PATIENCE.as_secs().to_string();
-    let given = ["--headless", "-H", url, "-s", &stop_timeout, "-r", "100"];
-    let result = ["--json-file", "result.json"];
-    let mut run = swarm.run(scenario, &[&given[..], &result, arguments].concat());
+    let run = swarm.run(scenario, &[&until_interrupted(url)[..], arguments].concat());
+    interrupted_against(swarm, run.process, enough)
+}
+
+/// Arguments of `swarm run` for [`interrupted`].
+pub(crate) fn until_interrupted(url: &str) -> [&str; 9] {
+    let long = "60";
+    ["--headless", "-H", url, "-s", long, "-r", "100", "--json-file", "result.json"]
+}
+
+/// As [`run_until`], of a process that has been started.
+#[track_caller]
+pub(crate) fn interrupted(
+    swarm: &Swarm,
+    process: Process,
+    target: &Target,
+    enough: impl Fn(&Counts) -> bool,
+) -> Ended {
+    let enough = || enough(&target.counts());
+    let (code, summary, log) = interrupted_against(swarm, process, enough);
+    Ended { code, summary, log, counts: target.counts() }
+}
+
+#[track_caller]
+fn interrupted_against(
+    swarm: &Swarm,
+    mut process: Process,
+    enough: impl Fn() -> bool,
+) -> (Option<i32>, Summary, String) {
     wait_until("enough has been received", PATIENCE, || {
-        assert!(run.process.is_running(), "the run has ended by itself");
+        assert!(process.is_running(), "the run has ended by itself");
         enough()
     });
-    run.process.signal(Signal::INT);
-    let code = run.process.wait(PATIENCE).code();
-    (code, summary(swarm), run.process.err.text())
+    process.signal(Signal::INT);
+    let code = process.wait(PATIENCE).code();
+    (code, summary(swarm), process.err.text())
 }
 
 /// The result in `result.json`, which holds together.

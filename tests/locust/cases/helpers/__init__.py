@@ -1,0 +1,5 @@
+PATH = "/helpers"
+
+
+def paths():
+    return ["/helped/1", "/helped/2"]
