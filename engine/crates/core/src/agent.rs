@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crate::ids::IdSet;
 use crate::message::{ClassUsers, Heartbeat, Order, WorkerState};
+use crate::pace::turn;
 use users::Users;
 
 /// How often a worker gives a sign of life.
@@ -213,8 +214,20 @@ impl Agent {
     /// every few milliseconds while [`Self::is_changing`].
     pub fn tick(&mut self, now: Duration) -> Vec<Action> {
         let mut actions = self.check_link(now);
-        self.users.release(now, self.grace, &mut actions);
+        self.release(now, &mut actions);
         actions
+    }
+
+    /// Does what is due. Who stops has had its turn: by that it does not come any more, whatever
+    /// the clock shows later.
+    fn release(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        let before = actions.len();
+        self.users.release(now, self.grace, actions);
+        for action in &actions[before..] {
+            if let Action::Stop { id, .. } = action {
+                self.turns.remove(id);
+            }
+        }
     }
 
     fn check_link(&mut self, now: Duration) -> Vec<Action> {
@@ -247,7 +260,7 @@ impl Agent {
         self.turns.clear();
         self.users.leave_all(now);
         let mut actions = Vec::new();
-        self.users.release(now, self.grace, &mut actions);
+        self.release(now, &mut actions);
         actions
     }
 
@@ -298,7 +311,7 @@ impl Agent {
             actions.extend(self.shift(now, master_ms, &order, &sent_on));
         }
         self.order = Some(order);
-        self.users.release(now, self.grace, &mut actions);
+        self.release(now, &mut actions);
         actions
     }
 
@@ -483,12 +496,4 @@ struct SentOn {
 
 fn of_class(users: &[ClassUsers], class: u32) -> Option<&IdSet> {
     users.iter().find(|users| users.class == class).map(|users| &users.ids)
-}
-
-/// When it is a user's turn within `spread`. All workers agree on it, so a user that moves stops
-/// here when it is about to start there; and as multiples of the golden ratio fill an interval
-/// evenly, so do the users of a ramp, whose ids follow each other, over all workers together.
-fn turn(id: u32, spread: Duration) -> Duration {
-    const GOLDEN: f64 = 0.618_033_988_749_895;
-    spread.mul_f64((f64::from(id) * GOLDEN).fract())
 }

@@ -118,6 +118,14 @@ impl Ramp {
     }
 }
 
+/// When it is a user's turn within `spread`. All workers agree on it, so a user that moves stops
+/// here when it is about to start there; and as multiples of the golden ratio fill an interval
+/// evenly, so do the users of a ramp, whose ids follow each other, over all workers together.
+pub(crate) fn turn(id: u32, spread: Duration) -> Duration {
+    const GOLDEN: f64 = 0.618_033_988_749_895;
+    spread.mul_f64((f64::from(id) * GOLDEN).fract())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -80,3 +80,22 @@ fn a_user_stops_within_the_spread_from_when_its_order_was_issued() {
     assert_eq!(stop(3200), Some(in_time - SECOND / 5));
     assert_eq!(stop(4000), Some(Duration::ZERO));
 }
+
+/// User 3 has left by its first move, and was to come back by a second one when it is not wanted
+/// any more. The worker has learnt meanwhile that its clock was ahead: the first turn is still to
+/// come.
+#[test]
+fn a_user_that_has_left_by_a_move_does_not_come_by_it_when_the_clock_is_set_back() {
+    let mut agent = busy();
+    let away = Order { moves: moves(1100), ..order(2, [&[4], &[]]) };
+    agent.order(SECOND, 1000, away);
+    let back = Order { moves: moves(1500), ..order(3, [&[4], &[3]]) };
+    agent.order(SECOND, 1000, back);
+    let now = SECOND + Duration::from_millis(110);
+    assert!(stops(&agent.tick(now)));
+    assert_eq!(agent.user_ended(now, 3, false), None, "it comes back later");
+    let gone = Order { moves: moves(1500), ..order(4, [&[4], &[]]) };
+    let mut actions = agent.order(now, 1090, gone);
+    actions.extend(agent.tick(now + SECOND));
+    assert_eq!(started(&actions), Vec::<u32>::new());
+}
