@@ -1,5 +1,6 @@
 //! `swarm run`: master, worker and page in one process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_node::capacity::{self, Capacity};
@@ -32,7 +33,8 @@ pub(crate) fn run(
     let workers = WorkerConfig { threads: args.threads.unwrap_or(workers.threads), ..workers };
     let capacity = capacity(&loaded, &workers, &args.test)?;
     let config = master::config(loaded, &args.test)?;
-    let config = MasterConfig { capacity: Some(capacity), ..config };
+    // Nobody fetches the module, and that of a script has some 35 MB.
+    let config = MasterConfig { module: Arc::default(), capacity: Some(capacity), ..config };
     let (page, files) = front.ready(&args.test)?;
 
     // The worker's end of the connection in memory arrives here as a socket's would.

@@ -63,7 +63,7 @@ const QUIT_MAX: Duration = Duration::from_millis(500);
 pub struct MasterConfig {
     /// The scenario's name, for people.
     pub scenario: String,
-    /// Its bytes, as workers fetch them.
+    /// Its bytes, as workers fetch them; empty when the only worker has the module already.
     pub module: Arc<[u8]>,
     /// SHA-256 of them.
     pub digest: Digest,
