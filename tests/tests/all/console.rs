@@ -126,7 +126,7 @@ fn the_log_of_one_process_speaks_to_its_user() {
     let arguments = [&RUN[..], &[&url, "-t", "1", "-L", "debug"]].concat();
     let mut run = Process::spawn("run", swarm.command(&arguments));
     run.wait(PATIENCE);
-    assert!(run.err.find("the master says to quit").is_some(), "{}", run.err.text());
+    assert!(run.err.find("joined the master").is_some(), "{}", run.err.text());
 }
 
 #[test]
