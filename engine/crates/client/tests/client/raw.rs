@@ -62,13 +62,7 @@ async fn a_host_line_of_its_own_is_the_only_one() {
 #[tokio::test]
 async fn redirects_and_cookies_are_the_senders_matter() {
     let head = "HTTP/1.1 302 Over there\r\nlocation: /next\r\nset-cookie: a=1\r\n";
-    let server = Server::start(move |mut peer| async move {
-        while let Some(request) = peer.request().await {
-            let length = request.len();
-            peer.send(format!("{head}content-length: {length}\r\n\r\n{request}").as_bytes()).await;
-        }
-    })
-    .await;
+    let server = Server::echoing_below(head).await;
     let session = server.session();
     for _ in 0..2 {
         let response = session.send(raw("GET", &server.url(), "", "")).await.expect("response");

@@ -100,13 +100,7 @@ async fn a_name_with_several_addresses_is_tried_in_order() {
 #[tokio::test]
 async fn cookies_are_sent_back_unless_the_scenario_wrote_its_own() {
     let head = "HTTP/1.1 200 OK\r\nset-cookie: a=1\r\nset-cookie: b=2; Path=/only\r\n";
-    let server = Server::start(move |mut peer| async move {
-        while let Some(request) = peer.request().await {
-            let length = request.len();
-            peer.send(format!("{head}content-length: {length}\r\n\r\n{request}").as_bytes()).await;
-        }
-    })
-    .await;
+    let server = Server::echoing_below(head).await;
     let session = server.session();
     assert!(!echo(&session, Request::get("/")).await.contains("cookie"));
     assert!(echo(&session, Request::get("/")).await.contains("cookie: a=1\r\n"));

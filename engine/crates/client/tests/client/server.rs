@@ -74,9 +74,16 @@ impl Server {
 
     /// Answers each request with its own head and body as text.
     pub(crate) async fn echoing() -> Self {
-        Self::start(|mut peer| async move {
+        Self::echoing_below("HTTP/1.1 200 OK\r\n").await
+    }
+
+    /// Answers each request with these lines, and with its own head and body as text.
+    pub(crate) async fn echoing_below(lines: &'static str) -> Self {
+        Self::start(move |mut peer| async move {
             while let Some(request) = peer.request().await {
-                peer.send(&ok(&request)).await;
+                let length = request.len();
+                let answer = format!("{lines}content-length: {length}\r\n\r\n{request}");
+                peer.send(answer.as_bytes()).await;
             }
         })
         .await
