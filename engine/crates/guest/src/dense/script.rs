@@ -137,13 +137,11 @@ impl Fetch {
             exchanged = exchanged(&self.session, &self.record, self.request) => exchanged,
             () = stopped(&self.interrupts, self.stay) => return Err(is_over()),
         };
-        let response =
-            response.map_err(|error| failure(kind_of(error.kind), error.message, error.elapsed));
         let response = match response {
             Ok(response) => response,
-            Err(failure) => {
+            Err(error) => {
                 taken.record(&mut self.record.lock(), true);
-                return Err(failure);
+                return Err(failure(kind_of(error.kind), error.message, error.elapsed));
             }
         };
         let elapsed = response.elapsed;
