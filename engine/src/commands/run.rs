@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_node::capacity::{self, Capacity};
-use swarm_node::master::{Master, MasterConfig, Workers};
+use swarm_node::master::{Master, Workers};
 use swarm_node::worker::{MasterAddress, Worker, WorkerConfig};
 use tokio::sync::mpsc;
 
@@ -32,9 +32,10 @@ pub(crate) fn run(
     let workers = worker::config(&runtime, &cache, &args.sources, None)?.with_module(module);
     let workers = WorkerConfig { threads: args.threads.unwrap_or(workers.threads), ..workers };
     let capacity = capacity(&loaded, &workers, &args.test)?;
-    let config = master::config(loaded, &args.test)?;
+    let mut config = master::config(loaded, &args.test)?;
     // Nobody fetches the module, and that of a script has some 35 MB.
-    let config = MasterConfig { module: Arc::default(), capacity: Some(capacity), ..config };
+    config.module = Arc::default();
+    config.capacity = Some(capacity);
     let (page, files) = front.ready(&args.test)?;
 
     // The worker's end of the connection in memory arrives here as a socket's would.
