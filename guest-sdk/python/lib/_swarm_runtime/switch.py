@@ -7,6 +7,7 @@ looks at a state and then waits needs no lock.
 import contextvars
 import itertools
 import time
+from collections import OrderedDict
 
 import _swarm
 
@@ -113,7 +114,10 @@ def run_branch(key):
 
 
 class Queue:
-    """Who waits for something, in the order of coming."""
+    """Who waits for something, in the order of coming.
+
+    All users of an instance may wait in one, so nothing here looks through it.
+    """
 
     __slots__ = ("_events",)
 
@@ -127,8 +131,8 @@ class Queue:
         """Waits until it is this one's turn; False if that did not come in time."""
         event = number()
         if self._events is None:
-            self._events = []
-        self._events.append(event)
+            self._events = OrderedDict()
+        self._events[event] = None
         try:
             pause(seconds, event)
         except BaseException:
@@ -136,10 +140,10 @@ class Queue:
                 # Its turn has come all the same: on to the next.
                 self.next()
             else:
-                self._events.remove(event)
+                del self._events[event]
             raise
         if event in self._events:
-            self._events.remove(event)
+            del self._events[event]
             return False
         return True
 
@@ -147,7 +151,7 @@ class Queue:
         """Lets the first one go on. False if nobody waits."""
         if not self._events:
             return False
-        wake(self._events.pop(0))
+        wake(self._events.popitem(last=False)[0])
         return True
 
     def all(self):
