@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`clock`]: the one place that reads the clock of a node.
 //! - [`runtime`]: the engine, its settings and limits, the clock of its slices.
-//! - `sealed`: whether compiled code on disk is what was written.
+//! - `code_cache`: compiling, and compiled code on disk.
 //! - [`module`]: a checked, compiled scenario, and what it says of itself. `precheck`: what can be
 //!   checked without compiling it. [`bundle`]: files that travel inside of it; `unpacked`: where
 //!   they are meanwhile.
@@ -27,6 +27,7 @@ mod bindings;
 pub mod bundle;
 mod caller;
 pub mod clock;
+mod code_cache;
 mod convert;
 mod ctx;
 pub mod dense;
@@ -41,7 +42,6 @@ mod off_stack;
 mod precheck;
 mod rehearsal;
 pub mod runtime;
-mod sealed;
 mod sessions;
 mod slot;
 mod stack;

@@ -18,6 +18,7 @@ use crate::backend::{Backend, Obstacle};
 use crate::bindings::ScenarioPre;
 use crate::bundle::{Bundle, FilesError};
 use crate::clock::Clock;
+use crate::code_cache::Compiler;
 use crate::ctx::Ctx;
 use crate::dense::{self, MachinePre, ScenarioAsyncPre};
 use crate::flat::FlatPre;
@@ -190,7 +191,7 @@ impl Module {
     /// once? For scripts that is their language's runtime, which they have in common.
     pub fn is_compiled(runtime: &Runtime, bytes: &[u8]) -> bool {
         let bundle = Bundle::read(bytes);
-        bundle.is_ok_and(|bundle| runtime.has_compiled(&digest(bundle.component)))
+        bundle.is_ok_and(|bundle| is_known(runtime, &bundle, &digest(bundle.component)))
     }
 
     /// Checks `bytes` and compiles them, or takes the compiled code from the cache. Blocks, for
@@ -203,26 +204,10 @@ impl Module {
         let bundle = Bundle::read(bytes)?;
         // Scripts have a component in common, so it is what compiled code belongs to.
         let component = digest(bundle.component);
-        if !runtime.has_compiled(&component) {
+        if !is_known(runtime, &bundle, &component) {
             crate::runtime::compile_threads().map_err(ModuleError::Threads)?;
         }
-        let compile = || Self::compile_checked(runtime, &bundle, bytes);
-        let Some(seals) = runtime.seals() else { return compile() };
-        let checked = seals.check(&component);
-        let module = compile();
-        if let Err(error) = seals.seal(&component, checked) {
-            tracing::warn!("what was compiled cannot be kept: {error}");
-        }
-        module
-    }
-
-    /// What is in the cache has been looked at. `bytes` are those of the whole.
-    fn compile_checked(
-        runtime: &Runtime,
-        bundle: &Bundle<'_>,
-        bytes: &[u8],
-    ) -> Result<Self, ModuleError> {
-        let component = component(runtime, bundle.component)?;
+        let component = self::component(runtime, bundle.component, &component)?;
         let engine = component.engine();
         let imports: Vec<String> = component
             .component_type()
@@ -232,18 +217,21 @@ impl Module {
             .collect();
         check_version(&imports)?;
         check_exports(&component, engine)?;
-        let world = link(&component, Engine::same(engine, runtime.dense_engine()));
+        let world = link(&component, Engine::same(engine, runtime.dense_compiler().engine()));
         let mut world = world.map_err(|error| ModuleError::Misfit(chain(&error)))?;
         if !bundle.files.is_empty() && !matches!(world, World::Dense { script: true, .. }) {
             return Err(FilesError::OfNobody.into());
         }
         if !runtime.config().component_layer {
             match &mut world {
-                World::Isolated { flat, .. } => *flat = FlatPre::new(engine, bundle.component),
+                World::Isolated { flat, .. } => {
+                    let compiler = runtime.compiler(bundle.component.len());
+                    *flat = FlatPre::new(compiler, bundle.component);
+                }
                 // Its functions wait where they stand.
                 World::Dense { script: true, flat, .. } => *flat = Err(Obstacle::Script),
                 World::Dense { flat, .. } => {
-                    *flat = MachinePre::new(runtime.dense_flat_engine(), bundle.component);
+                    *flat = MachinePre::new(runtime.dense_flat_compiler(), bundle.component);
                 }
             }
         }
@@ -441,15 +429,30 @@ pub(crate) fn check_exported(exported: impl Fn(&str) -> bool) -> Result<(), Modu
     Err(ModuleError::OtherWorld { missing: missing.join(", ") })
 }
 
+/// What may have compiled a component: it is made for one world or for the other.
+fn compilers<'a>(runtime: &'a Runtime, component: &[u8]) -> [&'a Compiler; 2] {
+    [runtime.compiler(component.len()), runtime.dense_compiler()]
+}
+
+/// Has this machine what is compiled of the component of this digest?
+fn is_known(runtime: &Runtime, bundle: &Bundle<'_>, digest: &Digest) -> bool {
+    let compilers = compilers(runtime, bundle.component);
+    compilers.into_iter().any(|compiler| compiler.knows_component(digest))
+}
+
 /// Compiles it for the world that it is made for. The engine of the usual world does not know the
 /// types of the other, and says so before it compiles anything.
-fn component(runtime: &Runtime, bytes: &[u8]) -> Result<Component, ModuleError> {
-    let error = match Component::from_binary(runtime.engine(bytes.len()), bytes) {
+fn component(runtime: &Runtime, bytes: &[u8], digest: &Digest) -> Result<Component, ModuleError> {
+    let [usual, dense] = compilers(runtime, bytes);
+    if let Some(known) = [usual, dense].iter().find_map(|of| of.known_component(digest)) {
+        return Ok(known);
+    }
+    let error = match usual.component(bytes, digest) {
         Ok(component) => return Ok(component),
         Err(error) => error,
     };
-    Component::from_binary(runtime.dense_engine(), bytes)
-        .map_err(|_| ModuleError::Invalid(first_line(&error.root_cause().to_string())))
+    let component = dense.component(bytes, digest);
+    component.map_err(|_| ModuleError::Invalid(first_line(&error.root_cause().to_string())))
 }
 
 /// Links it by the component layer. Whether it can do without is for others to see.

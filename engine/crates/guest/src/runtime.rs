@@ -1,15 +1,15 @@
 //! The engines that all guests of a process share, and their clock of slices.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use swarm_core::message::Digest;
-use wasmtime::{Cache, CacheConfig, Config, Engine};
+use wasmtime::{Config, Engine};
 
-use crate::sealed::Seals;
+use crate::code_cache::{CodeCache, Compiler};
 use crate::stack::Stacks;
 
 /// How long a guest computes before its neighbours get their turn.
@@ -25,8 +25,8 @@ const WASM_STACK_BYTES: usize = 256 << 10;
 /// Stack of a call in flight: the wasm stack and the host functions on top of it.
 pub(crate) const CALL_STACK_BYTES: usize = 512 << 10;
 
-/// The folder of compiled modules in that of the cache.
-const COMPILED: &str = "compiled";
+/// The folder of compiled code in that of the cache.
+pub(crate) const COMPILED: &str = "compiled";
 
 /// Modules up to this size are small: their memory is copied rather than mapped, see [`Size`].
 const SMALL_MODULE_BYTES_MAX: usize = 256 << 10;
@@ -73,12 +73,12 @@ pub enum RuntimeError {
     Cache {
         /// The folder.
         path: PathBuf,
-        /// What the cache says.
-        source: wasmtime::Error,
+        /// What the system says.
+        source: io::Error,
     },
     /// Its threads cannot be started, such as the one that ends slices.
     #[error("start the threads of the engine")]
-    Thread(#[source] std::io::Error),
+    Thread(#[source] io::Error),
 }
 
 /// The engines that all guests of a process share. Cheap to clone.
@@ -88,12 +88,10 @@ pub struct Runtime {
 }
 
 struct Inner {
-    small: Engine,
-    large: Engine,
-    dense: Engine,
+    small: Compiler,
+    large: Compiler,
+    dense: Compiler,
     config: RuntimeConfig,
-    /// Of the compiled code on disk, if there is some.
-    seals: Option<Seals>,
     _slices: SliceThread,
 }
 
@@ -106,27 +104,22 @@ impl std::fmt::Debug for Runtime {
 impl Runtime {
     /// Sets up the engines.
     pub fn new(config: RuntimeConfig) -> Result<Self, RuntimeError> {
-        // The cache starts one, and panics when it cannot.
-        let thread = std::thread::Builder::new().spawn(|| {}).map_err(RuntimeError::Thread)?;
-        // It does nothing that could go wrong.
-        let _ = thread.join();
-        let cache = config.cache_dir.as_deref().map(cache).transpose()?;
-        let engine =
-            |size| Engine::new(&settings(cache.as_ref(), size)).map_err(RuntimeError::Engine);
-        let (small, large) = (engine(Size::Small)?, engine(Size::Large)?);
-        let mut concurrent = settings(cache.as_ref(), Size::Large);
+        let cache = config.cache_dir.as_ref().map(|dir| {
+            let cache = CodeCache::open(dir.join(COMPILED));
+            cache.map_err(|source| RuntimeError::Cache { path: dir.clone(), source })
+        });
+        let cache = cache.transpose()?;
+        let engine = |settings: &Config| Engine::new(settings).map_err(RuntimeError::Engine);
+        let (small, large) = (engine(&settings(Size::Small))?, engine(&settings(Size::Large))?);
+        let mut concurrent = settings(Size::Large);
         crate::dense::settings(&mut concurrent);
-        let dense = Engine::new(&concurrent).map_err(RuntimeError::Engine)?;
+        let dense = engine(&concurrent)?;
         let slices = SliceThread::start([small.clone(), large.clone(), dense.clone()]);
         let slices = slices.map_err(RuntimeError::Thread)?;
-        let seals = cache.map(Seals::new);
-        let inner = Inner { small, large, dense, config, seals, _slices: slices };
+        let compiler = |engine| Compiler::new(engine, cache.clone());
+        let (small, large, dense) = (compiler(small), compiler(large), compiler(dense));
+        let inner = Inner { small, large, dense, config, _slices: slices };
         Ok(Self { inner: Arc::new(inner) })
-    }
-
-    /// Has a component of this digest been compiled on this machine, so that it is ready at once?
-    pub(crate) fn has_compiled(&self, module: &Digest) -> bool {
-        self.seals().is_some_and(|seals| seals.has(module))
     }
 
     /// Its settings.
@@ -134,23 +127,18 @@ impl Runtime {
         &self.inner.config
     }
 
-    /// What to ask about compiled code on disk, if there is some.
-    pub(crate) fn seals(&self) -> Option<&Seals> {
-        self.inner.seals.as_ref()
-    }
-
-    /// The engine for a module of this size.
-    pub(crate) fn engine(&self, module_bytes: usize) -> &Engine {
+    /// What compiles a module of this size.
+    pub(crate) fn compiler(&self, module_bytes: usize) -> &Compiler {
         if module_bytes <= SMALL_MODULE_BYTES_MAX { &self.inner.small } else { &self.inner.large }
     }
 
-    /// The engine for flat dense guests, whatever their size: there are few instances.
-    pub(crate) fn dense_flat_engine(&self) -> &Engine {
+    /// The same for flat dense guests, whatever their size: there are few instances.
+    pub(crate) fn dense_flat_compiler(&self) -> &Compiler {
         &self.inner.large
     }
 
-    /// The engine for dense users by the component layer.
-    pub(crate) fn dense_engine(&self) -> &Engine {
+    /// The same for dense users by the component layer.
+    pub(crate) fn dense_compiler(&self) -> &Compiler {
         &self.inner.dense
     }
 }
@@ -183,7 +171,7 @@ enum Size {
     Large,
 }
 
-fn settings(cache: Option<&Cache>, size: Size) -> Config {
+fn settings(size: Size) -> Config {
     let mut settings = Config::new();
     settings.epoch_interruption(true);
     // A call into a sync world costs a third with it off, and guests of this world have no use
@@ -195,17 +183,7 @@ fn settings(cache: Option<&Cache>, size: Size) -> Config {
     settings.max_wasm_stack(WASM_STACK_BYTES);
     settings.async_stack_size(CALL_STACK_BYTES);
     settings.with_host_stack(Arc::new(Stacks));
-    settings.cache(cache.cloned());
     settings
-}
-
-/// The cache of compiled modules in this folder.
-fn cache(dir: &Path) -> Result<Cache, RuntimeError> {
-    let mut config = CacheConfig::new();
-    config.with_directory(dir.join(COMPILED));
-    // A file whose digest has been taken stays as it is.
-    config.with_optimized_compression_usage_counter_threshold(u64::MAX);
-    Cache::new(config).map_err(|source| RuntimeError::Cache { path: dir.to_owned(), source })
 }
 
 /// Ends every guest's slice each [`SLICE`]. Stops with its owner.
@@ -215,7 +193,7 @@ struct SliceThread {
 }
 
 impl SliceThread {
-    fn start(engines: [Engine; 3]) -> std::io::Result<Self> {
+    fn start(engines: [Engine; 3]) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("guest-slices".into()).spawn(move || {

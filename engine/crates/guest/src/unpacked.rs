@@ -2,7 +2,7 @@
 //!
 //! They lie in the folder of the cache, each top folder under the digest of what is in it, so the
 //! library of a language is there once for all scripts. Whatever is found there is compared before
-//! it is used: this is against accidents, as [`crate::sealed`] is.
+//! it is used: this is against accidents, as [`crate::code_cache`] is.
 
 use std::collections::BTreeMap;
 use std::fs;

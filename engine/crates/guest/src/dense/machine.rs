@@ -13,7 +13,7 @@ use std::task::Poll;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use swarm_client::Session;
 use swarm_core::message::Connections;
-use wasmtime::{Engine, InstancePre, Linker, Module, Store, TypedFunc, UpdateDeadline};
+use wasmtime::{InstancePre, Linker, Store, TypedFunc, UpdateDeadline};
 
 use super::calls::{Call, End, What};
 use super::host::{Client, Done, Outcome, State, Work};
@@ -24,6 +24,7 @@ use super::users::Who;
 use crate::backend::Obstacle;
 use crate::bindings::swarm::scenario::plan as wit;
 use crate::caller::{Caller, GuestCall};
+use crate::code_cache::Compiler;
 use crate::ctx::{Ctx, Slice};
 use crate::flat::abi::{self, Abi, OUTCOME_BYTES};
 use crate::flat::{self, Exported, Structure};
@@ -111,11 +112,15 @@ impl MachinePre {
     ///
     /// # Errors
     /// What keeps it from being flat.
-    pub(crate) fn new(engine: &Engine, component: &[u8]) -> Result<Self, Obstacle> {
-        flat::prepare(engine, component, true, flat::link_concurrent, Self::link)
+    pub(crate) fn new(compiler: &Compiler, component: &[u8]) -> Result<Self, Obstacle> {
+        flat::prepare(compiler, component, true, flat::link_concurrent, Self::link)
     }
 
-    fn link(linker: &Linker<State>, structure: &Structure<'_>) -> Result<Self, Obstacle> {
+    fn link(
+        compiler: &Compiler,
+        linker: &Linker<State>,
+        structure: &Structure<'_>,
+    ) -> Result<Self, Obstacle> {
         let entry = |name| {
             let exported = structure.exports.get(name);
             let entry = exported.and_then(|exported: &Exported| {
@@ -124,7 +129,7 @@ impl MachinePre {
             entry.ok_or(Obstacle::Export(name))
         };
         let entries = [entry("start")?, entry("run")?, entry("stop")?];
-        let module = Module::new(linker.engine(), structure.module).map_err(flat::refused)?;
+        let module = compiler.module(structure.module).map_err(flat::refused)?;
         Ok(Self {
             pre: linker.instantiate_pre(&module).map_err(flat::refused)?,
             memory: structure.memory.clone(),

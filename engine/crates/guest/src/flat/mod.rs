@@ -30,13 +30,14 @@ mod wasi;
 pub(crate) use concurrent::link as link_concurrent;
 
 use swarm_core::plan::Then;
-use wasmtime::{Engine, Instance, InstancePre, Linker, Module, ModuleExport, Store, TypedFunc};
+use wasmtime::{Instance, InstancePre, Linker, ModuleExport, Store, TypedFunc};
 
 pub(crate) use abi::Abi;
 use structure::Function;
 pub(crate) use structure::{Exported, Structure};
 
 use crate::backend::Obstacle;
+use crate::code_cache::Compiler;
 use crate::ctx::Ctx;
 
 /// What the store of a flat guest holds.
@@ -64,14 +65,14 @@ impl Data for Ctx {
 /// # Errors
 /// What keeps it from being flat.
 pub(crate) fn prepare<T: Data, P>(
-    engine: &Engine,
+    compiler: &Compiler,
     component: &[u8],
     concurrent: bool,
     define: impl Fn(&mut Linker<T>, (&str, &str), &Function) -> wasmtime::Result<bool>,
-    link: impl FnOnce(&Linker<T>, &Structure<'_>) -> Result<P, Obstacle>,
+    link: impl FnOnce(&Compiler, &Linker<T>, &Structure<'_>) -> Result<P, Obstacle>,
 ) -> Result<P, Obstacle> {
     structure::read(component, concurrent, |structure| {
-        let mut linker = Linker::new(engine);
+        let mut linker = Linker::new(compiler.engine());
         linker.allow_shadowing(true);
         for import in &structure.imports {
             let at = (import.module.as_str(), import.field.as_str());
@@ -80,7 +81,7 @@ pub(crate) fn prepare<T: Data, P>(
                 return Err(Obstacle::Import { interface, function: name });
             }
         }
-        link(&linker, structure)
+        link(compiler, &linker, structure)
     })
 }
 
@@ -127,16 +128,20 @@ impl FlatPre {
     ///
     /// # Errors
     /// What keeps it from being flat.
-    pub(crate) fn new(engine: &Engine, component: &[u8]) -> Result<Self, Obstacle> {
-        prepare(engine, component, false, waiting::link, Self::link)
+    pub(crate) fn new(compiler: &Compiler, component: &[u8]) -> Result<Self, Obstacle> {
+        prepare(compiler, component, false, waiting::link, Self::link)
     }
 
-    fn link(linker: &Linker<Ctx>, structure: &Structure<'_>) -> Result<Self, Obstacle> {
+    fn link(
+        compiler: &Compiler,
+        linker: &Linker<Ctx>,
+        structure: &Structure<'_>,
+    ) -> Result<Self, Obstacle> {
         let Exported { name, post_return, .. } =
             structure.exports.get("run").ok_or(Obstacle::Export("run"))?;
         let bytes = adapter::add(structure.module, name, post_return.as_deref());
         let bytes = bytes.ok_or(Obstacle::Export("run"))?;
-        let module = Module::new(linker.engine(), bytes).map_err(refused)?;
+        let module = compiler.module(&bytes).map_err(refused)?;
         let export = |name: &str| module.get_export_index(name);
         let entry = |name: &str| {
             let Exported { name, post_return, .. } = structure.exports.get(name)?;
