@@ -200,6 +200,26 @@ fn an_interrupt_ends_compiling() {
 }
 
 #[test]
+fn users_that_take_turns_are_warned_of() {
+    let swarm = Swarm::new();
+    let target = swarm.target(&[]);
+    Guest::visiting(&["/delay/20"]).shared(100).write(&swarm, "turns");
+    let arguments = ["run", "turns.wasm", "--headless", "-u", "100", "-r", "100", "-s", "60"];
+    let settings = ["-H", &target.url(), "--json-file", "result.json"];
+    let command = swarm.command(&[&arguments[..], &settings].concat());
+    let mut run = Process::spawn("run", command);
+    run.wait_for_value("the generator is late: half of the tasks started");
+    let told = run.err.text();
+    assert!(told.contains("the load is limited by the generator"), "{told}");
+    run.signal(Signal::INT);
+    run.wait(PATIENCE);
+    let summary = summary(&swarm);
+    assert!(summary.late);
+    let about = |notice: &&String| notice.contains("up to 100 users of this scenario take turns");
+    assert_eq!(summary.notices.iter().filter(about).count(), 1, "{:?}", summary.notices);
+}
+
+#[test]
 fn a_generator_that_is_late_says_so() {
     let swarm = Swarm::new();
     Guest::thinking().write(&swarm, "busy");

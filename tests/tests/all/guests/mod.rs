@@ -104,6 +104,12 @@ impl Guest {
         Self::new(vec![fixed("Thinker", 50, 0)]).run(spin)
     }
 
+    /// So many users take turns in an instance.
+    pub(crate) fn shared(mut self, users: u32) -> Self {
+        self.plan.sharing = Sharing::Shared(users);
+        self
+    }
+
     /// A class of its plan, to be changed.
     pub(crate) fn class(&mut self, index: usize) -> &mut UserClass {
         &mut self.plan.classes[index]

@@ -107,13 +107,14 @@ impl State {
         let Beginning { clock, origin_unix_ms, cluster, results, scribe, records } = beginning;
         let sluice = config.module_bandwidth.map(|limit| Rc::new(Sluice::new(limit)));
         let tasks = task_ratios_of(&config);
+        let late = LateWatch::new(config.plan.sharing);
         let mut state = Self {
             config,
             clock,
             origin_unix_ms,
             cluster,
             results,
-            late: LateWatch::default(),
+            late,
             told_room: None,
             nothing_answered: None,
             stale: false,
@@ -177,7 +178,7 @@ impl State {
     fn begun(&mut self) {
         self.nothing_answered = None;
         self.record(Record::Begun { at_ms: self.now_ms() });
-        self.late = LateWatch::default();
+        self.late.begin();
         tracing::info!("a test begins (--seed {})", self.results.settings.seed);
     }
 

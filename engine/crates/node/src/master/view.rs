@@ -141,7 +141,7 @@ fn why_nothing_answered(state: &State, statistics: &Snapshot) -> Option<String> 
 fn warnings(state: &State, statistics: &Snapshot) -> Vec<String> {
     let is = if state.cluster.is_busy() { "is" } else { "was" };
     let mut warnings: Vec<_> = why_nothing_answered(state, statistics).into_iter().collect();
-    match late::text(statistics, is) {
+    match state.late.text(statistics, is) {
         Some(text) => warnings.push(text),
         // Who of many is late does not matter when all of it is.
         None => warnings.extend(late_workers(state)),
@@ -155,7 +155,7 @@ fn notices(state: &State, statistics: &Snapshot) -> Vec<String> {
     // What was told while the test ran has come to an end with it.
     let kept = told.filter(|text| !statistics.late || !late::is_about(text));
     let mut notices: Vec<_> = kept.cloned().collect();
-    notices.extend(late::text(statistics, "was"));
+    notices.extend(state.late.text(statistics, "was"));
     notices.extend(late_workers(state));
     notices
 }
