@@ -1,5 +1,5 @@
-//! What authors keep back from their scripts' folder: the file `.swarmignore` in it, in the syntax of
-//! `.gitignore`.
+//! What authors keep back from their scripts' folder: the file `.swarmignore` in it, in the syntax
+//! of `.gitignore`.
 //!
 //! `.gitignore` itself is not asked: authors often keep data, such as the users' passwords, out of
 //! their repository, and scripts need just these files.
@@ -57,8 +57,8 @@ impl Ignored {
         Ok(Self(patterns))
     }
 
-    /// Is this path of the folder kept back? What is in a folder that is kept back is not asked for,
-    /// except for the script itself.
+    /// Is this path of the folder kept back? What is in a folder that is kept back is itself not
+    /// asked for.
     pub(super) fn contains(&self, path: &Path, is_folder: bool) -> bool {
         self.0.matched(path, is_folder).is_ignore()
     }

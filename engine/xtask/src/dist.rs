@@ -5,8 +5,8 @@
 //! runs together lies together, and what never runs is made small. See "The build that is
 //! distributed" in `engine/BENCHMARKS.md` for what it saves.
 //!
-//! What is distributed is one folder: the program, the runtimes of scripting languages where it looks
-//! for them, and the licences. What is needed to build it lies elsewhere.
+//! What is distributed is one folder: the program, the runtimes of scripting languages where it
+//! looks for them, and the licences. What is needed to build it lies elsewhere.
 
 mod training;
 
