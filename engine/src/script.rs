@@ -2,6 +2,7 @@
 //! the language make one scenario. It is shipped and named by its digest as any other.
 
 mod ignored;
+mod packages;
 mod taken;
 
 use std::fs;
@@ -65,8 +66,20 @@ pub(crate) fn bundle(path: &Path) -> Result<Vec<u8>> {
         "{IGNORE_FILE} excludes {}, which is the script itself",
         file.display()
     );
+    let has_requirements = !ignored.contains(&folder.join(packages::REQUIREMENTS), false);
     let mut taken = Taken::new(folder, FOLDER_INSIDE, ignored, &mut scenario);
     taken.all()?;
+    if !taken.native().is_empty() {
+        let names: Vec<_> = taken.native().iter().map(String::as_str).collect();
+        tracing::warn!(
+            "machine code of packages stays behind, as scripts run in WebAssembly; without it \
+             these may fail to import: {}",
+            names.join(", ")
+        );
+    }
+    if has_requirements {
+        packages::warn_of_missing(folder);
+    }
     tracing::info!("{} files ({} bytes) go with the script", taken.files(), taken.bytes());
     add_file(&mut scenario, NAME_INSIDE, name.as_bytes())?;
     Ok(scenario)

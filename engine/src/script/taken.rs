@@ -1,5 +1,6 @@
 //! What goes with a script: the files of its folder, as far as scripts can read them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use swarm_guest::bundle::add_file;
 
 use super::ignored::{IGNORE_FILE, Ignored};
+use super::packages::{self, Role};
 
 /// What a folder may have: it goes to each worker whole.
 const BYTES_MAX: u64 = 64 << 20;
@@ -30,6 +32,8 @@ pub(super) struct Taken<'a> {
     scenario: &'a mut Vec<u8>,
     files: usize,
     bytes: u64,
+    /// Packages whose machine code has been left out.
+    native: BTreeSet<String>,
 }
 
 impl<'a> Taken<'a> {
@@ -40,7 +44,15 @@ impl<'a> Taken<'a> {
         ignored: Ignored,
         scenario: &'a mut Vec<u8>,
     ) -> Self {
-        Self { root: root.to_owned(), inside, ignored, scenario, files: 0, bytes: 0 }
+        Self {
+            root: root.to_owned(),
+            inside,
+            ignored,
+            scenario,
+            files: 0,
+            bytes: 0,
+            native: BTreeSet::new(),
+        }
     }
 
     /// Takes the whole folder.
@@ -61,6 +73,11 @@ impl<'a> Taken<'a> {
         self.bytes
     }
 
+    /// The packages of `site-packages` whose machine code has been left out.
+    pub(super) fn native(&self) -> &BTreeSet<String> {
+        &self.native
+    }
+
     /// Takes a folder, in the order of names: the same folder is the same scenario.
     fn folder(&mut self, folder: &Path, depth: usize) -> Result<()> {
         ensure!(depth <= DEPTH_MAX, "{} is too deep in folders", folder.display());
@@ -74,7 +91,7 @@ impl<'a> Taken<'a> {
                 continue;
             }
             let kind = entry.file_type().with_context(|| format!("look at {}", path.display()))?;
-            if self.ignored.contains(&path, kind.is_dir()) {
+            if self.ignored.contains(&path, kind.is_dir()) || !self.is_wanted(&path) {
                 continue;
             }
             if kind.is_dir() {
@@ -88,6 +105,18 @@ impl<'a> Taken<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Can a script use it, if it is of a package?
+    fn is_wanted(&mut self, path: &Path) -> bool {
+        match packages::role(path.strip_prefix(&self.root).unwrap_or(path)) {
+            Role::Wanted => true,
+            Role::Brought => false,
+            Role::MachineCode(package) => {
+                self.native.insert(package.to_owned());
+                false
+            }
+        }
     }
 
     /// May a link be followed?
