@@ -6,6 +6,7 @@ mod packages;
 mod taken;
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -54,6 +55,7 @@ pub(crate) fn bundle(path: &Path) -> Result<Vec<u8>> {
     let name = file.file_name().context("a file has a name")?;
     let name = name.to_str().context("the name of the file is not UTF-8")?;
 
+    check_text(&file)?;
     let runtime = runtime()?;
     let component = runtime.join(RUNTIME);
     let mut scenario =
@@ -83,6 +85,21 @@ pub(crate) fn bundle(path: &Path) -> Result<Vec<u8>> {
     tracing::info!("{} files ({} bytes) go with the script", taken.files(), taken.bytes());
     add_file(&mut scenario, NAME_INSIDE, name.as_bytes())?;
     Ok(scenario)
+}
+
+/// Refuses what Python would refuse without naming the place: a zero byte, as in each text that is
+/// UTF-16. A text in another encoding may say so in its first lines, and Python judges that.
+fn check_text(script: &Path) -> Result<()> {
+    let named = script.display();
+    let mut text = Vec::new();
+    let file = fs::File::open(script).with_context(|| format!("read {named}"))?;
+    let read = file.take(taken::BYTES_MAX).read_to_end(&mut text);
+    read.with_context(|| format!("read {named}"))?;
+    if let Some(at) = text.iter().position(|byte| *byte == 0) {
+        let line = 1 + text[..at].iter().filter(|byte| **byte == b'\n').count();
+        bail!("{named}, line {line}, has a zero byte, so it is no UTF-8 text: save it as UTF-8");
+    }
+    Ok(())
 }
 
 /// The folder with the runtimes.

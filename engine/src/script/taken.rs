@@ -12,7 +12,7 @@ use super::ignored::{IGNORE_FILE, Ignored};
 use super::packages::{self, Role};
 
 /// What a folder may have: it goes to each worker whole.
-const BYTES_MAX: u64 = 64 << 20;
+pub(super) const BYTES_MAX: u64 = 64 << 20;
 const FILES_MAX: usize = 10_000;
 
 /// Deepest folder in the folder.

@@ -137,3 +137,18 @@ fn a_program_finds_the_runtimes_beside_itself() {
     assert!(process.wait(PATIENCE).success(), "{}", process.err.text());
     assert!(process.err.text().contains("found locustfile.py in all"), "{}", process.err.text());
 }
+
+#[test]
+fn a_script_that_is_no_text_is_told_with_its_line() {
+    for (text, part) in
+        [("x = 1\ny = '\0'\n", "line 2, has a zero byte"), ("x\0=\0", "line 1, has")]
+    {
+        let swarm = Swarm::new();
+        let folder = scripts(&swarm, &[("locustfile.py", text)]);
+        let arguments = ["--headless", "--host", "http://127.0.0.1:1"];
+        let mut process = Process::spawn("run", command(&swarm, "run", &folder, &arguments));
+        let code = process.wait(PATIENCE).code();
+        let parts = [part, "save it as UTF-8"];
+        refused_as(&process, code, &[&folder.display().to_string()], SCENARIO, &parts);
+    }
+}
