@@ -53,7 +53,7 @@ Commands:
   test [STEP...]          every check there is, or these: set-up, format, tidy, build,
                           scenarios, runtimes, tests, doctests, planted, page, lints,
                           licences, advisories
-  dist                    build the program that is distributed: target/distributed/swarm
+  dist                    build what is distributed, program and runtimes: target/distributed
   bench [PART...]         what swarm costs beside other tools; `bench --help` says more
   session [PART...]       the acceptance at full size, by hand; `session --help` says more
   faults [OPTION...]      what faults do to a cluster in network namespaces, swarm beside Locust,

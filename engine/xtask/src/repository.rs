@@ -18,6 +18,12 @@ impl Repository {
         Self { root: root.to_owned() }
     }
 
+    /// One that a test has made.
+    #[cfg(test)]
+    pub(crate) fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
     /// A path below the root.
     pub(crate) fn path(&self, below: impl AsRef<Path>) -> PathBuf {
         self.root.join(below)
@@ -40,7 +46,12 @@ impl Repository {
 
     /// The binary as it is distributed: the same source, optimised as a whole and by what it does.
     pub(crate) fn distributed(&self) -> PathBuf {
-        self.path("target/distributed/swarm")
+        self.distributed_folder().join("swarm")
+    }
+
+    /// The folder that is distributed: the program with what belongs beside it.
+    pub(crate) fn distributed_folder(&self) -> PathBuf {
+        self.path("target/distributed")
     }
 
     /// A built scenario.

@@ -11,13 +11,16 @@ use crate::folder;
 use crate::repository::Repository;
 use anyhow::{Context, Result, bail};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// How a runtime is built into a folder for what comes between; it returns what it has made.
 type Recipe = fn(&Repository, &Work) -> Result<Built>;
 
 const RUNTIMES: [(&str, Recipe); 1] = [("python", python::build)];
+
+/// Where they are built.
+const RUNTIMES_FOLDER: &str = "target/runtimes";
 
 /// A runtime, in the folder for what comes between.
 struct Built {
@@ -56,13 +59,25 @@ pub(crate) fn command(repository: &Repository, names: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Copies all runtimes that have been built to another folder, without what they were built from.
+pub(crate) fn copy(repository: &Repository, to: &Path) -> Result<()> {
+    folder::make(to)?;
+    let runtimes = repository.path(RUNTIMES_FOLDER);
+    for (name, _) in RUNTIMES {
+        for part in [format!("{name}.wasm"), name.to_owned()] {
+            folder::copy(&runtimes.join(&part), &to.join(&part))?;
+        }
+    }
+    Ok(())
+}
+
 /// Installs what building them needs.
 pub(crate) fn set_up(repository: &Repository) -> Result<()> {
     python::set_up(repository).map(|_| ())
 }
 
 fn build(repository: &Repository, name: &str, recipe: Recipe) -> Result<()> {
-    let runtimes = repository.path("target/runtimes");
+    let runtimes = repository.path(RUNTIMES_FOLDER);
     let component = runtimes.join(format!("{name}.wasm"));
     let stamp = component.with_extension("inputs");
     let inputs = inputs(repository, name)?;

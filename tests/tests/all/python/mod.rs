@@ -4,9 +4,11 @@
 //! - `many`: what hundreds of users of one instance must not do to each other.
 //! - `faults`: scripts that misbehave while they run.
 //! - `refused`: scripts that cannot be loaded.
+//! - `folder`: what goes with them.
 //! - `shipped`: scripts on workers.
 
 mod faults;
+mod folder;
 mod many;
 mod refused;
 mod same;
