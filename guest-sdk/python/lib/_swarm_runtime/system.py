@@ -1,5 +1,6 @@
 """What the operating system does elsewhere and cannot do here, told in words."""
 
+import builtins
 import logging
 import os
 import signal
@@ -36,7 +37,7 @@ class _Socket(socket.socket):
         return "<socket>"
 
 
-def _exit(code=0):
+def _exit(code=None):
     raise SystemExit(code)
 
 
@@ -65,6 +66,8 @@ def install():
     # Whoever finds `fork` asks for this too.
     os.register_at_fork = lambda **_: None
     os._exit = os.abort = _exit
+    # The module `site` makes these elsewhere, and scripts end with them.
+    builtins.exit = builtins.quit = _exit
     os.getpid = lambda: 1
     os.getppid = lambda: 0
     os.cpu_count = lambda: 1
