@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use swarm_core::limits::check_environment;
 use swarm_core::plan::Scenario;
 use swarm_guest::module::{MODULE_BYTES_MAX, ModuleError};
 use swarm_guest::{Module, Runtime, RuntimeConfig};
@@ -58,6 +59,8 @@ pub(crate) struct Source {
     bytes: Arc<[u8]>,
     /// Compiling it takes so long that people want to know.
     is_slow: bool,
+    /// What a script finds in its environment.
+    environment: Vec<(String, String)>,
 }
 
 impl Source {
@@ -74,11 +77,18 @@ impl Source {
             return Err(anyhow::anyhow!(what)).or_exit(Exit::Scenario, doing);
         }
         let is_slow = bytes.len() >= LARGE_BYTES_MIN && !Module::is_compiled(runtime, &bytes);
-        let source = Self { name, path: path.map(Path::to_owned), bytes, is_slow };
+        let path = path.map(Path::to_owned);
+        let source = Self { name, path, bytes, is_slow, environment: Vec::new() };
         if is_slow {
             Module::check(&source.bytes).or_exit(Exit::Scenario, || source.cannot())?;
         }
         Ok(source)
+    }
+
+    /// The same scenario with an environment. Only scripts read one.
+    pub(crate) fn with_environment(self, given: &[(String, String)]) -> Result<Self, Failure> {
+        check_environment(given).map_err(|error| Failure::new(Exit::Settings, error))?;
+        Ok(Self { environment: given.to_owned(), ..self })
     }
 
     /// Where it was read from, if from a file.
@@ -103,6 +113,10 @@ impl Source {
             _ => Exit::Scenario,
         };
         let module = module.or_exit(exit, || self.cannot())?;
+        if !module.is_script() && !self.environment.is_empty() {
+            tracing::warn!("{} is no script: it cannot read what --env gives", self.name);
+        }
+        let module = module.with_environment(self.environment.clone());
         let plan = session::runtime()?.block_on(module.describe());
         let exit = match plan {
             Err(ModuleError::Memory(_)) => Exit::Internal,

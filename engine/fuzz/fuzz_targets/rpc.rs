@@ -131,6 +131,7 @@ impl MasterHandler for Master {
             worker_index: 0,
             version: "0.1.0".to_owned(),
             module: Some(ModuleInfo { digest: DIGEST, size: MODULE.len() as u64 }),
+            environment: Vec::new(),
         })
     }
 

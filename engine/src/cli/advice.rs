@@ -8,7 +8,7 @@ use clap::{Arg, Command, Error};
 use super::environment::Injected;
 
 /// Flags of Locust, k6 and others that swarm has under another name or not at all.
-const FOREIGN: [(&[&str], &str); 27] = [
+const FOREIGN: [(&[&str], &str); 26] = [
     (
         &["-f", "--locustfile"],
         "a scenario needs no flag: `swarm run locustfile.py`, `swarm run SCENARIO.wasm`",
@@ -30,7 +30,6 @@ const FOREIGN: [(&[&str], &str); 27] = [
     (&["--hatch-rate"], "--spawn-rate N says how many users start in a second"),
     (&["--no-web", "--no-ui"], "--headless runs without the web page"),
     (&["--duration", "-d"], "--run-time TIME says how long a test lasts"),
-    (&["--env", "-e"], "--arg NAME=VALUE is what the scenario reads by `args.get`"),
     (
         &["--iterations", "-i", "-n", "--num-requests"],
         "a test ends after --run-time, or when all its users have finished by themselves",

@@ -31,8 +31,9 @@ const OF_TOOLS: [&str; 9] = [
     "SWARM_WRITE_BINDINGS",
 ];
 
-/// The arguments of the scenario, one `NAME=VALUE` a line.
-const ARGUMENTS: &str = "SWARM_ARGS";
+/// Variables of one `NAME=VALUE` a line, which flags replace by their names: the arguments of the
+/// scenario, and its environment.
+const LINES: [&str; 2] = ["SWARM_ARGS", "SWARM_ENV"];
 
 /// Locust's variables that mean the same as ours, without their prefixes. A variable of ours that
 /// no flag of the command reads has no counterpart.
@@ -133,12 +134,12 @@ impl Environment {
     }
 
     /// The words that the variables stand for among those of a subcommand. `given` says which of
-    /// its arguments the command line has, by id, and `names` which arguments of the scenario.
+    /// its arguments the command line has, by id, and `names` which names the values of an argument.
     pub(super) fn stand_for(
         &self,
         subcommand: &Command,
         given: &dyn Fn(&str) -> bool,
-        names: &dyn Fn() -> Vec<String>,
+        names: &dyn Fn(&str) -> Vec<String>,
     ) -> Result<Injected, String> {
         let variable = |arg: &Arg| arg.get_env().and_then(OsStr::to_str).map(ToOwned::to_owned);
         let known = subcommand.get_arguments().filter_map(|arg| Some((arg, variable(arg)?)));
@@ -151,7 +152,7 @@ impl Environment {
         for locusts in [false, true] {
             for (arg, name) in &known {
                 let id = arg.get_id().as_str();
-                let taken = name != ARGUMENTS && given(id) || set.contains(&id);
+                let taken = !LINES.contains(&name.as_str()) && given(id) || set.contains(&id);
                 let loses = subcommand.get_arguments().any(|other| {
                     let id = other.get_id().as_str();
                     (given(id) || locusts && set.contains(&id))
@@ -251,7 +252,7 @@ fn words(
     arg: &Arg,
     variable: &str,
     value: &OsStr,
-    names: &dyn Fn() -> Vec<String>,
+    names: &dyn Fn(&str) -> Vec<String>,
 ) -> Result<Vec<OsString>, String> {
     let flag = flag(arg);
     if matches!(arg.get_action(), ArgAction::SetTrue) {
@@ -267,11 +268,11 @@ fn words(
         word.push(value);
         word
     };
-    if variable == ARGUMENTS {
+    if LINES.contains(&variable) {
         let text = value.to_string_lossy();
-        let taken = names();
+        let taken = names(arg.get_id().as_str());
         let lines = text.lines().filter(|line| !line.trim().is_empty());
-        let name = |line: &str| line.split_once('=').map(|(name, _)| name.to_owned());
+        let name = |line: &str| line.split('=').next().map(ToOwned::to_owned);
         let free = lines.filter(|line| name(line).is_none_or(|name| !taken.contains(&name)));
         return Ok(free.map(|line| word(OsStr::new(line))).collect());
     }

@@ -24,6 +24,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
             "tags",
             "exclude-tags",
             "arg",
+            "env",
             "allow-host",
             "seed",
             "request-timeout",

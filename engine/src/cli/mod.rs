@@ -24,7 +24,7 @@ use crate::output::is_stdout;
 use crate::processes::Part;
 pub(crate) use parse::Note;
 use secure::{CertsArgs, EntryArgs, PageArgs, TrustArgs};
-use values::{Sources, argument, item, rate, seconds, users};
+use values::{Sources, argument, item, rate, seconds, users, variable};
 
 /// A WebAssembly-scripted, distributed HTTP load engine.
 #[derive(Debug, Parser)]
@@ -148,6 +148,13 @@ pub(crate) struct TestArgs {
     /// variable has one NAME=VALUE a line. A flag replaces the variable's value of the same name.
     #[arg(long = "arg", env = "SWARM_ARGS", value_parser = argument, value_name = "NAME=VALUE")]
     pub(crate) args: Vec<(String, String)>,
+
+    /// What a script finds in its environment (`os.environ`), on every worker: NAME=VALUE, or NAME
+    /// for what that is in the environment of this process. SWARM_ENV has one of them a line. A
+    /// flag replaces the variable's value of the same name.
+    #[arg(short = 'e', long, env = "SWARM_ENV", value_parser = variable)]
+    #[arg(value_name = "NAME[=VALUE]", hide_env_values = true)]
+    pub(crate) env: Vec<(String, String)>,
 
     /// Hosts besides the target that scenarios may reach.
     #[arg(long, env = "SWARM_ALLOW_HOST", value_delimiter = ',', value_parser = item)]
@@ -384,6 +391,11 @@ pub(crate) struct CheckArgs {
     /// Print as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// As that of `run`: what a script finds in its environment.
+    #[arg(short = 'e', long, env = "SWARM_ENV", value_parser = variable)]
+    #[arg(value_name = "NAME[=VALUE]", hide_env_values = true)]
+    pub(crate) env: Vec<(String, String)>,
 
     /// As that of `run`.
     #[arg(long, hide = true)]

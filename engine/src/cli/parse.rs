@@ -109,8 +109,8 @@ impl Chosen {
         environment: &Environment,
     ) -> Result<Injected, clap::Error> {
         let given = |id: &str| self.matches.value_source(id) == Some(ValueSource::CommandLine);
-        let names = || -> Vec<String> {
-            let arguments = self.matches.get_many::<(String, String)>("args");
+        let names = |id: &str| -> Vec<String> {
+            let arguments = self.matches.get_many::<(String, String)>(id);
             arguments.into_iter().flatten().map(|(name, _)| name.clone()).collect()
         };
         let subcommand = described.find_subcommand(&self.name).expect("it has been chosen");
@@ -234,6 +234,28 @@ mod tests {
     }
 
     #[test]
+    fn the_environment_of_a_script_is_what_is_passed_on() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let given = test(&["-e", "A=x=;y", "--env", "B="], &[]).env;
+        assert_eq!(given, [pair("A", "x=;y"), pair("B", "")]);
+        // Cargo sets this one for its tests.
+        let name = "CARGO_PKG_NAME";
+        let own = std::env::var(name).expect("the tests are run by cargo");
+        assert_eq!(test(&["-e", name], &[]).env, [pair(name, &own)]);
+        let lines = ("SWARM_ENV", "A=1\nCARGO_PKG_NAME\nC=3");
+        assert_eq!(test(&[], &[lines]).env, [pair("A", "1"), pair(name, &own), pair("C", "3")]);
+        // Each variable by itself: the flag's value instead of the one of SWARM_ENV.
+        let both = test(&["-e", "A=2", "-e", "CARGO_PKG_NAME=x"], &[lines]).env;
+        assert_eq!(both, [pair("C", "3"), pair("A", "2"), pair(name, "x")]);
+        fails(
+            &["run", "-e", "SWARM_NOT_THERE"],
+            &[],
+            &["SWARM_NOT_THERE is not in the environment"],
+        );
+        fails(&["run", "-e", "=1"], &[], &["NAME=VALUE"]);
+    }
+
+    #[test]
     fn lists_are_trimmed_and_have_no_empty_items() {
         assert_eq!(test(&["--tags", "a, b"], &[]).tags, ["a", "b"]);
         assert_eq!(test(&[], &[("SWARM_TAGS", "a,b")]).tags, ["a", "b"]);
@@ -293,7 +315,7 @@ mod tests {
 
     #[test]
     fn what_other_tools_call_otherwise_is_explained() {
-        let cases: [(&[&str], &[&str]); 15] = [
+        let cases: [(&[&str], &[&str]); 14] = [
             (&["run", "-f", "x.py"], &["-f", "swarm run locustfile.py"]),
             (&["-f", "x.py"], &["-f", "swarm run locustfile.py"]),
             (&["run", "--locustfile=x.py"], &["--locustfile", "swarm run locustfile.py"]),
@@ -304,7 +326,6 @@ mod tests {
             (&["run", "--worker"], &["--worker", "swarm worker"]),
             (&["run", "--vus", "5"], &["--vus", "--users"]),
             (&["run", "-d", "5s"], &["-d", "--run-time"]),
-            (&["run", "-e", "A=1"], &["-e", "--arg"]),
             (&["run", "--expect-workers", "2"], &["--expect-workers", "`swarm master`"]),
             (&["run", "--tls-ca", "x"], &["--tls-ca", "`swarm master`", "`swarm worker`"]),
             (&["--headless"], &["--headless", "`swarm run`"]),

@@ -202,6 +202,26 @@ pub(super) fn argument(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A variable of the environment with its value; without one it has the value that it has in this
+/// process. No error has a value in it.
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (text, None),
+    };
+    if name.is_empty() || name.contains('\0') {
+        return Err("write NAME=VALUE, or NAME".to_owned());
+    }
+    let value = value.map_or_else(|| std::env::var(name), Ok);
+    match value {
+        Ok(value) => Ok((name.to_owned(), value)),
+        Err(std::env::VarError::NotPresent) => Err(format!(
+            "{name} is not in the environment of this process: set it, or write {name}=VALUE"
+        )),
+        Err(std::env::VarError::NotUnicode(_)) => Err(format!("the value of {name} is not UTF-8")),
+    }
+}
+
 /// An item of a list, without the spaces around it.
 pub(super) fn item(text: &str) -> Result<String, String> {
     match text.trim() {

@@ -17,7 +17,7 @@ use crate::terminal::Terminal;
 pub(crate) fn run(args: &CheckArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let cache = CacheFolder::find();
     let runtime = scenario::runtime(&cache, None, args.component_layer)?;
-    let source = Source::read(&runtime, Some(&args.scenario))?;
+    let source = Source::read(&runtime, Some(&args.scenario))?.with_environment(&args.env)?;
     let loaded = scenario::load(source, &runtime, terminal, None, None)?;
     let backend = loaded.module.backend();
     let text = if args.json {

@@ -31,6 +31,7 @@ pub(crate) fn run(
     let cache = CacheFolder::find();
     let runtime = scenario::runtime(&cache, None, false)?;
     let source = Source::read(&runtime, Some(&args.scenario))?;
+    let source = source.with_environment(&args.test.env)?;
     let entry = secure::entry(args)?;
     let mut front = Front::open(&args.test, &source)?;
     let loaded = front.load(source, &runtime, terminal, &mut interrupts)?;
@@ -114,6 +115,7 @@ pub(super) fn config(loaded: Loaded, args: &TestArgs) -> Result<MasterConfig, Fa
         module: loaded.bytes,
         digest: loaded.module.digest(),
         plan: loaded.plan,
+        environment: args.env.clone(),
         settings,
         users: args.users,
         spawn_rate: args.spawn_rate,

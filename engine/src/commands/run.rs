@@ -26,6 +26,7 @@ pub(crate) fn run(
     let cache = CacheFolder::find();
     let runtime = scenario::runtime(&cache, Some(args.task_cpu_limit), args.component_layer)?;
     let source = Source::read(&runtime, args.scenario.as_deref())?;
+    let source = source.with_environment(&args.test.env)?;
     let mut front = Front::open(&args.test, &source)?;
     let loaded = front.load(source, &runtime, terminal, &mut interrupts)?;
     let module = loaded.module.clone();

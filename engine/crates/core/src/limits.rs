@@ -88,6 +88,12 @@ pub enum SettingsError {
          {SETTINGS_BYTES_MAX}"
     )]
     AllTooLong(usize),
+    /// Two variables of the environment have the same name.
+    #[error("the variable `{0}` is given twice (--env): which value is it?")]
+    VariableTwice(String),
+    /// The environment is too long.
+    #[error("the environment (--env) has {0} bytes; workers take at most {SETTINGS_BYTES_MAX}")]
+    EnvironmentTooLong(usize),
     /// Two arguments have the same name, and only one of them could count.
     #[error("the argument `{0}` is given twice: which value is it?")]
     ArgumentTwice(String),
@@ -104,22 +110,32 @@ impl Settings {
         sum.list(&self.allow_hosts, "allowed hosts", "the allowed host")?;
         sum.list(&self.tags, "tags", "the tag")?;
         sum.list(&self.exclude_tags, "excluded tags", "the excluded tag")?;
-        count(self.args.len(), "arguments")?;
-        let mut names = Vec::with_capacity(self.args.len());
-        for (name, value) in &self.args {
-            sum.text(name, || format!("the name of the argument `{}`", shown(name)))?;
-            sum.text(value, || format!("the value of the argument `{}`", shown(name)))?;
-            names.push(name);
-        }
+        sum.pairs(&self.args, "arguments", "argument")?;
         if sum.0 > SETTINGS_BYTES_MAX {
             return Err(SettingsError::AllTooLong(sum.0));
         }
-        names.sort_unstable();
-        match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(SettingsError::ArgumentTwice(shown(pair[0]))),
-            None => Ok(()),
-        }
+        twice(&self.args).map_or(Ok(()), |name| Err(SettingsError::ArgumentTwice(name)))
     }
+}
+
+/// Checks that workers can be told these variables, each a name and its value.
+///
+/// # Errors
+/// When they break a limit, or a variable is given twice. No error has a value in it.
+pub fn check_environment(variables: &[(String, String)]) -> Result<(), SettingsError> {
+    let mut sum = Sum(0);
+    sum.pairs(variables, "variables of the environment", "variable")?;
+    if sum.0 > SETTINGS_BYTES_MAX {
+        return Err(SettingsError::EnvironmentTooLong(sum.0));
+    }
+    twice(variables).map_or(Ok(()), |name| Err(SettingsError::VariableTwice(name)))
+}
+
+/// A name that several pairs have.
+fn twice(pairs: &[(String, String)]) -> Option<String> {
+    let mut names: Vec<_> = pairs.iter().map(|(name, _)| name).collect();
+    names.sort_unstable();
+    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| shown(pair[0]))
 }
 
 /// Bytes of the texts so far.
@@ -130,6 +146,20 @@ impl Sum {
         self.0 += text.len();
         if text.len() > SETTINGS_TEXT_BYTES_MAX {
             return Err(SettingsError::TextTooLong { what: what(), bytes: text.len() });
+        }
+        Ok(())
+    }
+
+    fn pairs(
+        &mut self,
+        pairs: &[(String, String)],
+        all: &'static str,
+        one: &str,
+    ) -> Result<(), SettingsError> {
+        count(pairs.len(), all)?;
+        for (name, value) in pairs {
+            self.text(name, || format!("the name of the {one} `{}`", shown(name)))?;
+            self.text(value, || format!("the value of the {one} `{}`", shown(name)))?;
         }
         Ok(())
     }
@@ -163,6 +193,21 @@ pub fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_environment_has_limits_and_each_name_once() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        check_environment(&[pair("A", "1"), pair("B", "")]).unwrap();
+        let error = check_environment(&[pair("A", "x1"), pair("A", "x2")]).unwrap_err().to_string();
+        assert!(error.contains("`A`") && !error.contains("x1"), "{error}");
+        let long = "x".repeat(SETTINGS_TEXT_BYTES_MAX + 1);
+        let error = check_environment(&[pair("A", &long)]).unwrap_err().to_string();
+        assert!(error.contains("the variable `A`") && !error.contains("xxx"), "{error}");
+        let many: Vec<_> = (0..=SETTINGS_BYTES_MAX / SETTINGS_TEXT_BYTES_MAX)
+            .map(|i| pair(&i.to_string(), &long[1..]))
+            .collect();
+        check_environment(&many).unwrap_err();
+    }
 
     fn args(args: impl IntoIterator<Item = (String, String)>) -> Settings {
         Settings { args: args.into_iter().collect(), ..Settings::default() }

@@ -71,15 +71,22 @@ impl Ctx {
         }
     }
 
-    /// Lets the guest read folders. It must not have used WASI yet.
+    /// Lets the guest read folders and the variables of an environment. It must not have used WASI yet.
     ///
     /// # Errors
     /// When a folder cannot be opened.
-    pub(crate) fn mount(&mut self, folders: &[Folder]) -> wasmtime::Result<()> {
+    pub(crate) fn mount(
+        &mut self,
+        folders: &[Folder],
+        environment: &[(String, String)],
+    ) -> wasmtime::Result<()> {
         let mut wasi = wasi(self.seed, self.test.as_ref());
         // The files are a handful, read once by each instance: they do not keep a load thread for
         // as long as it takes to ask another one for them.
         wasi.allow_blocking_current_thread(true);
+        for (name, value) in environment {
+            wasi.env(name, value);
+        }
         for folder in folders {
             let opened = wasi.preopened_dir(&folder.host, &folder.guest, FsPerms::ReadOnly);
             opened.map_err(|error| error.context(format!("open {}", folder.host.display())))?;
@@ -123,7 +130,7 @@ impl WasiView for Ctx {
     }
 }
 
-/// No files, no sockets, no environment; randomness that a replay repeats.
+/// No files, no sockets, nothing of the machine's environment; randomness that a replay repeats.
 fn wasi(seed: u64, test: Option<&Arc<Test>>) -> WasiCtxBuilder {
     let mut wasi = WasiCtx::builder();
     wasi.stdout(LogStream::new("stdout", test.cloned()))

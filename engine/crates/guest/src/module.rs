@@ -124,6 +124,8 @@ impl From<Trap> for ModuleError {
 #[derive(Clone)]
 pub struct Module {
     inner: Arc<Inner>,
+    /// Names and values, for a script.
+    environment: Arc<[(String, String)]>,
 }
 
 /// A module linked to the functions of the world that it is made for.
@@ -245,7 +247,20 @@ impl Module {
                 reads_bodies: reads_bodies(&component),
                 folders: unpacked::unpack(runtime.config().cache_dir.as_deref(), &bundle.files)?,
             }),
+            environment: Arc::default(),
         })
+    }
+
+    /// The same module with an environment: names and values, which a script finds there. Other
+    /// scenarios have none.
+    #[must_use]
+    pub fn with_environment(self, variables: Vec<(String, String)>) -> Self {
+        Self { environment: variables.into(), ..self }
+    }
+
+    /// The names and values of its environment.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
     }
 
     /// Asks the scenario what it consists of, in a sandbox that reaches nothing, and checks the

@@ -69,6 +69,8 @@ pub struct MasterConfig {
     pub digest: Digest,
     /// What it consists of.
     pub plan: Scenario,
+    /// What it finds in its environment, on every worker: names and values, which are secret.
+    pub environment: Vec<(String, String)>,
     /// The settings of its tests; the page may choose another host.
     pub settings: Settings,
     /// Users to offer in the form.

@@ -28,7 +28,13 @@ struct Master {
 
 impl MasterHandler for Master {
     async fn register(&self, _: u64, _: WorkerInfo, _: WorkerHandle) -> Result<Accepted, Refusal> {
-        Ok(Accepted { master_time_ms: 0, worker_index: 0, version: String::new(), module: None })
+        Ok(Accepted {
+            master_time_ms: 0,
+            worker_index: 0,
+            version: String::new(),
+            module: None,
+            environment: Vec::new(),
+        })
     }
 
     async fn heartbeat(&self, _: u64, _: Heartbeat) -> u64 {

@@ -102,6 +102,9 @@ struct Accepted {
 
   # With a token: the master's proof over both nonces.
   proof @7 :Data;
+
+  # What the module finds in its environment.
+  environment @8 :List(Arg);
 }
 
 struct ModuleInfo {

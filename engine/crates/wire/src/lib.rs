@@ -110,6 +110,8 @@ pub struct Accepted {
     pub version: String,
     /// The module of the present test, if there is one: to be fetched before an order needs it.
     pub module: Option<ModuleInfo>,
+    /// What the module finds in its environment: names and values, which are secret.
+    pub environment: Vec<(String, String)>,
 }
 
 /// What to fetch.

@@ -39,7 +39,9 @@ def load():
             "this is the runtime without a script: give swarm the .py file or its folder"
         ) from None
     _paths(path)
-    return _classes(_import(path))
+    module = _import(path)
+    system.importing = False
+    return _classes(module)
 
 
 def _paths(path):
@@ -72,7 +74,7 @@ def _import(path):
 def explained(error):
     """The exception that ended an import, and what can be done about it."""
     said = trace.text(error)
-    advice = packages.advice(error)
+    advice = packages.advice(error) or system.advice(error)
     return f"{said}\n{advice}" if advice else said
 
 

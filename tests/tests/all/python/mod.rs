@@ -2,11 +2,13 @@
 //!
 //! - `same`: each does what it does in Locust.
 //! - `many`: what hundreds of users of one instance must not do to each other.
+//! - `environment`: what a script finds in its environment.
 //! - `faults`: scripts that misbehave while they run.
 //! - `refused`: scripts that cannot be loaded.
 //! - `folder`: what goes with them.
 //! - `shipped`: scripts on workers.
 
+mod environment;
 mod faults;
 mod folder;
 mod many;

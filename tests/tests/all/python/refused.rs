@@ -122,6 +122,8 @@ fn requests_need_a_test() {
 #[test]
 fn a_script_that_exits_is_refused() {
     refused("import sys\nsys.exit('no licence')\n", &[], &["sys.exit('no licence')", "line 2"]);
+    // Without an import: Python's module `site` makes it.
+    refused("\nexit(4)\n", &[], &["sys.exit(4)", "line 2"]);
 }
 
 #[test]

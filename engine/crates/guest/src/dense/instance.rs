@@ -93,7 +93,7 @@ impl Instance {
         ctx.table.set_max_capacity(HANDLES_MAX);
         if module.is_script() {
             ctx.limits.refuse_memory();
-            ctx.mount(module.folders()).map_err(|error| Trap::new(&error))?;
+            ctx.mount(module.folders(), module.environment()).map_err(|error| Trap::new(&error))?;
         }
         let interrupts = Arc::<Interrupts>::default();
         let state = State::new(ctx, Arc::clone(&interrupts), shared);

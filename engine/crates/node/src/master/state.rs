@@ -276,6 +276,7 @@ impl State {
                 digest: self.config.digest,
                 size: self.config.module.len() as u64,
             }),
+            environment: self.config.environment.clone(),
         })
     }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_core::agent::{Agent, HEARTBEAT_INTERVAL};
-use swarm_core::message::{Digest, Order};
+use swarm_core::message::Order;
 use swarm_guest::Clock;
 use swarm_stats::Outbox;
 use swarm_stats::delta::Delta;
@@ -30,7 +30,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::dial::{DialError, Link};
 use super::joining::Joining;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, Wanted};
 use super::{MasterAddress, WorkerConfig, WorkerEnd};
 use crate::capacity::MemoryWatch;
 use crate::process::CpuMeter;
@@ -61,7 +61,7 @@ enum Event {
     Closed { link: u64, reason: String },
     Order { link: u64, order: Box<Order> },
     Quit { link: u64, reason: String },
-    Prepared { digest: Digest, result: Box<Result<Prepared, String>> },
+    Prepared { wanted: Wanted, result: Box<Result<Prepared, String>> },
     HeartbeatAnswered { link: u64, sent: Duration, master_ms: u64 },
     HeartbeatFailed { link: u64 },
     ReportAnswered { link: u64, result: Result<u64, WireError> },
@@ -88,7 +88,7 @@ struct Control {
     joining: Joining,
     /// The module in use, and the one that is being prepared.
     prepared: Option<Prepared>,
-    preparing: Option<Digest>,
+    preparing: Option<Wanted>,
     problem: Option<String>,
     outbox: Outbox,
     reporting: bool,
@@ -238,7 +238,7 @@ impl Control {
                 tracing::info!("the master says to quit: {reason}");
                 self.end = Some(WorkerEnd::Quit);
             }
-            Event::Prepared { digest, result } => self.prepared(digest, *result),
+            Event::Prepared { wanted, result } => self.prepared(wanted, *result),
             Event::HeartbeatAnswered { link, sent, master_ms } if current == Some(link) => {
                 self.answered(now, sent, master_ms);
             }

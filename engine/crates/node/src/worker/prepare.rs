@@ -10,6 +10,9 @@ use super::fetch::{Fetched, Sessions, fetch};
 use crate::capacity;
 use crate::store::Store;
 
+/// What a worker is to prepare: the digest of a module, and its environment.
+pub(super) type Wanted = (Digest, Vec<(String, String)>);
+
 /// A module, ready to run.
 #[derive(Debug, Clone)]
 pub(super) struct Prepared {
@@ -25,6 +28,7 @@ pub(super) struct Prepared {
 /// Prepares a module. An error is a sentence for the operator; it is not worth trying again.
 pub(super) async fn prepare(
     wanted: ModuleInfo,
+    environment: Vec<(String, String)>,
     at_hand: Option<Module>,
     runtime: Runtime,
     store: Store,
@@ -57,6 +61,7 @@ pub(super) async fn prepare(
             compiled.map_err(|error| format!("the master's module cannot be used: {error}"))?
         }
     };
+    let module = module.with_environment(environment);
     let plan = module.describe().await;
     let plan = plan.map_err(|error| format!("the master's module cannot be used: {error}"))?;
     let measured = capacity::measure(&module, &plan).await;

@@ -1,9 +1,14 @@
 //! Registration: who the worker is, and the master's answer.
 
-use swarm_core::limits::{WORKER_ID_BYTES_MAX, check_worker_id};
+use swarm_core::limits::{
+    SETTINGS_BYTES_MAX, SETTINGS_LIST_MAX, WORKER_ID_BYTES_MAX, check_worker_id,
+};
 use swarm_core::message::{PROTOCOL_OLDEST, PROTOCOL_VERSION, Refusal, WEIGHT_MAX, WorkerInfo};
 
-use super::field::{Result, at_most, holds, read_bytes, read_digest, read_text, sound, text};
+use super::field::{
+    Result, at_most, holds, list_len, read_bytes, read_digest, read_text, sound, text,
+};
+use super::order::{read_pairs, write_pairs};
 use crate::auth::{Join, NONCE_BYTES, Nonce, Secret};
 use crate::error::FieldError;
 use crate::generated::swarm_capnp::{accepted, registration, session, worker_info};
@@ -147,14 +152,14 @@ pub(crate) fn write_accepted(
         to.set_proof(proof.as_ref());
     }
     match &accepted.module {
-        None => to.init_module().set_none(()),
+        None => to.reborrow().init_module().set_none(()),
         Some(module) => {
-            let mut to = to.init_module().init_some();
+            let mut to = to.reborrow().init_module().init_some();
             to.set_digest(&module.digest);
             to.set_size(module.size);
         }
     }
-    Ok(())
+    write_pairs("environment", &accepted.environment, |len| to.init_environment(len))
 }
 
 pub(crate) fn read_registration(from: registration::Reader<'_>) -> Result<Registration> {
@@ -187,6 +192,7 @@ fn read_accepted(from: accepted::Reader<'_>) -> Result<Accepted> {
         worker_index: from.get_worker_index(),
         version: read_text("version", from.get_version(), VERSION_BYTES_MAX)?,
         module,
+        environment: read_pairs("environment", sound("environment", from.get_environment())?)?,
     };
     check_accepted(&accepted)?;
     Ok(accepted)
@@ -197,5 +203,9 @@ fn check_accepted(accepted: &Accepted) -> std::result::Result<(), FieldError> {
     match &accepted.module {
         Some(module) => at_most("module.size", module.size, MODULE_BYTES_MAX, "bytes"),
         None => Ok(()),
-    }
+    }?;
+    list_len("environment", accepted.environment.len(), SETTINGS_LIST_MAX)?;
+    let texts = accepted.environment.iter().map(|(name, value)| name.len() + value.len());
+    let (bytes, bytes_max) = (texts.sum::<usize>() as u64, SETTINGS_BYTES_MAX as u64);
+    at_most("environment", bytes, bytes_max, "bytes")
 }

@@ -1,5 +1,6 @@
 //! Orders: the complete target of one worker.
 
+use capnp::struct_list;
 use swarm_core::ids::IdSet;
 use swarm_core::limits::{SETTINGS_BYTES_MAX, SETTINGS_LIST_MAX, SETTINGS_TEXT_BYTES_MAX};
 use swarm_core::message::{AddressOrder, ClassUsers, Connections, Moves, Order, Settings};
@@ -9,7 +10,7 @@ use super::field::{
 };
 use super::ids::{self, Budget};
 use crate::generated::swarm_capnp::{
-    AddressOrder as WireAddressOrder, class_users, moves, order, settings,
+    AddressOrder as WireAddressOrder, arg, class_users, moves, order, settings,
 };
 use crate::limits::{CLASSES_MAX, CLOCK_MS_MAX, MESSAGE_BYTES_MAX, ORDER_MOVES_MAX, SPAN_MS_MAX};
 
@@ -148,13 +149,7 @@ fn write_settings(settings: &Settings, mut to: settings::Builder<'_>) -> Result<
     texts("excludeTags", &settings.exclude_tags, TEXTS_MAX, |n| {
         to.reborrow().init_exclude_tags(n)
     })?;
-    let len = list_len("args", settings.args.len(), SETTINGS_LIST_MAX)?;
-    let mut args = to.reborrow().init_args(len);
-    for (i, (name, value)) in (0..).zip(&settings.args) {
-        let mut to = args.reborrow().get(i);
-        to.set_name(text("args.name", name, SETTINGS_TEXT_BYTES_MAX)?);
-        to.set_value(text("args.value", value, SETTINGS_TEXT_BYTES_MAX)?);
-    }
+    write_pairs("args", &settings.args, |len| to.reborrow().init_args(len))?;
     to.set_seed(settings.seed);
     to.set_stop_timeout_ms(settings.stop_timeout_ms);
     to.set_request_timeout_ms(settings.request_timeout_ms);
@@ -182,7 +177,7 @@ fn read_settings(from: settings::Reader<'_>) -> Result<Settings> {
         host,
         allow_hosts: read_texts("allowHosts", from.get_allow_hosts(), TEXTS_MAX)?,
         seed: from.get_seed(),
-        args: read_args(from)?,
+        args: read_pairs("args", sound("args", from.get_args())?)?,
         tags: read_texts("tags", from.get_tags(), TEXTS_MAX)?,
         exclude_tags: read_texts("excludeTags", from.get_exclude_tags(), TEXTS_MAX)?,
         stop_timeout_ms: from.get_stop_timeout_ms(),
@@ -202,17 +197,36 @@ fn read_settings(from: settings::Reader<'_>) -> Result<Settings> {
     })
 }
 
-fn read_args(from: settings::Reader<'_>) -> Result<Vec<(String, String)>> {
-    let list = sound("args", from.get_args())?;
-    at_most("args", u64::from(list.len()), u64::from(SETTINGS_LIST_MAX), "items long")?;
-    let mut args = Vec::with_capacity(list.len() as usize);
-    for arg in list {
-        args.push((
-            read_text("args.name", arg.get_name(), SETTINGS_TEXT_BYTES_MAX)?,
-            read_text("args.value", arg.get_value(), SETTINGS_TEXT_BYTES_MAX)?,
+/// Writes names and values.
+pub(super) fn write_pairs<'a>(
+    field: &str,
+    pairs: &[(String, String)],
+    init: impl FnOnce(u32) -> struct_list::Builder<'a, arg::Owned>,
+) -> Result<()> {
+    let mut list = init(list_len(field, pairs.len(), SETTINGS_LIST_MAX)?);
+    for (i, (name, value)) in (0..).zip(pairs) {
+        let mut to = list.reborrow().get(i);
+        to.set_name(text(&format!("{field}.name"), name, SETTINGS_TEXT_BYTES_MAX)?);
+        to.set_value(text(&format!("{field}.value"), value, SETTINGS_TEXT_BYTES_MAX)?);
+    }
+    Ok(())
+}
+
+/// Reads names and values.
+pub(super) fn read_pairs(
+    field: &str,
+    list: struct_list::Reader<'_, arg::Owned>,
+) -> Result<Vec<(String, String)>> {
+    at_most(field, u64::from(list.len()), u64::from(SETTINGS_LIST_MAX), "items long")?;
+    let (name, value) = (format!("{field}.name"), format!("{field}.value"));
+    let mut pairs = Vec::with_capacity(list.len() as usize);
+    for pair in list {
+        pairs.push((
+            read_text(&name, pair.get_name(), SETTINGS_TEXT_BYTES_MAX)?,
+            read_text(&value, pair.get_value(), SETTINGS_TEXT_BYTES_MAX)?,
         ));
     }
-    Ok(args)
+    Ok(pairs)
 }
 
 fn check_settings(settings: &Settings) -> Result<()> {

@@ -106,6 +106,7 @@ impl MasterHandler for Master {
             worker_index: u32::try_from(workers.len() - 1).unwrap(),
             version: "0.1.0".into(),
             module: module.as_ref().map(|m| ModuleInfo { digest: DIGEST, size: m.len() as u64 }),
+            environment: vec![("TOKEN".into(), "a=b".into())],
         })
     }
 

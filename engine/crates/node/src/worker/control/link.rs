@@ -4,13 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use swarm_core::message::{Digest, WorkerInfo};
+use swarm_core::message::WorkerInfo;
 use swarm_wire::ModuleInfo;
 
 use super::{Control, Event};
 use crate::worker::dial::{DialError, FromMaster, Link, dial};
 use crate::worker::joining::Next;
-use crate::worker::prepare::{Prepared, prepare};
+use crate::worker::prepare::{Prepared, Wanted, prepare};
 
 impl Control {
     pub(super) fn dial(&mut self, pause: Duration) {
@@ -95,32 +95,37 @@ impl Control {
         self.session = Some((number, Rc::clone(&session)));
         self.sessions.send_replace(Some(session));
         if let Some(wanted) = accepted.module {
-            self.want(wanted);
+            self.want(wanted, accepted.environment);
         }
         self.beat();
         self.introduce_stream(now);
         self.send_reports();
     }
 
-    /// Makes sure that the master's module is there.
-    fn want(&mut self, wanted: ModuleInfo) {
-        let ready = self.prepared.as_ref().is_some_and(|have| have.digest == wanted.digest);
+    /// Makes sure that the master's module is there, with this environment.
+    fn want(&mut self, wanted: ModuleInfo, environment: Vec<(String, String)>) {
+        let ready = self.prepared.as_ref().is_some_and(|have| {
+            have.digest == wanted.digest && have.module.environment() == environment
+        });
         self.agent.set_module_ready(ready);
-        if ready || self.preparing == Some(wanted.digest) {
+        let preparing = Some((wanted.digest, environment.clone()));
+        if ready || self.preparing == preparing {
             return;
         }
-        self.preparing = Some(wanted.digest);
+        self.preparing = preparing;
         let at_hand = self.config.module.clone();
         let (runtime, store) = (self.config.runtime.clone(), self.store.clone());
         let (sessions, setting) = (self.sessions.subscribe(), self.config.setting());
         self.spawn(async move {
-            let prepared = prepare(wanted, at_hand, runtime, store, sessions, setting).await;
-            Event::Prepared { digest: wanted.digest, result: Box::new(prepared) }
+            let prepared =
+                prepare(wanted, environment.clone(), at_hand, runtime, store, sessions, setting);
+            let prepared = prepared.await;
+            Event::Prepared { wanted: (wanted.digest, environment), result: Box::new(prepared) }
         });
     }
 
-    pub(super) fn prepared(&mut self, digest: Digest, result: Result<Prepared, String>) {
-        if self.preparing != Some(digest) {
+    pub(super) fn prepared(&mut self, wanted: Wanted, result: Result<Prepared, String>) {
+        if self.preparing != Some(wanted) {
             // The master has another by now.
             return;
         }
