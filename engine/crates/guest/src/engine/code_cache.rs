@@ -8,6 +8,8 @@
 //! It is not wasmtime's own cache, which keeps its files compressed: their content is then memory
 //! of each process. CPython's 41 MB of code and first memory cost 60 MB resident so, and a third of
 //! that as a mapped file, of which only what is used is read.
+//!
+//! Relies on the inside of wasmtime: see `engine/WASMTIME.md`.
 
 #![expect(unsafe_code, reason = "code that is loaded rather than compiled is taken on trust")]
 

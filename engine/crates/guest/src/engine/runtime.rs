@@ -1,4 +1,6 @@
 //! The engines that all guests of a process share, and their clock of slices.
+//!
+//! Relies on the inside of wasmtime: see `engine/WASMTIME.md`.
 
 use std::io;
 use std::path::PathBuf;

@@ -21,6 +21,8 @@
 //!
 //! # What it saves
 //! See "A user" in `ARCHITECTURE.md` for the figures.
+//!
+//! Relies on the inside of wasmtime: see `engine/WASMTIME.md`.
 #![expect(unsafe_code, reason = "stacks are raw memory; the reasons are above")]
 
 use std::cell::{Cell, RefCell};

@@ -6,6 +6,8 @@
 //! the module itself, and two small ones around it (the *shim* and the *fixup*) by which it can
 //! import functions that want its memory before it has one. A function of the shim does nothing but
 //! call the one that the fixup has put into its table, so each can be resolved here.
+//!
+//! Relies on the inside of wasmtime: see `engine/WASMTIME.md`.
 
 use std::collections::HashMap;
 

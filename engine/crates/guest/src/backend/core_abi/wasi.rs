@@ -5,6 +5,8 @@
 //!
 //! A guest that imports more of WASI is not flat, nor is a dense one that waits by WASI: its wait
 //! would hold up everybody on its thread.
+//!
+//! Relies on the inside of wasmtime: see `engine/WASMTIME.md`.
 
 use std::pin::Pin;
 use std::task::{Context, Waker};
