@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let test =
         Test::new(module, &plan, settings, Arc::clone(&clock), 0, ClientConfig::default(), 0)?;
     let record = Record::new(Limits::default(), Arc::clone(&clock));
-    let shard = Rc::new(Shard::new(Arc::new(test), record));
+    let shard = Rc::new(Shard::new(&test, record));
     let (_stopper, stop) = Stopper::new();
     let life = user::run(shard, times, 0, clock.now(), stop, || ());
     let local = tokio::task::LocalSet::new();

@@ -197,7 +197,7 @@ mod tests {
             [("/app/a/b", b""), ("/app/locustfile.py", b"x = 1"), ("/py/l", &large)];
         assert_eq!(files, wanted);
         // To whoever knows nothing of files it is the same component.
-        crate::precheck::check(&bytes).unwrap();
+        crate::scenario::precheck::check(&bytes).unwrap();
     }
 
     #[test]

@@ -1,19 +1,19 @@
 //! For the fuzzers: guests whose calls are not those of any toolchain. Each is given its orders in
 //! its memory and is driven as users are, but for their rests.
 
+mod multiplexed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_client::Session;
 use swarm_stats::Limits;
 
-use crate::bindings::swarm::scenario::plan as wit;
-use crate::dense;
-use crate::instance::{Instance, ThreadStack};
-use crate::test::{Record, Test};
-
-/// Where a guest finds its orders. Their length is in the word before.
-pub const ORDERS: u32 = 0x1000;
+pub use crate::backend::ORDERS;
+use crate::backend::isolated::{Instance, ThreadStack};
+use crate::contract::bindings::swarm::scenario::plan as wit;
+use crate::host::samples::Record;
+use crate::scenario::test::Test;
 
 /// Tasks that an isolated user runs.
 const TASKS: u32 = 4;
@@ -24,9 +24,10 @@ const TASKS: u32 = 4;
 /// When the host is not up to what the guest does.
 pub async fn isolated(test: &Arc<Test>, orders: &[u8]) {
     let memory = test.module.runtime().config().user_memory_bytes_max;
+    let pre = test.module.isolated().expect("the guest is of the world of isolated users");
     let stack = ThreadStack::default();
     let instance =
-        Instance::new(&test.module, Some(Arc::clone(test)), record(test), memory, 7, &stack);
+        Instance::new(pre, Some(Arc::clone(&test.environment)), record(test), memory, 7, &stack);
     let mut instance = instance.await.expect("the guest can be instantiated");
     instance.give_orders(&with_length(orders));
     // What ends a call ends the instance, as it does for any user.
@@ -44,16 +45,16 @@ pub async fn isolated(test: &Arc<Test>, orders: &[u8]) {
 /// # Panics
 /// When the host is not up to what the guest does.
 pub async fn dense(test: &Arc<Test>, orders: &[u8]) {
-    dense::run_orders(test, record(test), &with_length(orders), || session(test)).await;
+    multiplexed::run_orders(test, record(test), &with_length(orders), || session(test)).await;
 }
 
 fn record(test: &Test) -> Record {
-    Record::new(Limits::default(), Arc::clone(&test.clock))
+    Record::new(Limits::default(), Arc::clone(&test.environment.clock))
 }
 
 /// A client without a base: only what is allowed by its whole URL can be reached.
 fn session(test: &Test) -> Arc<Session> {
-    Arc::new(Session::new(Arc::clone(&test.client), None))
+    Arc::new(Session::new(Arc::clone(&test.environment.client), None))
 }
 
 pub(crate) fn user(id: u32) -> wit::User {

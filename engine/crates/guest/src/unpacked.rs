@@ -2,7 +2,7 @@
 //!
 //! They lie in the folder of the cache, each top folder under the digest of what is in it, so the
 //! library of a language is there once for all scripts. Whatever is found there is compared before
-//! it is used: this is against accidents, as [`crate::code_cache`] is.
+//! it is used: this is against accidents, as [`crate::engine::code_cache`] is.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest as _, Sha256};
 
 use crate::bundle::FilesError;
-use crate::module::digest_text;
+use crate::engine::digest::digest_text;
 
 /// Where they are, in the folder of the cache.
 const FILES: &str = "files";

@@ -3,7 +3,7 @@
 use swarm_client::{AddressUse, AddressUses, Progress, Session};
 use swarm_stats::{AddressCounts, ConnectionCounts, Recorder};
 
-use crate::test::Record;
+use crate::host::samples::Record;
 
 /// A request on its way. Dropped before it is over, it has been given up: as interrupted if a
 /// connection had it, for then the target may know of it.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::bindings::swarm::scenario::{args, clock, log, metrics, plan};
-use crate::ctx::Ctx;
-use crate::off_stack::{Errand, wait_for};
+use crate::contract::bindings::swarm::scenario::{args, clock, log, metrics, plan};
+use crate::host::ctx::Ctx;
+use crate::host::pending::{Errand, wait_for};
 use swarm_stats::recorder::Sample;
 
 /// Longest log line of a guest in bytes; the rest is cut off.

@@ -24,9 +24,9 @@ pub(super) struct Footprint {
 /// made: then no user will run, whatever the limits, and each attempt is told as an exception.
 pub(super) async fn of(module: &Module) -> Footprint {
     // What the first of all takes for all of them does not count.
-    drop(module.rehearse(1, TIME_MAX).await);
+    drop(module.probe(1, TIME_MAX).await);
     let before = system::taken();
-    let instances = match module.rehearse(INSTANCES, TIME_MAX).await {
+    let instances = match module.probe(INSTANCES, TIME_MAX).await {
         Ok(instances) if !instances.is_empty() => instances,
         _ => return Footprint::default(),
     };

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_core::agent::Start;
-use swarm_guest::dense::Told;
-use swarm_guest::{Clock, Dense, Ended, Record, Shard, Stopper, Test, user};
+use swarm_guest::multiplexed::Told;
+use swarm_guest::{Clock, Ended, Multiplexed, Record, Shard, Stopper, Test, user};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -17,7 +17,7 @@ use super::Event;
 pub(super) enum Running {
     Isolated(Isolated),
     /// And the clock that its deadlines are told in.
-    Dense(Dense, Arc<Clock>),
+    Multiplexed(Multiplexed, Arc<Clock>),
 }
 
 impl Running {
@@ -30,31 +30,31 @@ impl Running {
     ) -> Self {
         let events = events.clone();
         if !test.is_dense() {
-            let shard = Rc::new(Shard::new(test, record));
+            let shard = Rc::new(Shard::new(&test, record));
             return Self::Isolated(Isolated { shard, users: Users::default(), events });
         }
         // The control thread outlives this one's users, or nobody counts them any more.
         let tell = move |told| {
             let _ = events.send(told_event(told));
         };
-        let (dense, work) = Dense::new(test, record, tell);
+        let (multiplexed, work) = Multiplexed::new(&test, record, tell);
         tokio::task::spawn_local(work);
-        Self::Dense(dense, Arc::clone(clock))
+        Self::Multiplexed(multiplexed, Arc::clone(clock))
     }
 
     pub(super) fn start(&self, start: Start) {
         match self {
             Self::Isolated(isolated) => isolated.start(start),
-            Self::Dense(dense, _) => dense.start(start.id, start.class, start.due),
+            Self::Multiplexed(users, _) => users.start(start.id, start.class, start.due),
         }
     }
 
     pub(super) fn stop(&self, id: u32, deadline: Instant) {
         match self {
             Self::Isolated(isolated) => isolated.stop(id, deadline),
-            Self::Dense(dense, clock) => {
+            Self::Multiplexed(users, clock) => {
                 let origin = Instant::from_std(clock.instant(Duration::ZERO));
-                dense.stop(id, deadline.saturating_duration_since(origin));
+                users.stop(id, deadline.saturating_duration_since(origin));
             }
         }
     }
