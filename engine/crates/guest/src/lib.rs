@@ -5,7 +5,8 @@
 //! `layers` checks.
 //!
 //! - `contract`: the bindings of `wit/`, and what they mean in `swarm-core`'s types.
-//! - `engine`: what swarm needs of wasmtime, and nothing of swarm: engines and their clock of slices
+//! - `engine`: what swarm needs of wasmtime, and nothing of swarm: engines and their clock of
+//!   slices
 //!   ([`runtime`]), compiled code on disk, limits, stacks, values in a guest's memory.
 //! - [`bundle`], `unpacked`: files that travel inside of a scenario, and where they are meanwhile.
 //! - `host`: **the functions that a guest imports**, once for both back ends. `host::http` and
@@ -17,7 +18,8 @@
 //!   with one call at a time, either way.
 //! - `scenario`: a file as a checked, compiled [`Module`], its plan, and a [`Test`] of it; `probe`:
 //!   instances made to be measured.
-//! - `users`: **the life of a user**. [`user`] has one with an instance of its own, or with turns in a
+//! - `users`: **the life of a user**. [`user`] has one with an instance of its own, or with turns
+//!   in a
 //!   shared one; [`multiplexed`] the many of one instance.
 //! - `fuzz`: guests as fuzzers want them, for builds of fuzzers alone.
 //!

@@ -1,4 +1,5 @@
-//! The contract with guests, `wit/`: generated bindings, and what they mean in `swarm-core`'s types.
+//! The contract with guests, `wit/`: generated bindings, and what they mean in `swarm-core`'s
+//! types.
 
 pub(crate) mod bindings;
 pub(crate) mod bindings_async;

@@ -1,4 +1,5 @@
-//! What a guest of many users imports beside what every guest imports: requests and waits that hold up the
+//! What a guest of many users imports beside what every guest imports: requests and waits that hold
+//! up the
 //! task which makes them and nobody else.
 
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The key of a user of an instance with many: what its requests, timers and results are told apart by.
+//! The key of a user of an instance with many: what its requests, timers and results are told apart
+//! by.
 
 /// Names a user as long as it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

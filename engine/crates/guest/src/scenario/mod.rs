@@ -1,4 +1,5 @@
-//! A scenario: a file that is checked, compiled, linked for a back end, and asked for its plan; and a
+//! A scenario: a file that is checked, compiled, linked for a back end, and asked for its plan; and
+//! a
 //! test of one.
 
 pub mod module;

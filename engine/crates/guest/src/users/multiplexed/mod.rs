@@ -1,4 +1,5 @@
-//! Multiplexed users: those of a load thread in one instance, told apart by id, any number of them in
+//! Multiplexed users: those of a load thread in one instance, told apart by id, any number of them
+//! in
 //! the middle of a call. It is how a scenario of the world `scenario-async` runs.
 //!
 //! A user that rests costs a row in a table and a timer entry here, and in the guest whatever the
