@@ -9,9 +9,8 @@ part is made when it is first looked at.
 import functools
 import json as json_module
 import re
-from contextlib import contextmanager
 from time import perf_counter, time
-from urllib.parse import unquote, urlencode, urlparse, urlunparse
+from urllib.parse import urlencode
 
 import _swarm
 import requests
@@ -34,9 +33,8 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import check_header_validity, default_headers
 
 from ._responses import ResponseContextManager, RestResponseContextManager
+from ._session import Session, absolute_http_url_regexp, without_login
 from ._state import Headers, Jar, lines_of_default
-
-absolute_http_url_regexp = re.compile(r"^https?://", re.IGNORECASE)
 
 # Hosts whose URLs are what requests makes of them, as far as this goes.
 _PLAIN_BASE = re.compile(
@@ -59,7 +57,7 @@ def _prepared(url):
     return request.url.partition("#")[0], request.path_url
 
 
-class HttpSession(requests.Session):
+class HttpSession(Session, requests.Session):
     """A session whose requests are samples.
 
     Of requests' session only what is used is made: there may be thousands. `__init__` of the base
@@ -71,12 +69,9 @@ class HttpSession(requests.Session):
     stream = False
     max_redirects = 30
     trust_env = False
-    request_name = None
     # Nobody has asked for an attribute that the short way does not know.
     _short = True
     _headers = _jar = None
-    # What the host's client of this session is, once it is known.
-    _client = None
 
     # With these the long way is needed.
     _LONG = frozenset(
@@ -85,14 +80,9 @@ class HttpSession(requests.Session):
 
     def __init__(self, base_url, request_event, user, *args, pool_manager=None, **kwargs):
         self.request_event, self.user = request_event, user
-        parsed = urlparse(base_url)
-        if parsed.username and parsed.password:
-            netloc = parsed.netloc.rpartition("@")[2]
-            base_url = urlunparse(
-                (parsed.scheme, netloc, parsed.path, parsed.params, parsed.query, parsed.fragment)
-            )
-            self.auth = HTTPBasicAuth(unquote(parsed.username), unquote(parsed.password))
-        self.base_url = base_url
+        self.base_url, login = without_login(base_url)
+        if login is not None:
+            self.auth = HTTPBasicAuth(*login)
 
     def __setattr__(self, name, value):
         if name in self._LONG:
@@ -130,31 +120,6 @@ class HttpSession(requests.Session):
             adapter._client = self._host_client()
         self._short = False
         super().mount(prefix, adapter)
-
-    def _host_client(self):
-        """The user's client, or one of this session's own."""
-        if self._client is None:
-            here = _swarm.seat()
-            who = here.who if here is not None else None
-            # A user that is being made is not seated yet.
-            is_users = self.user is not None and (who is None or who is self.user)
-            client = getattr(here, "client", None) if is_users else None
-            self._client = client or _swarm.open()
-            if self._client is None:
-                raise http.no_client()
-        return self._client
-
-    @contextmanager
-    def rename_request(self, name):
-        """Requests in the block go by this name."""
-        self.request_name = name
-        try:
-            yield
-        finally:
-            self.request_name = None
-
-    def _build_url(self, path):
-        return path if absolute_http_url_regexp.match(path) else f"{self.base_url}{path}"
 
     def get(self, url, *, data=None, json=None, **kwargs):
         return self.request("GET", url, data=data, json=json, **kwargs)

@@ -5,12 +5,10 @@ wire; sending is the host's matter, as it is for HttpUser.
 """
 
 import json as json_module
-import re
 import time
 from base64 import b64encode
-from contextlib import contextmanager
 from http.cookiejar import CookieJar
-from urllib.parse import quote, unquote, urlencode, urlparse, urlunparse
+from urllib.parse import quote, urlencode
 
 import _swarm
 from _swarm_runtime import http
@@ -25,6 +23,7 @@ from geventhttpclient.useragent import (
     encode_multipart_formdata,
 )
 
+from .._session import Session, without_login
 from ..clients import _PLAIN_BASE, _path_of
 from ..exception import LocustError, StopTest
 from ..user.users import NO_HOST, RestMixin, User
@@ -39,8 +38,6 @@ from ._fast_responses import (
     ResponseContextManager,
     RestResponseContextManager,
 )
-
-absolute_http_url_regexp = re.compile(r"^https?://", re.IGNORECASE)
 
 
 def _construct_basic_auth_str(username, password):
@@ -64,12 +61,10 @@ def _lines_of_default():
     return _default_lines
 
 
-class FastHttpSession:
+class FastHttpSession(Session):
     """The client of FastHttpUser."""
 
     auth_header = None
-    request_name = None
-    _client = None
     _default_headers = None
 
     def __init__(
@@ -98,51 +93,14 @@ class FastHttpSession:
         if headers:
             self._default_headers = dict(headers)
         if base_url:
-            parsed = urlparse(base_url)
-            if parsed.username and parsed.password:
-                netloc = parsed.netloc.rpartition("@")[2]
-                self.base_url = str(
-                    urlunparse(
-                        (
-                            parsed.scheme,
-                            netloc,
-                            parsed.path,
-                            parsed.params,
-                            parsed.query,
-                            parsed.fragment,
-                        )
-                    )
-                )
-                self.auth_header = _construct_basic_auth_str(
-                    unquote(parsed.username), unquote(parsed.password)
-                )
+            self.base_url, login = without_login(base_url)
+            if login is not None:
+                self.auth_header = _construct_basic_auth_str(*login)
 
     @property
     def client(self):
         """Of geventhttpclient's agent there is nothing here but what this session has."""
         return self
-
-    def _build_url(self, path):
-        return path if absolute_http_url_regexp.match(path) else f"{self.base_url}{path}"
-
-    @contextmanager
-    def rename_request(self, name):
-        self.request_name = name
-        try:
-            yield
-        finally:
-            self.request_name = None
-
-    def _host_client(self):
-        if self._client is None:
-            here = _swarm.seat()
-            who = here.who if here is not None else None
-            is_users = self.user is not None and (who is None or who is self.user)
-            client = getattr(here, "client", None) if is_users else None
-            self._client = client or _swarm.open()
-            if self._client is None:
-                raise http.no_client()
-        return self._client
 
     def request(
         self,
