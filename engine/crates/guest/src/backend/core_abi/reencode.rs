@@ -17,9 +17,16 @@
 //! }
 //! ```
 //!
-//! Sections are laid out as in <https://webassembly.github.io/spec/core/binary/modules.html>.
+//! wasmparser reads the module and wasm-encoder writes it. Every section is copied as it is; four
+//! of them get one more item behind their own: a type, a function, an export and the code.
 
-use wasmtime_environ::wasmparser::{ExternalKind, Parser, Payload, TypeRef};
+use wasmtime_encoder::{
+    BlockType, Encode, ExportKind, Function, MemArg, Module, RawSection, ValType,
+};
+use wasmtime_environ::wasmparser::{
+    BinaryReader, CodeSectionReader, ExportSectionReader, ExternalKind, Parser, Payload,
+    SectionLimited, TypeRef, TypeSectionReader,
+};
 
 /// The name of the added function. No toolchain makes one like it.
 pub(super) const RUN_TO_END: &str = "swarm:run-to-end";
@@ -27,15 +34,14 @@ pub(super) const RUN_TO_END: &str = "swarm:run-to-end";
 /// What [`RUN_TO_END`] adds to the address of an error.
 pub(super) const IS_ERROR: u64 = 1 << 32;
 
-const TYPES: u8 = 1;
-const FUNCTIONS: u8 = 3;
-const EXPORTS: u8 = 7;
-const CODE: u8 = 10;
+/// What a type that is a function begins with in the binary format.
+const FUNCTION_TYPE: u8 = 0x60;
 
-const I32: u8 = 0x7f;
-const I64: u8 = 0x7e;
+/// Sections of a module that get one more item.
+const SECTIONS_CHANGED: usize = 4;
 
-/// Indices in the module.
+/// What the sections that have been read say. They come in the order of the binary format, so each
+/// number is complete when it is used.
 #[derive(Debug, Default)]
 struct Indices {
     types: u32,
@@ -46,154 +52,134 @@ struct Indices {
 
 /// The module with the function added; `None` when it is not as expected.
 pub(super) fn add(module: &[u8], run: &str, post_return: Option<&str>) -> Option<Vec<u8>> {
-    let indices = look(module, run, post_return)?;
-    if post_return.is_some() != indices.post_return.is_some() {
-        return None;
-    }
-    let mut made = module.get(..8)?.to_vec();
-    let mut rest = &module[8..];
-    let mut added = 0;
-    while let [id, after @ ..] = rest {
-        let (size, after) = number(after)?;
-        let content = after.get(..size as usize)?;
-        rest = &after[size as usize..];
-        let item = match *id {
-            TYPES => Some(function_type()),
-            FUNCTIONS => Some(leb(indices.types)),
-            EXPORTS => Some(export(indices.functions)),
-            CODE => Some(code(indices.run?, indices.post_return)),
-            _ => None,
-        };
-        made.push(*id);
-        match item {
-            None => {
-                made.extend(leb(size));
-                made.extend_from_slice(content);
-            }
-            Some(item) => {
-                let (count, items) = number(content)?;
-                let count = leb(count.checked_add(1)?);
-                let size = count.len() + items.len() + item.len();
-                made.extend(leb(u32::try_from(size).ok()?));
-                made.extend(count);
-                made.extend_from_slice(items);
-                made.extend(item);
-                added += 1;
-            }
-        }
-    }
-    (added == 4).then_some(made)
-}
-
-fn look(module: &[u8], run: &str, post_return: Option<&str>) -> Option<Indices> {
-    let mut indices = Indices::default();
+    let (mut indices, mut made, mut changed) = (Indices::default(), Module::new(), 0);
     for payload in Parser::new(0).parse_all(module) {
-        match payload.ok()? {
+        let payload = payload.ok()?;
+        let item = match &payload {
             Payload::TypeSection(types) => {
-                // Of groups of types that refer to each other there is one index each.
-                for group in types {
-                    indices.types += u32::try_from(group.ok()?.types().len()).ok()?;
-                }
+                indices.types = count_types(types)?;
+                Some(with_item(module, types, &function_type())?)
             }
             Payload::ImportSection(imports) => {
-                for import in imports.into_imports() {
-                    let import = import.ok()?;
-                    indices.functions += u32::from(matches!(import.ty, TypeRef::Func(_)));
+                for import in imports.clone().into_imports() {
+                    let is_function = matches!(import.ok()?.ty, TypeRef::Func(_));
+                    indices.functions += u32::from(is_function);
                 }
+                None
             }
-            Payload::FunctionSection(functions) => indices.functions += functions.count(),
+            Payload::FunctionSection(functions) => {
+                indices.functions = indices.functions.checked_add(functions.count())?;
+                Some(with_item(module, functions, &encoded(indices.types))?)
+            }
             Payload::ExportSection(exports) => {
-                for export in exports {
-                    let export = export.ok()?;
-                    if export.kind != ExternalKind::Func {
-                        continue;
-                    }
-                    if export.name == run {
-                        indices.run = Some(export.index);
-                    }
-                    if Some(export.name) == post_return {
-                        indices.post_return = Some(export.index);
-                    }
-                }
+                find(exports, run, post_return, &mut indices)?;
+                Some(with_item(module, exports, &export(indices.functions))?)
             }
-            _ => {}
+            Payload::CodeSectionStart { range, .. } => {
+                let bodies = BinaryReader::new(module.get(range.clone())?, range.start);
+                let bodies = CodeSectionReader::new(bodies).ok()?;
+                let body = run_to_end(indices.run?, indices.post_return);
+                Some(with_item(module, &bodies, &encoded(body))?)
+            }
+            _ => None,
+        };
+        changed += usize::from(item.is_some());
+        if let Some((id, range)) = payload.as_section() {
+            let data = item.as_deref().or_else(|| module.get(range))?;
+            made.section(&RawSection { id, data });
         }
     }
-    indices.run.is_some().then_some(indices)
+    let is_whole = changed == SECTIONS_CHANGED
+        && indices.run.is_some()
+        && indices.post_return.is_some() == post_return.is_some();
+    is_whole.then(|| made.finish())
+}
+
+/// Of groups of types that refer to each other there is one index for each.
+fn count_types(types: &TypeSectionReader<'_>) -> Option<u32> {
+    types.clone().into_iter().try_fold(0_u32, |count, group| {
+        count.checked_add(u32::try_from(group.ok()?.types().len()).ok()?)
+    })
+}
+
+/// Finds the functions that the added one calls.
+fn find(
+    exports: &ExportSectionReader<'_>,
+    run: &str,
+    post_return: Option<&str>,
+    indices: &mut Indices,
+) -> Option<()> {
+    for export in exports.clone() {
+        let export = export.ok()?;
+        if export.kind != ExternalKind::Func {
+            continue;
+        }
+        if export.name == run {
+            indices.run = Some(export.index);
+        }
+        if Some(export.name) == post_return {
+            indices.post_return = Some(export.index);
+        }
+    }
+    Some(())
+}
+
+/// The content of a section with one more item at its end.
+fn with_item<T>(module: &[u8], section: &SectionLimited<'_, T>, item: &[u8]) -> Option<Vec<u8>> {
+    let mut content = encoded(section.count().checked_add(1)?);
+    content.extend_from_slice(module.get(section.original_position()..section.range().end)?);
+    content.extend_from_slice(item);
+    Some(content)
+}
+
+fn encoded(item: impl Encode) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    item.encode(&mut bytes);
+    bytes
 }
 
 /// `(i32, i32) -> i64`
 fn function_type() -> Vec<u8> {
-    vec![0x60, 2, I32, I32, 1, I64]
+    let mut item = vec![FUNCTION_TYPE];
+    [ValType::I32, ValType::I32].as_slice().encode(&mut item);
+    [ValType::I64].as_slice().encode(&mut item);
+    item
 }
 
 fn export(function: u32) -> Vec<u8> {
-    let mut item = leb(u32::try_from(RUN_TO_END.len()).expect("a short name"));
-    item.extend_from_slice(RUN_TO_END.as_bytes());
-    item.push(0x00);
-    item.extend(leb(function));
+    let mut item = encoded(RUN_TO_END);
+    ExportKind::Func.encode(&mut item);
+    function.encode(&mut item);
     item
 }
 
-fn code(run: u32, post_return: Option<u32>) -> Vec<u8> {
-    const RESULT: u8 = 2;
-    const THEN: u8 = 3;
-    const LOCAL_GET: u8 = 0x20;
-    const LOCAL_SET: u8 = 0x21;
-    const LOCAL_TEE: u8 = 0x22;
-    const CALL: u8 = 0x10;
-    const LOAD8_U: u8 = 0x2d;
-    const EXTEND_U: u8 = 0xad;
-    // Two locals: the address of the result, and what it says.
-    let mut body = vec![2, 1, I32, 1, I64];
-    body.extend([LOCAL_GET, 0, LOCAL_GET, 1, CALL]);
-    body.extend(leb(run));
-    body.extend([LOCAL_TEE, RESULT, LOAD8_U, 0, 0]);
-    // if (result i64): the address, with bit 32 set; 0x80 0x80 0x80 0x80 0x10 is 1 << 32.
-    body.extend([0x04, I64, LOCAL_GET, RESULT, EXTEND_U]);
-    body.extend([0x42, 0x80, 0x80, 0x80, 0x80, 0x10, 0x84]);
-    // else
-    body.extend([0x05, LOCAL_GET, RESULT, LOAD8_U, 0, 4, EXTEND_U, LOCAL_SET, THEN]);
+/// The added function, as the module's documentation has it in Rust.
+fn run_to_end(run: u32, post_return: Option<u32>) -> Function {
+    const USER: u32 = 0;
+    const TASK: u32 = 1;
+    const RESULT: u32 = 2;
+    const THEN: u32 = 3;
+    let byte = |offset| MemArg { offset, align: 0, memory_index: 0 };
+    let mut function = Function::new([(1, ValType::I32), (1, ValType::I64)]);
+    let mut code = function.instructions();
+    code.local_get(USER).local_get(TASK).call(run).local_tee(RESULT).i32_load8_u(byte(0));
+    code.if_(BlockType::Result(ValType::I64));
+    code.local_get(RESULT).i64_extend_i32_u().i64_const(IS_ERROR.cast_signed()).i64_or();
+    code.else_();
+    code.local_get(RESULT).i32_load8_u(byte(4)).i64_extend_i32_u().local_set(THEN);
     if let Some(post_return) = post_return {
-        body.extend([LOCAL_GET, RESULT, CALL]);
-        body.extend(leb(post_return));
+        code.local_get(RESULT).call(post_return);
     }
-    body.extend([LOCAL_GET, THEN, 0x0b, 0x0b]);
-    let mut item = leb(u32::try_from(body.len()).expect("a short function"));
-    item.extend(body);
-    item
-}
-
-/// An unsigned LEB128 number.
-fn leb(mut value: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while value >= 0x80 {
-        bytes.push(value.to_le_bytes()[0] | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value.to_le_bytes()[0]);
-    bytes
-}
-
-/// Reads an unsigned LEB128 number, and what follows it.
-fn number(mut bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let mut value = 0_u64;
-    for shift in (0..35).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some((u32::try_from(value).ok()?, bytes));
-        }
-    }
-    None
+    code.local_get(THEN).end().end();
+    function
 }
 
 #[cfg(test)]
 mod tests {
     use wasmtime::{Engine, Instance, Module, Store};
+    use wasmtime_environ::wasmparser::{Validator, WasmFeatures};
 
-    use super::*;
+    use super::{IS_ERROR, Parser, RUN_TO_END, add};
 
     const GUEST: &str = r#"(module
         (memory (export "memory") 1)
@@ -230,11 +216,38 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_as_they_are_written() {
-        for value in [0, 1, 127, 128, 300, 1 << 21, u32::MAX] {
-            assert_eq!(number(&leb(value)), Some((value, &[][..])));
-        }
-        assert_eq!(number(&[0xff; 5]), None);
-        assert_eq!(number(&[0x80]), None);
+    fn the_rest_of_the_module_is_left_as_it_is() {
+        let text = r#"(module
+            (rec (type (func)) (type (struct (field i32))))
+            (type (func (param i32 i32) (result i32)))
+            (import "host" "a" (func (type 0)))
+            (import "host" "m" (memory 1))
+            (table 1 funcref)
+            (global (export "g") i64 (i64.const 7))
+            (func (export "run") (type 2) (call 0) (i32.const 300))
+            (func (export "post") (param i32))
+            (@custom "c" "content"))"#;
+        let module = wat::parse_str(text).unwrap();
+        let made = add(&module, "run", Some("post")).expect("an ordinary module");
+        let sections = |module: &[u8]| -> Vec<(u8, Vec<u8>)> {
+            let payloads = Parser::new(0).parse_all(module);
+            let sections = payloads.filter_map(|payload| payload.unwrap().as_section());
+            sections.map(|(id, range)| (id, module[range].to_vec())).collect()
+        };
+        let (before, after) = (sections(&module), sections(&made));
+        assert_eq!(before.len(), after.len());
+        let changed = before.iter().zip(&after).filter(|(before, after)| before != after);
+        let changed: Vec<u8> = changed.map(|((id, _), _)| *id).collect();
+        assert_eq!(changed, [1, 3, 7, 10], "types, functions, exports and code");
+        Validator::new_with_features(WasmFeatures::all()).validate_all(&made).unwrap();
+    }
+
+    #[test]
+    fn a_module_without_the_functions_is_refused() {
+        let module = wat::parse_str(GUEST).unwrap();
+        assert_eq!(add(&module, "runs", None), None);
+        assert_eq!(add(&module, "run", Some("posts")), None);
+        assert_eq!(add(&module, "memory", None), None);
+        assert_eq!(add(&module[..module.len() - 1], "run", None), None);
     }
 }
