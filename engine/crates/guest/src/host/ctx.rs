@@ -73,7 +73,8 @@ impl Ctx {
         }
     }
 
-    /// Lets the guest read folders and the variables of an environment. It must not have used WASI yet.
+    /// Lets the guest read folders and the variables of an environment. It must not have used WASI
+    /// yet.
     ///
     /// # Errors
     /// When a folder cannot be opened.

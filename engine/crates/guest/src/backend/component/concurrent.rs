@@ -52,7 +52,8 @@ pub(crate) struct Guest {
 }
 
 impl Instance {
-    /// A fresh instance, which finds `variables` in its environment if it is a script's. `test` is `None` when the scenario is only asked for its plan.
+    /// A fresh instance, which finds `variables` in its environment if it is a script's. `test` is
+    /// `None` when the scenario is only asked for its plan.
     pub(crate) async fn new(
         pre: &Pre,
         config: &RuntimeConfig,
