@@ -91,6 +91,19 @@ impl Response {
             Cow::Owned(format!("{joined}, {}", String::from_utf8_lossy(value)))
         }))
     }
+
+    /// What the server said beside the status: its own words, or the usual phrase. Empty for a
+    /// status that has none.
+    #[must_use]
+    pub fn phrase(&self) -> &str {
+        self.reason.as_deref().unwrap_or_else(|| usual_phrase(self.status))
+    }
+}
+
+/// The phrase that goes with a status, or nothing.
+pub(crate) fn usual_phrase(status: u16) -> &'static str {
+    let usual = http::StatusCode::from_u16(status).ok();
+    usual.and_then(|status| status.canonical_reason()).unwrap_or_default()
 }
 
 /// Where the time of a request went, each summed over all its exchanges (redirects, and those that

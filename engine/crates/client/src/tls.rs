@@ -36,7 +36,7 @@ pub(crate) struct Tls {
     insecure: bool,
     extra: Vec<CertificateDer<'static>>,
     config: OnceCell<Arc<rustls::ClientConfig>>,
-    /// For requests that take any certificate where others do not.
+    /// For requests that take any certificate.
     trusting: OnceCell<Arc<rustls::ClientConfig>>,
 }
 
@@ -58,8 +58,9 @@ impl Tls {
 
     /// For a request that takes any certificate if `insecure`.
     pub(crate) async fn connector(&self, insecure: bool) -> Result<TlsConnector, Fault> {
+        let insecure = insecure || self.insecure;
         let cell = if insecure { &self.trusting } else { &self.config };
-        let config = cell.get_or_try_init(|| self.make(insecure || self.insecure)).await?;
+        let config = cell.get_or_try_init(|| self.make(insecure)).await?;
         Ok(TlsConnector::from(Arc::clone(config)))
     }
 

@@ -2,12 +2,12 @@
 
 use std::mem::MaybeUninit;
 
-use http::StatusCode;
 use httparse::{Error, ParserConfig, Status};
 
 use super::{Options, remembered};
 use crate::error::{ErrorKind, Fault, bytes_text};
 use crate::head::Headers;
+use crate::message::usual_phrase;
 
 /// Up to this many headers are parsed on the stack.
 const HEADERS_INLINE: usize = 100;
@@ -133,9 +133,7 @@ fn interpret(
 
 /// The phrase, unless it is the one that belongs to the status (RFC 9110, section 15).
 fn unusual(status: u16, phrase: &str) -> Option<Box<str>> {
-    let known = StatusCode::from_u16(status).ok();
-    let usual = known.and_then(|status| status.canonical_reason());
-    (usual != Some(phrase)).then(|| phrase.into())
+    (usual_phrase(status) != phrase).then(|| phrase.into())
 }
 
 /// The headers that concern the connection.

@@ -210,13 +210,7 @@ impl exchange::HostHeaderLines for State {
 
 impl exchange::HostAnswer for State {
     fn reason(&mut self, answer: Resource<Answer>) -> Trappable<String> {
-        let response = &self.ctx.table.get(&answer)?.response;
-        if let Some(reason) = &response.reason {
-            return Ok(reason.to_string());
-        }
-        let usual = http::StatusCode::from_u16(response.status).ok();
-        let usual = usual.and_then(|status| status.canonical_reason());
-        Ok(usual.unwrap_or_default().to_owned())
+        Ok(self.ctx.table.get(&answer)?.response.phrase().to_owned())
     }
 
     fn lines(&mut self, answer: Resource<Answer>) -> Trappable<Vec<u8>> {
