@@ -24,6 +24,11 @@ const PASSED_OVER: [&str; 2] = ["__pycache__", "node_modules"];
 /// What marks a folder as an environment of another Python.
 const ENVIRONMENT: &str = "pyvenv.cfg";
 
+/// Is it never taken, by its name alone?
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.') || PASSED_OVER.contains(&name)
+}
+
 /// What has been taken along.
 pub(super) struct Taken<'a> {
     root: PathBuf,
@@ -87,7 +92,7 @@ impl<'a> Taken<'a> {
         for entry in entries {
             let (path, name) = (entry.path(), entry.file_name());
             let name = name.to_string_lossy();
-            if name.starts_with('.') || PASSED_OVER.contains(&&*name) {
+            if is_hidden(&name) {
                 continue;
             }
             let kind = entry.file_type().with_context(|| format!("look at {}", path.display()))?;
@@ -123,14 +128,32 @@ impl<'a> Taken<'a> {
     fn leads_inside(&self, link: &Path) -> Result<bool> {
         let what = link.display();
         let target = fs::canonicalize(link).with_context(|| format!("follow the link {what}"))?;
-        let is_inside = fs::canonicalize(&self.root).is_ok_and(|root| target.starts_with(root));
+        let root = fs::canonicalize(&self.root).context("the folder is there")?;
+        let below = target.strip_prefix(&root).ok();
         ensure!(
-            is_inside && !target.is_dir(),
+            below.is_some() && !target.is_dir(),
             "{what} is a link to {}: a script has only the files in its own folder, so put a copy \
              there, or exclude the link by a line in {IGNORE_FILE}",
             target.display()
         );
+        ensure!(
+            below.is_some_and(|below| !self.stays_behind(below)),
+            "{what} is a link to {}, which stays behind itself: put a copy in its place, or \
+             exclude the link by a line in {IGNORE_FILE}",
+            target.display()
+        );
         Ok(target.is_file())
+    }
+
+    /// Is a file kept back, or a folder that it is in? `below` is its path in the folder.
+    fn stays_behind(&self, below: &Path) -> bool {
+        let parts = below.components().map(|part| part.as_os_str().to_string_lossy());
+        let folders = below.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+        parts.into_iter().any(|name| is_hidden(&name))
+            || self.ignored.contains(&self.root.join(below), false)
+            || folders.map(|folder| self.root.join(folder)).any(|folder| {
+                self.ignored.contains(&folder, true) || folder.join(ENVIRONMENT).exists()
+            })
     }
 
     fn file(&mut self, path: &Path) -> Result<()> {
@@ -206,6 +229,17 @@ mod tests {
         let folder = folder(&["locustfile.py"]);
         symlink("nowhere", folder.path().join("link")).unwrap();
         taken(folder.path()).unwrap_err();
+    }
+
+    #[test]
+    fn links_to_what_stays_behind_are_refused() {
+        let targets = [".env", ".aws/keys", "venv/lib/site.py", "__pycache__/a.pyc"];
+        for target in targets {
+            let folder = folder(&["locustfile.py", "venv/pyvenv.cfg", target]);
+            symlink(target, folder.path().join("link")).unwrap();
+            let error = taken(folder.path()).unwrap_err().to_string();
+            assert!(error.contains("which stays behind itself"), "{target}: {error}");
+        }
     }
 
     #[test]
