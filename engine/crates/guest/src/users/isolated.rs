@@ -116,6 +116,23 @@ struct User<'a> {
     due: Duration,
 }
 
+/// Waits for its turn. A task that is given up meanwhile was late by what it has waited until
+/// then: of users that take turns it is the ones which never get theirs that matter most.
+struct Waiting<'a> {
+    shard: &'a Shard,
+    /// When the task was due; `None` once it is its turn.
+    due: Option<Duration>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(due) = self.due {
+            let late = self.shard.test.clock.now().saturating_sub(due);
+            self.shard.record.lock().lateness(micros(late));
+        }
+    }
+}
+
 /// How one step of a user went.
 enum Step {
     Task(Then),
@@ -195,7 +212,12 @@ impl<'a> User<'a> {
         let slot = Rc::clone(&self.slot);
         let (mut content, now) = match slot.try_turn() {
             Some(content) => (content, now),
-            None => (slot.turn().await, clock.now()),
+            None => {
+                let mut waiting = Waiting { shard, due: Some(self.due) };
+                let content = slot.turn().await;
+                waiting.due = None;
+                (content, clock.now())
+            }
         };
         let known = content.instance.is_some() && content.generation == self.generation;
         self.calling = true;
