@@ -60,7 +60,7 @@ pub(super) fn tool(bench: &Bench<'_>, tool: Tool, load: Load) -> Result<Figures>
     let output = bench.folder("output")?.join(format!("{}.json", tool.name()));
     let url = server.url(load.tls);
     let mut command = tool.command(bench, &url, load, limit(bench), &output)?;
-    let summary = tool.component().map(|_| output.as_path());
+    let summary = tool.is_swarm(bench.repository).then_some(output.as_path());
     let figures = self::command(bench, &server, &mut command, tool.name(), summary)?;
     server.end(&bench.interrupt)?;
     Ok(figures)

@@ -21,7 +21,8 @@ Parts (many, one and tls unless named):
 
 Options:
   --tools LIST  only these, with commas: wrk, wrk+lua, oha, vegeta, goose, locust-http,
-                locust-fast, swarm, swarm-wat, swarm-dense. Nothing is written then
+                locust-fast, swarm, swarm-wat, swarm-dense, swarm-http, swarm-fast (the
+                last two are the scripts of Locust). Nothing is written then
   --seconds S   the measured time of each run (8)
   --rounds N    rounds, of which the median counts (5)
   --users N     users of density and spawn (10000)

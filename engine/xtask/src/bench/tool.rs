@@ -5,6 +5,7 @@
 
 use super::Bench;
 use crate::process;
+use crate::repository::Repository;
 use crate::setup::{needs, peers, python};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub(super) enum Tool {
     Swarm,
     SwarmWat,
     SwarmDense,
+    SwarmHttp,
+    SwarmFast,
 }
 
 /// What is asked of a tool.
@@ -33,12 +36,14 @@ pub(super) struct Load {
 }
 
 /// All of them; wrk first, which the others are compared with.
-pub(super) const ALL: [Tool; 10] = [
+pub(super) const ALL: [Tool; 12] = [
     Tool::Wrk,
     Tool::WrkLua,
     Tool::Swarm,
     Tool::SwarmWat,
     Tool::SwarmDense,
+    Tool::SwarmHttp,
+    Tool::SwarmFast,
     Tool::Oha,
     Tool::Goose,
     Tool::Vegeta,
@@ -68,6 +73,8 @@ impl Tool {
             Self::Swarm => "swarm",
             Self::SwarmWat => "swarm-wat",
             Self::SwarmDense => "swarm-dense",
+            Self::SwarmHttp => "swarm-http",
+            Self::SwarmFast => "swarm-fast",
         }
     }
 
@@ -84,17 +91,26 @@ impl Tool {
             Self::Swarm => "swarm, Rust",
             Self::SwarmWat => "swarm, by hand",
             Self::SwarmDense => "swarm, Rust, dense",
+            Self::SwarmHttp => "swarm HttpUser, Python",
+            Self::SwarmFast => "swarm FastHttpUser, Python",
         }
     }
 
-    /// The component that swarm runs; `None` for the others.
-    pub(super) fn component(self) -> Option<&'static str> {
+    /// What swarm runs: a component, or the script that Locust runs as well. `None` for the others.
+    fn scenario(self, repository: &Repository) -> Option<PathBuf> {
         match self {
-            Self::Swarm => Some("bench"),
-            Self::SwarmWat => Some("bench-wat"),
-            Self::SwarmDense => Some("bench-dense"),
+            Self::Swarm => Some(repository.component("bench")),
+            Self::SwarmWat => Some(repository.component("bench-wat")),
+            Self::SwarmDense => Some(repository.component("bench-dense")),
+            Self::SwarmHttp => Some(script(repository, "http_user.py")),
+            Self::SwarmFast => Some(script(repository, "fast_http_user.py")),
             _ => None,
         }
+    }
+
+    /// Is it this repository's?
+    pub(super) fn is_swarm(self, repository: &Repository) -> bool {
+        self.scenario(repository).is_some()
     }
 
     /// Its program, installed if need be.
@@ -109,7 +125,9 @@ impl Tool {
             Self::Vegeta => peers::vegeta(repository),
             Self::Goose => peers::goose(repository),
             Self::LocustHttp | Self::LocustFast => python::tool(repository, &python::LOCUST),
-            Self::Swarm | Self::SwarmWat | Self::SwarmDense => Ok(repository.distributed()),
+            Self::Swarm | Self::SwarmWat | Self::SwarmDense | Self::SwarmHttp | Self::SwarmFast => {
+                Ok(repository.distributed())
+            }
         }
     }
 
@@ -156,14 +174,15 @@ impl Tool {
                 command.arg("--accept-invalid-certs");
             }
             Self::LocustHttp | Self::LocustFast => {
-                let class = if self == Self::LocustHttp { "Http" } else { "FastHttp" };
-                command.arg("--locustfile").arg(peers.join("locustfile.py"));
+                let name =
+                    if self == Self::LocustHttp { "http_user.py" } else { "fast_http_user.py" };
+                command.arg("--locustfile").arg(script(repository, name));
                 command.args(["--headless", "--only-summary", "--host", url]);
                 command.args(["--users", &connections, "--spawn-rate", &connections]);
-                command.args(["--run-time", &seconds]).arg(format!("Bench{class}User"));
+                command.args(["--run-time", &seconds]);
             }
-            Self::Swarm | Self::SwarmWat | Self::SwarmDense => {
-                command.arg("run").args(self.component().map(|name| repository.component(name)));
+            Self::Swarm | Self::SwarmWat | Self::SwarmDense | Self::SwarmHttp | Self::SwarmFast => {
+                command.arg("run").args(self.scenario(repository));
                 command.args(["--headless", "--insecure", "--host", url, "--users", &connections]);
                 command.args(["--spawn-rate", "10000", "--run-time", &seconds]);
                 command.arg("--json-file").arg(output);
@@ -171,4 +190,9 @@ impl Tool {
         }
         Ok(command)
     }
+}
+
+/// A script for Locust, which swarm runs as well.
+fn script(repository: &Repository, name: &str) -> PathBuf {
+    repository.path("engine/benches/peers/locust").join(name)
 }
