@@ -134,7 +134,8 @@ impl Environment {
     }
 
     /// The words that the variables stand for among those of a subcommand. `given` says which of
-    /// its arguments the command line has, by id, and `names` which names the values of an argument.
+    /// its arguments the command line has, by id, and `names` which names the values of an
+    /// argument.
     pub(super) fn stand_for(
         &self,
         subcommand: &Command,

@@ -119,7 +119,7 @@ async fn serve(
     while let Some(command) = inbox.recv().await {
         match command {
             Command::Begin(test) => {
-                let users = |test| Running::new(test, record.clone(), &clock, &events);
+                let users = |test: Arc<Test>| Running::new(&test, record.clone(), &clock, &events);
                 running = test.map(users);
             }
             Command::Start(start) => match &running {

@@ -229,12 +229,10 @@ fn damaged_compiled_code_is_told_and_made_anew() {
     let mut worker = worker_with_cache(&cluster, "first", &cache);
     cluster.wait_until_ready(2);
     worker.leave(PATIENCE);
-    let compilers = fs::read_dir(cache.join("compiled/modules")).expect("it is there");
-    let files = compilers.flatten().flat_map(|compiler| {
-        fs::read_dir(compiler.path()).expect("a folder").flatten().map(|file| file.path())
-    });
+    let files = fs::read_dir(cache.join("compiled")).expect("it is there").flatten();
+    let files = files.map(|file| file.path());
     let mut damaged = 0;
-    for file in files.filter(|file| file.extension().is_none()) {
+    for file in files {
         let mut bytes = fs::read(&file).expect("it can be read");
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;

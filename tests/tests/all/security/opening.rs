@@ -171,8 +171,10 @@ fn guessing_the_pages_token_is_slowed_down() {
     let answer = ask(&url, "GET", "/worker-count", &[&right], "");
     assert_eq!(answer.status, 429, "{}", answer.head);
     assert!(header(&answer, "retry-after").is_some(), "{}", answer.head);
+    let told = "wrong tokens to the web page";
+    run.wait_for_value(told);
     let log = run.err.text();
-    assert_eq!(log.matches("wrong tokens to the web page").count(), 1, "{log}");
+    assert_eq!(log.matches(told).count(), 1, "{log}");
 }
 
 /// With a certificate the page of other machines is encrypted too.

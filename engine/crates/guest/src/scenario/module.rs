@@ -134,6 +134,7 @@ pub struct Module {
 }
 
 /// A module linked to the functions of the world that it is made for.
+#[expect(clippy::large_enum_variant, reason = "a process has a handful of modules")]
 enum World {
     /// `scenario`: a call at a time in an instance.
     Isolated(IsolatedPre),

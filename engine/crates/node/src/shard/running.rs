@@ -23,21 +23,21 @@ pub(super) enum Running {
 impl Running {
     /// Nobody at first.
     pub(super) fn new(
-        test: Arc<Test>,
+        test: &Test,
         record: Record,
         clock: &Arc<Clock>,
         events: &mpsc::UnboundedSender<Event>,
     ) -> Self {
         let events = events.clone();
         if !test.is_dense() {
-            let shard = Rc::new(Shard::new(&test, record));
+            let shard = Rc::new(Shard::new(test, record));
             return Self::Isolated(Isolated { shard, users: Users::default(), events });
         }
         // The control thread outlives this one's users, or nobody counts them any more.
         let tell = move |told| {
             let _ = events.send(told_event(told));
         };
-        let (multiplexed, work) = Multiplexed::new(&test, record, tell);
+        let (multiplexed, work) = Multiplexed::new(test, record, tell);
         tokio::task::spawn_local(work);
         Self::Multiplexed(multiplexed, Arc::clone(clock))
     }
