@@ -24,11 +24,6 @@ const PASSED_OVER: [&str; 2] = ["__pycache__", "node_modules"];
 /// What marks a folder as an environment of another Python.
 const ENVIRONMENT: &str = "pyvenv.cfg";
 
-/// Is it never taken, by its name alone?
-fn is_hidden(name: &str) -> bool {
-    name.starts_with('.') || PASSED_OVER.contains(&name)
-}
-
 /// What has been taken along.
 pub(super) struct Taken<'a> {
     root: PathBuf,
@@ -90,19 +85,13 @@ impl<'a> Taken<'a> {
         let mut entries = entries.with_context(|| format!("read {}", folder.display()))?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
-            let (path, name) = (entry.path(), entry.file_name());
-            let name = name.to_string_lossy();
-            if is_hidden(&name) {
-                continue;
-            }
+            let path = entry.path();
             let kind = entry.file_type().with_context(|| format!("look at {}", path.display()))?;
-            if self.ignored.contains(&path, kind.is_dir()) || !self.is_wanted(&path) {
+            if self.stays_behind(&path, kind.is_dir()) || !self.is_wanted(&path) {
                 continue;
             }
             if kind.is_dir() {
-                if !path.join(ENVIRONMENT).exists() {
-                    self.folder(&path, depth + 1)?;
-                }
+                self.folder(&path, depth + 1)?;
             } else if kind.is_file() || (kind.is_symlink() && self.leads_inside(&path)?) {
                 self.file(&path)?;
             } else {
@@ -136,8 +125,14 @@ impl<'a> Taken<'a> {
              there, or exclude the link by a line in {IGNORE_FILE}",
             target.display()
         );
+        // Itself, or a folder that it is in.
+        let mut parts = below.into_iter().flat_map(Path::ancestors);
+        let stays_behind = parts.any(|part| {
+            let is_folder = Some(part) != below;
+            part != Path::new("") && self.stays_behind(&self.root.join(part), is_folder)
+        });
         ensure!(
-            below.is_some_and(|below| !self.stays_behind(below)),
+            !stays_behind,
             "{what} is a link to {}, which stays behind itself: put a copy in its place, or \
              exclude the link by a line in {IGNORE_FILE}",
             target.display()
@@ -145,15 +140,13 @@ impl<'a> Taken<'a> {
         Ok(target.is_file())
     }
 
-    /// Is a file kept back, or a folder that it is in? `below` is its path in the folder.
-    fn stays_behind(&self, below: &Path) -> bool {
-        let parts = below.components().map(|part| part.as_os_str().to_string_lossy());
-        let folders = below.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
-        parts.into_iter().any(|name| is_hidden(&name))
-            || self.ignored.contains(&self.root.join(below), false)
-            || folders.map(|folder| self.root.join(folder)).any(|folder| {
-                self.ignored.contains(&folder, true) || folder.join(ENVIRONMENT).exists()
-            })
+    /// Is this never taken, whatever is in it?
+    fn stays_behind(&self, path: &Path, is_folder: bool) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with('.')
+            || PASSED_OVER.contains(&&*name)
+            || self.ignored.contains(path, is_folder)
+            || (is_folder && path.join(ENVIRONMENT).exists())
     }
 
     fn file(&mut self, path: &Path) -> Result<()> {
