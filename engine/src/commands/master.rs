@@ -115,7 +115,7 @@ pub(super) fn config(loaded: Loaded, args: &TestArgs) -> Result<MasterConfig, Fa
         module: loaded.bytes,
         digest: loaded.module.digest(),
         plan: loaded.plan,
-        environment: args.env.clone(),
+        environment: loaded.module.environment().to_vec(),
         settings,
         users: args.users,
         spawn_rate: args.spawn_rate,
