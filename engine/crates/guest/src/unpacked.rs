@@ -8,18 +8,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::bundle::FilesError;
 use crate::engine::digest::digest_text;
+use crate::engine::kept::{UNUSED_MAX, by_age, note_use};
 
 /// Where they are, in the folder of the cache.
 const FILES: &str = "files";
-
-/// A folder that no scenario has asked for in this time is removed when another one is made.
-const UNUSED_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A folder that guests may read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +60,7 @@ pub(crate) fn unpack(
 fn one(place: &Path, content: &Content<'_>) -> io::Result<PathBuf> {
     let folder = place.join(digest(content));
     if is_whole(&folder, content) {
-        // It is in use. If that cannot be noted, it may be unpacked once more some day.
-        let _ = fs::File::open(&folder).and_then(|folder| folder.set_modified(SystemTime::now()));
+        note_use(&folder);
         return Ok(folder);
     }
     fs::create_dir_all(place)?;
@@ -123,18 +119,15 @@ fn is_whole(folder: &Path, content: &Content<'_>) -> bool {
 
 /// Makes room. What cannot be removed is in nobody's way.
 fn remove_unused(place: &Path) {
-    let Ok(entries) = fs::read_dir(place) else { return };
-    for entry in entries.flatten() {
-        let used = entry.metadata().and_then(|metadata| metadata.modified());
-        let is_old = |used: SystemTime| used.elapsed().is_ok_and(|unused| unused > UNUSED_MAX);
-        if used.is_ok_and(is_old) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
+    for (_, folder) in by_age(place).into_iter().filter(|(unused, _)| *unused > UNUSED_MAX) {
+        let _ = fs::remove_dir_all(folder);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     /// A folder of this test alone, which is removed with it.

@@ -17,7 +17,7 @@ use std::fs;
 use std::hash::{Hash as _, Hasher};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use swarm_core::message::Digest;
@@ -25,9 +25,7 @@ use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
 use crate::engine::digest::{digest, digest_text};
-
-/// A file that nobody has used for this time is removed when another one is written.
-const UNUSED_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+use crate::engine::kept::{UNUSED_MAX, by_age, note_use};
 
 /// Most bytes of all files together; the ones that were used longest ago go.
 const BYTES_MAX: u64 = 1 << 30;
@@ -181,8 +179,8 @@ impl CodeCache {
 
     /// The file of this key.
     fn find(&self, key: &str) -> Option<PathBuf> {
-        let files = children(&self.folder).into_iter();
-        files.filter(|path| digest_in(path, key).is_some()).max_by_key(|path| modified(path))
+        let mut files = by_age(&self.folder).into_iter().map(|(_, path)| path);
+        files.find(|path| digest_in(path, key).is_some())
     }
 
     /// Loads what is there and as it was written. What is not is taken away.
@@ -193,9 +191,7 @@ impl CodeCache {
         let loaded = is_sound.then(|| map(engine, &path)).transpose();
         match loaded {
             Ok(Some(loaded)) => {
-                // It is in use. If that cannot be noted, it is compiled once more some day.
-                let file = fs::File::open(&path);
-                let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
+                note_use(&path);
                 return Some(loaded);
             }
             Ok(None) => tracing::warn!("{} is damaged; it is compiled anew", path.display()),
@@ -238,16 +234,10 @@ impl CodeCache {
     /// Takes away what nobody has used for long, and more if there is too much. Who has mapped a
     /// file keeps it.
     fn make_room(&self, bytes: u64) {
-        let now = SystemTime::now();
-        let age = |at: SystemTime| now.duration_since(at).unwrap_or_default();
-        let file = |path: PathBuf| {
-            let metadata = path.metadata().ok().filter(fs::Metadata::is_file)?;
-            Some((age(metadata.modified().ok()?), metadata.len(), path))
-        };
-        let mut files: Vec<_> = children(&self.folder).into_iter().filter_map(file).collect();
-        files.sort();
         let mut sum = bytes;
-        for (age, bytes, path) in files {
+        for (age, path) in by_age(&self.folder) {
+            let Some(file) = path.metadata().ok().filter(fs::Metadata::is_file) else { continue };
+            let bytes = file.len();
             sum += bytes;
             let is_unfinished = path.extension().is_some_and(|end| end == UNFINISHED);
             let max = if is_unfinished { UNFINISHED_MAX } else { UNUSED_MAX };
@@ -296,18 +286,10 @@ fn file_digest(path: &Path) -> io::Result<Digest> {
     }
 }
 
-/// What is in a folder, if it is one.
-fn children(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).collect()
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    path.metadata().and_then(|file| file.modified()).ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
     use crate::{Module, Runtime, RuntimeConfig};
 
@@ -335,7 +317,8 @@ mod tests {
         }
 
         fn files(&self) -> Vec<PathBuf> {
-            let mut files = children(&self.0.join(crate::engine::runtime::COMPILED));
+            let files = by_age(&self.0.join(crate::engine::runtime::COMPILED)).into_iter();
+            let mut files: Vec<_> = files.map(|(_, path)| path).collect();
             files.sort();
             files
         }

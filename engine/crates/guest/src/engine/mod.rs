@@ -5,6 +5,7 @@ pub(crate) mod budget;
 pub(crate) mod canonical_abi;
 pub(crate) mod code_cache;
 pub(crate) mod digest;
+pub(crate) mod kept;
 pub(crate) mod limits;
 pub mod runtime;
 pub(crate) mod stack;
