@@ -1,22 +1,21 @@
-//! The engine's settings for dense guests, what they are linked to, and one instance.
+//! Instances that have many calls at a time, by the component layer, and one such call.
 
 use std::sync::Arc;
 
+use swarm_client::Session;
 use swarm_core::message::Connections;
 use swarm_core::plan::Scenario;
+use wasmtime::component::{Accessor, Resource};
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::backend::call::{Call, End, What};
 use crate::contract::bindings::swarm::scenario::plan as wit;
-use crate::contract::bindings_async::ScenarioAsync;
-use crate::contract::bindings_async::ScenarioAsyncPre;
 use crate::contract::bindings_async::script::ScenarioScript;
+use crate::contract::bindings_async::{ScenarioAsync, ScenarioAsyncPre};
 use crate::contract::convert;
-use crate::engine::budget::CpuSpent;
-use crate::engine::budget::Slice;
+use crate::engine::budget::{CpuSpent, Slice};
 use crate::engine::limits::HANDLES_MAX;
-use crate::engine::runtime::RuntimeConfig;
-use crate::engine::runtime::SLICE_EPOCHS;
+use crate::engine::runtime::{RuntimeConfig, SLICE_EPOCHS};
 use crate::engine::trap::Trap;
 use crate::host::concurrent::{Client, State};
 use crate::host::ctx::Ctx;
@@ -25,8 +24,6 @@ use crate::host::interrupts::Interrupts;
 use crate::host::samples::Record;
 use crate::host::user_key::Who;
 use crate::unpacked::Folder;
-use swarm_client::Session;
-use wasmtime::component::{Accessor, Resource};
 
 /// A scenario whose instances have many calls at a time, linked to what it imports.
 pub(crate) struct Pre {

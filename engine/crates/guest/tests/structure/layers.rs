@@ -1,7 +1,6 @@
 //! The layers of this crate, see `lib.rs`: what is above is not used by what is below.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use crate::sources;
 
 /// From the bottom to the top. Files and folders of `src`.
 const LAYERS: [&str; 9] =
@@ -12,17 +11,11 @@ const GENERATED: [&str; 2] = ["contract/bindings.rs", "contract/bindings_async.r
 
 #[test]
 fn no_layer_uses_a_higher_one() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&src, &mut files);
     let mut found = Vec::new();
-    for file in files {
-        let name = file.strip_prefix(&src).expect("it is in there").display().to_string();
-        if name == "lib.rs" || GENERATED.contains(&name.as_str()) {
-            continue;
+    for (name, text) in sources() {
+        if name != "lib.rs" && !GENERATED.contains(&name.as_str()) {
+            found.extend(upward(&name, &text));
         }
-        let text = fs::read_to_string(&file).expect("sources can be read");
-        found.extend(upward(&name, &text));
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
@@ -62,15 +55,4 @@ fn upward(file: &str, text: &str) -> Vec<String> {
         }
     }
     found
-}
-
-fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("the folder can be read") {
-        let path = entry.expect("its entries can be read").path();
-        if path.is_dir() {
-            sources(&path, files);
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            files.push(path);
-        }
-    }
 }

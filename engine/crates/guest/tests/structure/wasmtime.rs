@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use crate::sources;
+
 /// The release that the places in the document have been checked with.
 const VERSION: &str = "48.0.8";
 
@@ -36,9 +38,8 @@ fn wasmtime_is_the_release_that_was_checked() {
 #[test]
 fn every_place_is_listed_and_every_listed_place_is_marked() {
     let document = read("../../WASMTIME.md");
-    let mut marked = BTreeSet::new();
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    find_marked(&src, &src, &mut marked);
+    let marked = sources().into_iter().filter(|(_, text)| text.contains(MARK));
+    let marked: BTreeSet<_> = marked.map(|(name, _)| name).collect();
     assert_eq!(marked, listed(&document), "marked in the sources, and listed in WASMTIME.md");
 }
 
@@ -46,16 +47,4 @@ fn every_place_is_listed_and_every_listed_place_is_marked() {
 fn listed(document: &str) -> BTreeSet<String> {
     let row = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
     document.lines().filter_map(row).collect()
-}
-
-fn find_marked(src: &Path, folder: &Path, marked: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(folder).expect("the folder can be read") {
-        let path = entry.expect("its entries can be read").path();
-        if path.is_dir() {
-            find_marked(src, &path, marked);
-        } else if fs::read_to_string(&path).is_ok_and(|text| text.contains(MARK)) {
-            let name = path.strip_prefix(src).expect("it is in there");
-            marked.insert(name.display().to_string());
-        }
-    }
 }
